@@ -1,0 +1,133 @@
+/**
+ * The one error type of Sealwire and the list of its codes.
+ *
+ * A code is stable across versions and is what programs test; the message is a sentence a person can act on; `cause` is
+ * what led to it, when another error did. No secret ever appears in any of them.
+ *
+ * The list is a type only, so it costs no flash on a device.
+ */
+export type ErrorCode =
+  // Use of the API
+  /** An option or argument has a value that is not allowed; the message names it. */
+  | "INVALID_ARGUMENT"
+  /** The call is not possible in the present state (for example, publishing on a stopped device). */
+  | "INVALID_STATE"
+  /** The host lacks something that is needed (for example, no cryptography); the message names it. */
+  | "UNSUPPORTED"
+  /** The object was closed while the operation was under way. */
+  | "CLOSED"
+  /** The operation did not finish in the time it was given. */
+  | "TIMEOUT"
+  // Network
+  /** The device's own network interface is down. */
+  | "NETWORK_DOWN"
+  /** The host name could not be resolved. */
+  | "NAME_NOT_RESOLVED"
+  /** The peer refused the TCP connection. */
+  | "CONNECTION_REFUSED"
+  /** The TCP connection failed or was lost. */
+  | "CONNECTION_LOST"
+  // TLS
+  /** The peer broke the TLS protocol, or the handshake failed for a reason that has no code of its own. */
+  | "TLS_HANDSHAKE_FAILED"
+  /** The peer ended the handshake or connection with an alert; `cause` names it. */
+  | "TLS_ALERT_RECEIVED"
+  /** Client and server have no TLS version in common. */
+  | "TLS_VERSION_UNSUPPORTED"
+  /** A TLS record is larger than the input buffer. */
+  | "TLS_RECORD_TOO_LARGE"
+  /** The server's certificate, or one that signed it, is no longer valid. */
+  | "TLS_CERTIFICATE_EXPIRED"
+  /** The server's certificate, or one that signed it, is not valid yet. */
+  | "TLS_CERTIFICATE_NOT_YET_VALID"
+  /** The server's certificate does not chain to a trust anchor, or a signature in the chain is wrong. */
+  | "TLS_CERTIFICATE_UNTRUSTED"
+  /** The server's certificate is for another name. */
+  | "TLS_CERTIFICATE_NAME_MISMATCH"
+  /** A certificate in the server's chain is on a revocation list. */
+  | "TLS_CERTIFICATE_REVOKED"
+  /** A certificate in the server's chain must not be used this way (CA flag, key usage, weak signature). */
+  | "TLS_CERTIFICATE_UNSUITABLE"
+  /** Revocation must be checked, but no usable list covers a certificate in the chain (missing, stale, forged). */
+  | "TLS_REVOCATION_UNKNOWN"
+  /** The TLS engine ran out of the memory it was given. */
+  | "TLS_OUT_OF_MEMORY"
+  // MQTT
+  /** The peer sent bytes that are not a well-formed packet. */
+  | "MQTT_MALFORMED_PACKET"
+  /** The peer sent a packet that is not allowed here. */
+  | "MQTT_PROTOCOL_ERROR"
+  /** A packet is larger than the limit of the side that must receive it. */
+  | "MQTT_PACKET_TOO_LARGE"
+  /** The server does not speak this version of MQTT. */
+  | "MQTT_VERSION_REFUSED"
+  /** The server refuses this client identifier. */
+  | "MQTT_CLIENT_ID_REFUSED"
+  /** The server refuses the user name or password. */
+  | "MQTT_BAD_CREDENTIALS"
+  /** The server does not permit this client to do this. */
+  | "MQTT_NOT_AUTHORIZED"
+  /** The server is not available, busy, or shutting down. */
+  | "MQTT_SERVER_UNAVAILABLE"
+  /** The server moved; the message names where to. */
+  | "MQTT_SERVER_MOVED"
+  /** A quota or rate of the server is exceeded. */
+  | "MQTT_QUOTA_EXCEEDED"
+  /** Another connection took over this client identifier. */
+  | "MQTT_TAKEN_OVER"
+  /** The server refused the connection or ended it, for a reason that has no code of its own; `reasonCode` holds it. */
+  | "MQTT_REFUSED"
+  /** The server refused a subscription, publication or unsubscription; `reasonCode` holds why. */
+  | "MQTT_REQUEST_REFUSED"
+  /** The server did not answer in time; the connection counts as lost. */
+  | "MQTT_KEEP_ALIVE_TIMEOUT"
+  /** The offline queue is full. */
+  | "MQTT_QUEUE_FULL"
+  /** The message expired before it could be sent. */
+  | "MQTT_MESSAGE_EXPIRED"
+  /** A streamed payload was interrupted and its source cannot be read again. */
+  | "PAYLOAD_NOT_REPLAYABLE"
+  // Storage
+  /** The storage refused or failed to read or write; `cause` tells why. */
+  | "STORAGE_FAILED"
+  /** A value is larger than the storage, or the record, can hold. */
+  | "STORAGE_VALUE_TOO_LARGE"
+  /** A stored value is damaged, forged, or of another device. */
+  | "STORAGE_CORRUPT"
+  // Cryptography, identity, credentials
+  /** A key, certificate or parameter cannot be parsed or does not fit the algorithm. */
+  | "CRYPTO_INVALID"
+  /** An authentication tag or signature does not match: wrong key or tampered data. */
+  | "CRYPTO_AUTHENTICATION_FAILED"
+  /** The MAC address is missing, all zero, all one, or not unicast. */
+  | "IDENTITY_MAC_INVALID"
+  /** The provisioning record is missing. */
+  | "PROVISIONING_MISSING"
+  /** The provisioning record cannot be read. */
+  | "PROVISIONING_INVALID";
+
+/** Options of {@link SealwireError}. */
+export interface SealwireErrorOptions {
+  /** The error that led to this one. */
+  readonly cause?: unknown;
+  /** MQTT return code (3.1.1, section 3.2.2.3) or reason code (5.0, section 2.4) that the server gave. */
+  readonly reasonCode?: number;
+}
+
+/** Every failure that Sealwire reports. */
+export class SealwireError extends Error {
+  readonly code: ErrorCode;
+  readonly reasonCode: number | undefined;
+
+  constructor(code: ErrorCode, message: string, options: SealwireErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = "SealwireError";
+    this.code = code;
+    this.reasonCode = options.reasonCode;
+  }
+}
+
+/** Returns `error` when it already is a {@link SealwireError}, else wraps it as the `cause` of a new one. */
+export function toSealwireError(error: unknown, code: ErrorCode, message: string): SealwireError {
+  return error instanceof SealwireError ? error : new SealwireError(code, message, { cause: error });
+}
