@@ -1,0 +1,3 @@
+/** What a device team imports. */
+export { SealwireError, type ErrorCode } from "./errors.js";
+export type * from "./platform.js";
