@@ -5,12 +5,12 @@
 type Body = (this: unknown) => void | Promise<void>;
 
 interface BDD {
-  describe(title: string, body: () => void): void;
-  it(title: string, body: Body): void;
-  before(body: Body): void;
-  after(body: Body): void;
-  beforeEach(body: Body): void;
-  afterEach(body: Body): void;
+  readonly describe: (title: string, body: () => void) => void;
+  readonly it: (title: string, body: Body) => void;
+  readonly before: (body: Body) => void;
+  readonly after: (body: Body) => void;
+  readonly beforeEach: (body: Body) => void;
+  readonly afterEach: (body: Body) => void;
 }
 
 export const { describe, it, before, after, beforeEach, afterEach } = globalThis as unknown as BDD;
