@@ -94,7 +94,9 @@ export type ErrorCode =
   | "STORAGE_VALUE_TOO_LARGE"
   /** A stored value is damaged, forged, or of another device. */
   | "STORAGE_CORRUPT"
-  // Cryptography, identity, credentials
+  // Formats, cryptography, identity, credentials
+  /** Bytes that should be CBOR (RFC 8949) are not well-formed, or not in the deterministic encoding. */
+  | "CBOR_INVALID"
   /** A key, certificate or parameter cannot be parsed or does not fit the algorithm. */
   | "CRYPTO_INVALID"
   /** An authentication tag or signature does not match: wrong key or tampered data. */

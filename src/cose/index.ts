@@ -1,0 +1,2 @@
+/** Envelope formats that several rooms share. */
+export { decodeCBOR, encodeCBOR, type CBORKey, type CBORMap, type CBORValue } from "./cbor.js";

@@ -1,0 +1,2 @@
+/** Who a device is. */
+export { clientIdentifier, type ClientIdentifierOptions } from "./client-identifier.js";
