@@ -1,0 +1,25 @@
+/**
+ * The one table of key names in persistent storage. At most 15 ASCII characters each, the limit of ESP-IDF's NVS, and all with a
+ * common prefix: the storage may hold keys of the application too.
+ */
+export const STORAGE_KEY = {
+  /** The stored root secret of a device without a hardware one. */
+  root: "sw.root",
+  /** The TLS session that is kept for the start after a power cut. */
+  tlsSession: "sw.tls",
+} as const;
+
+/**
+ * The sections of retained memory, in order of priority: what matters most when not all of them fit. Numbers are part of the
+ * format and never reused.
+ */
+export const RETAINED_SECTION = {
+  tlsSessions: 1,
+  mqttSession: 2,
+  senderCounter: 3,
+  replayMarks: 4,
+  log: 5,
+  link: 6,
+} as const;
+
+export type RetainedSection = (typeof RETAINED_SECTION)[keyof typeof RETAINED_SECTION];

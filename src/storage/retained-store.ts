@@ -1,0 +1,110 @@
+/**
+ * Retained memory (RTC memory) shared by several users. It survives deep sleep, costs no flash wear, and is random after power-on:
+ * so its content is one {@link SealedBox}, and what does not open counts as empty.
+ *
+ * Layout: length of the box (2 bytes, big-endian), box. Content of the box: for each section its number (1 byte), length (2 bytes,
+ * big-endian) and bytes.
+ */
+import { SealwireError, toSealwireError } from "../errors.js";
+import type { RetainedMemory } from "../platform.js";
+import type { RetainedSection } from "./keys.js";
+import { SealedBox } from "./sealed-box.js";
+
+const LABEL = "retained";
+const LENGTH = 2;
+const SECTION_HEAD = 3;
+
+export class RetainedStore {
+  readonly #memory: RetainedMemory;
+  readonly #box: SealedBox;
+  readonly #sections: Map<number, Uint8Array>;
+  #changed = false;
+
+  /** Reads what an earlier wake left there. */
+  constructor(memory: RetainedMemory, box: SealedBox) {
+    this.#memory = memory;
+    this.#box = box;
+    this.#sections = this.#load();
+  }
+
+  /** The content of a section, or `undefined`. The caller must not change it. */
+  get(section: RetainedSection): Uint8Array | undefined {
+    return this.#sections.get(section);
+  }
+
+  /** Replaces a section; `undefined` removes it. Nothing is written before {@link commit}. */
+  set(section: RetainedSection, content: Uint8Array | undefined): void {
+    if (content === undefined) this.#changed = this.#sections.delete(section) || this.#changed;
+    else {
+      if (content.byteLength > 0xffff)
+        throw new SealwireError("STORAGE_VALUE_TOO_LARGE", "A section of retained memory is at most 65,535 bytes.");
+      this.#sections.set(section, content.slice());
+      this.#changed = true;
+    }
+  }
+
+  /**
+   * Writes all sections, in order of priority (the lowest number first).
+   * @returns the sections that did not fit; they are no longer there
+   */
+  commit(): RetainedSection[] {
+    if (!this.#changed) return [];
+    const dropped: RetainedSection[] = [];
+    const capacity = Math.min(this.#memory.byteLength - LENGTH, 0xffff) - SealedBox.overhead;
+    const content = new Uint8Array(Math.max(capacity, 0));
+    let offset = 0;
+    for (const section of [...this.#sections.keys()].sort((a, b) => a - b) as RetainedSection[]) {
+      const bytes = this.#sections.get(section)!;
+      if (offset + SECTION_HEAD + bytes.byteLength > content.byteLength) {
+        this.#sections.delete(section);
+        dropped.push(section);
+        continue;
+      }
+      content.set([section, bytes.byteLength >> 8, bytes.byteLength & 0xff], offset);
+      content.set(bytes, offset + SECTION_HEAD);
+      offset += SECTION_HEAD + bytes.byteLength;
+    }
+    this.#changed = false;
+    if (capacity < 0) return dropped;
+    const box = this.#box.seal(LABEL, content.subarray(0, offset));
+    content.fill(0);
+    try {
+      this.#memory.write(LENGTH, box);
+      this.#memory.write(0, Uint8Array.of(box.byteLength >> 8, box.byteLength & 0xff));
+    } catch (error) {
+      throw toSealwireError(error, "STORAGE_FAILED", "Retained memory could not be written.");
+    }
+    return dropped;
+  }
+
+  #load(): Map<number, Uint8Array> {
+    const sections = new Map<number, Uint8Array>();
+    const content = this.#read();
+    if (content === undefined) return sections;
+    let offset = 0;
+    while (offset + SECTION_HEAD <= content.byteLength) {
+      const byteLength = (content[offset + 1]! << 8) | content[offset + 2]!;
+      const start = offset + SECTION_HEAD;
+      if (start + byteLength > content.byteLength) break;
+      sections.set(content[offset]!, content.slice(start, start + byteLength));
+      offset = start + byteLength;
+    }
+    return sections;
+  }
+
+  #read(): Uint8Array | undefined {
+    if (this.#memory.byteLength < LENGTH + SealedBox.overhead) return undefined;
+    const head = new Uint8Array(LENGTH);
+    this.#memory.read(0, head);
+    const byteLength = (head[0]! << 8) | head[1]!;
+    if (byteLength < SealedBox.overhead || byteLength > this.#memory.byteLength - LENGTH) return undefined;
+    const box = new Uint8Array(byteLength);
+    this.#memory.read(LENGTH, box);
+    try {
+      return this.#box.open(LABEL, box);
+    } catch {
+      // Random bytes after power-on, or a write that a reset cut short: both are empty memory, not an error.
+      return undefined;
+    }
+  }
+}

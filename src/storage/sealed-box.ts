@@ -1,0 +1,87 @@
+/**
+ * Encryption at rest: a value becomes an opaque, authenticated box that only this device can open.
+ *
+ * Box = format (1 byte, 1), salt (16 bytes), nonce (12 bytes), ciphertext, tag (16 bytes). Each box has a key of its own,
+ * HKDF-SHA-256(root, salt, "sealwire box"), and a random nonce, both fresh: neither depends on a counter or a place, so no power
+ * cut and no restored copy of the flash can make a (key, nonce) pair repeat. AES-256-GCM; the additional data is the format and
+ * the label, so that a box is refused under another name.
+ */
+import { concat, toUTF8 } from "../bytes.js";
+import { SealwireError } from "../errors.js";
+import type { Crypto, Key } from "../platform.js";
+
+const FORMAT = 1;
+const SALT = 16;
+const NONCE = 12;
+const TAG = 16;
+
+export class SealedBox {
+  /** Bytes that a box is longer than its content. */
+  static readonly overhead = 1 + SALT + NONCE + TAG;
+
+  readonly #crypto: Crypto;
+  readonly #root: Key;
+
+  /** `root` is a secret key of 32 bytes; it stays the caller's. */
+  constructor(crypto: Crypto, root: Key) {
+    this.#crypto = crypto;
+    this.#root = root;
+  }
+
+  seal(label: string, content: Uint8Array): Uint8Array {
+    const random = this.#crypto.random(SALT + NONCE);
+    const box = new Uint8Array(SealedBox.overhead + content.byteLength);
+    box[0] = FORMAT;
+    box.set(random, 1);
+    const data = box.subarray(1 + SALT + NONCE, box.byteLength - TAG);
+    data.set(content);
+    const key = this.#key(random.subarray(0, SALT));
+    try {
+      const nonce = random.subarray(SALT);
+      const tag = this.#crypto.encrypt({
+        algorithm: "AES-GCM",
+        key,
+        nonce,
+        additionalData: additionalData(label),
+        data,
+      });
+      box.set(tag, box.byteLength - TAG);
+    } finally {
+      key.close();
+    }
+    return box;
+  }
+
+  /** @throws SealwireError `STORAGE_CORRUPT` when the box is damaged, forged, from another device, or under another label */
+  open(label: string, box: Uint8Array): Uint8Array {
+    if (box.byteLength < SealedBox.overhead || box[0] !== FORMAT) throw corrupt(label);
+    const salt = box.subarray(1, 1 + SALT);
+    const nonce = box.subarray(1 + SALT, 1 + SALT + NONCE);
+    const data = box.slice(1 + SALT + NONCE, box.byteLength - TAG);
+    const key = this.#key(salt);
+    try {
+      this.#crypto.decrypt(
+        { algorithm: "AES-GCM", key, nonce, additionalData: additionalData(label), data },
+        box.subarray(box.byteLength - TAG),
+      );
+    } catch (error) {
+      throw corrupt(label, error);
+    } finally {
+      key.close();
+    }
+    return data;
+  }
+
+  #key(salt: Uint8Array): Key {
+    return this.#crypto.deriveKey(this.#root, salt, toUTF8("sealwire box"), 32);
+  }
+}
+
+function additionalData(label: string): Uint8Array {
+  return concat(Uint8Array.of(FORMAT), toUTF8(label));
+}
+
+function corrupt(label: string, cause?: unknown): SealwireError {
+  const message = `The stored value "${label}" is damaged, or was not written by this device.`;
+  return new SealwireError("STORAGE_CORRUPT", message, { cause });
+}
