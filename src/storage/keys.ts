@@ -7,6 +7,14 @@ export const STORAGE_KEY = {
   root: "sw.root",
   /** The TLS session that is kept for the start after a power cut. */
   tlsSession: "sw.tls",
+  /** The MQTT session: client identifier, version, what the server allows. */
+  mqttSession: "sw.mqtt",
+  /** The MQTT session's inbound state: identifiers of QoS 2 messages that were handled, and the application's mark. */
+  mqttInbound: "sw.mqtt.in",
+  /** Followed by a packet identifier in four hexadecimal digits: a publication that is not acknowledged. */
+  mqttOutgoing: "sw.mqtt.o",
+  /** Followed by two hexadecimal digits: a subscription that the server holds. */
+  mqttSubscription: "sw.mqtt.s",
 } as const;
 
 /**
