@@ -177,7 +177,9 @@ export interface TLSEngineOptions {
   readonly onWritable: () => void;
   /** Ciphertext waits to be taken with `drain()`. */
   readonly onDrainable: () => void;
-  /** The server issued a session. In TLS 1.3 this happens after the handshake and more than once. */
+  /**
+   * The server issued a session. Never before `onOpen`; in TLS 1.3 any time after it, and more than once.
+   */
   readonly onSession?: ((session: TLSSessionData) => void) | undefined;
   /** The peer closed properly (close_notify). */
   readonly onClose: () => void;
