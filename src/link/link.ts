@@ -58,7 +58,7 @@ export class Link {
     this.#state = "waiting";
     if (!this.#isNetworkUp()) return;
     if (this.#schedule.attempts === 0) this.#connect();
-    else this.#wait(this.#schedule.next("spread"));
+    else this.#wait(this.#schedule.next("local"));
   }
 
   /** Ends all waiting. The connection, if there is one, is the caller's to end. */

@@ -54,7 +54,8 @@ export class ReconnectSchedule {
       this.#attempts = 1;
       return this.#random() * this.#spread[0]!;
     }
-    const windows = policy === "spread" ? this.#spread : LOCAL;
+    // While the cause is a common one, a local one on top (the network that flaps meanwhile) is no reason to hurry.
+    const windows = this.#common ? this.#spread : LOCAL;
     return this.#random() * windows[Math.min(attempt, windows.length - 1)]!;
   }
 

@@ -7,6 +7,8 @@ export const STORAGE_KEY = {
   root: "sw.root",
   /** The TLS session that is kept for the start after a power cut. */
   tlsSession: "sw.tls",
+  /** The MQTT session of a sleeping device, when it does not fit into retained memory. */
+  mqttSession: "sw.mqtt",
 } as const;
 
 /**
