@@ -102,7 +102,7 @@ export class TLSSessionStore {
     }
     this.#keepLive();
     // The reserve leans on the same full handshake as the live sessions or an older one, but does not count the wakes in between.
-    if (this.#reason === "authentication too old" && this.#readReserve() !== undefined) this.#deleteReserve();
+    if (this.reason === "authentication too old" && this.#readReserve() !== undefined) this.#deleteReserve();
     this.#taken = this.#takeReserve(policy);
     return this.#taken?.data;
   }
