@@ -33,7 +33,10 @@ export interface TransportOptions {
   readonly onReadable?: ((count: number) => void) | undefined;
   /** The transport is connected, or took what was written: `count` bytes can be written now. */
   readonly onWritable?: ((count: number) => void) | undefined;
-  /** The connection failed or ended; nothing can be read or written any more. Called at most once. */
+  /**
+   * The connection failed or ended; nothing can be read or written any more. Called at most once, and after a proper end only when
+   * everything that arrived before it was read.
+   */
   readonly onError?: ((error?: SealwireError) => void) | undefined;
 }
 
@@ -174,7 +177,9 @@ export interface TLSEngineOptions {
   readonly onWritable: () => void;
   /** Ciphertext waits to be taken with `drain()`. */
   readonly onDrainable: () => void;
-  /** The server issued a session. In TLS 1.3 this happens after the handshake and more than once. */
+  /**
+   * The server issued a session. Never before `onOpen`; in TLS 1.3 any time after it, and more than once.
+   */
   readonly onSession?: ((session: TLSSessionData) => void) | undefined;
   /** The peer closed properly (close_notify). */
   readonly onClose: () => void;
@@ -194,6 +199,11 @@ export interface TLSEngine {
   readonly negotiated: TLSNegotiated | undefined;
   /** Takes ciphertext from the peer. @returns the number of bytes taken; feed the rest after `step()` or `read()` */
   feed(ciphertext: Uint8Array): number;
+  /**
+   * No more ciphertext will come: the transport ended. Once everything that was fed is delivered, `onClose` or `onError` follows,
+   * the latter with `CONNECTION_LOST` when the peer ended without close_notify.
+   */
+  feedEnd(): void;
   /** Moves at most `buffer.byteLength` bytes of waiting ciphertext into `buffer`. @returns the number of bytes moved */
   drain(buffer: Uint8Array): number;
   /** Moves plaintext into `buffer`. @returns the number of bytes moved */

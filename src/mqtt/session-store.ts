@@ -63,8 +63,8 @@ export class SessionStore {
 
   /** Without `storage` nothing is written. */
   constructor(storage: KeyValueStorage | undefined, clock: ExpiryClock) {
-    if (storage && storage.maximumKeyLength < 13)
-      throw new SealwireError("INVALID_ARGUMENT", "The option storage must allow keys of 13 bytes.");
+    if (storage && storage.maximumKeyLength < 11)
+      throw new SealwireError("INVALID_ARGUMENT", "The option storage must allow keys of 11 bytes.");
     this.#storage = storage;
     this.#clock = clock;
   }
@@ -115,9 +115,9 @@ export class SessionStore {
     if (!this.#storage) return;
     // Certain or not is known only while the program runs: after a restart without save() it is uncertain.
     const record = encodeSession({ ...session, uncertain: true });
-    const present = this.#storage.read(STORAGE_KEY.mqttSession);
+    const present = this.#storage.read(STORAGE_KEY.mqttIdentity);
     if (present && equal(new Uint8Array(present), record)) return;
-    this.#write(STORAGE_KEY.mqttSession, record);
+    this.#write(STORAGE_KEY.mqttIdentity, record);
   }
 
   /** All state as one block. QoS 0 is not in it: it promises nothing. */
@@ -175,7 +175,7 @@ export class SessionStore {
   /** Removes what was found. What cannot be removed is met again at the next start. */
   erase(state: RestoredState): void {
     if (!this.#storage) return;
-    const keys: string[] = [STORAGE_KEY.mqttSession, STORAGE_KEY.mqttInbound];
+    const keys: string[] = [STORAGE_KEY.mqttIdentity, STORAGE_KEY.mqttInbound];
     for (const message of state.messages) keys.push(keyOfMessage(message.id));
     for (const { index } of state.subscriptions) keys.push(keyOfSubscription(index));
     // The session's own record last: as long as it is there, the rest is known to be foreign.
@@ -186,7 +186,7 @@ export class SessionStore {
     const storage = this.#storage!;
     const removals: string[] = [];
     for (const key of storage) {
-      if (!key.startsWith(STORAGE_KEY.mqttSession)) continue;
+      if (!key.startsWith(STORAGE_KEY.mqttPrefix)) continue;
       try {
         this.#loadKey(state, key, storage);
       } catch {
@@ -218,7 +218,7 @@ export class SessionStore {
       if (value === undefined) throw corrupt();
       return new Uint8Array(value);
     };
-    if (key === STORAGE_KEY.mqttSession) state.session = decodeSession(read());
+    if (key === STORAGE_KEY.mqttIdentity) state.session = decodeSession(read());
     else if (key === STORAGE_KEY.mqttInbound) state.mark = decodeInbound(read(), state.handled);
     else if (key.startsWith(STORAGE_KEY.mqttOutgoing)) {
       const id = numberAtEnd(key, STORAGE_KEY.mqttOutgoing, 4);

@@ -7,14 +7,18 @@ export const STORAGE_KEY = {
   root: "sw.root",
   /** The TLS session that is kept for the start after a power cut. */
   tlsSession: "sw.tls",
-  /** The MQTT session: client identifier, version, what the server allows. */
+  /** The MQTT session of a sleeping device, when it does not fit into retained memory. */
   mqttSession: "sw.mqtt",
-  /** The MQTT session's inbound state: identifiers of QoS 2 messages that were handled, and the application's mark. */
-  mqttInbound: "sw.mqtt.in",
+  /** The records of an MQTT session that survives loss of power all begin with this. */
+  mqttPrefix: "sw.mq.",
+  /** Client identifier, version, and what the server allows. */
+  mqttIdentity: "sw.mq.id",
+  /** Inbound state: identifiers of QoS 2 messages that were handled, and the application's mark. */
+  mqttInbound: "sw.mq.in",
   /** Followed by a packet identifier in four hexadecimal digits: a publication that is not acknowledged. */
-  mqttOutgoing: "sw.mqtt.o",
+  mqttOutgoing: "sw.mq.o",
   /** Followed by two hexadecimal digits: a subscription that the server holds. */
-  mqttSubscription: "sw.mqtt.s",
+  mqttSubscription: "sw.mq.s",
 } as const;
 
 /**

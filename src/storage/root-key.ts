@@ -26,7 +26,7 @@ export function openRootKey(
   }
   if (!storage) return undefined;
   const stored = storage.read(STORAGE_KEY.root);
-  let secret = stored === undefined ? undefined : new Uint8Array(stored);
+  let secret: Uint8Array | undefined = stored && new Uint8Array(stored);
   // A root of another length is damaged beyond use: what was encrypted under it is lost either way.
   if (secret?.byteLength !== 32) {
     secret = crypto.random(32);

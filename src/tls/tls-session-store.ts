@@ -1,0 +1,275 @@
+/**
+ * Where TLS sessions wait for the next connection, and the rules of when one may be used.
+ *
+ * Two places, with different lives:
+ * - *live*: the newest sessions (two at most), in RAM and in retained memory, so that reconnecting and waking from deep sleep
+ *   resume. Writing costs nothing.
+ * - *reserve*: one session in flash for the start after a power cut. Written at most once after each full handshake, and once more
+ *   after it was used up; never on an ordinary wake.
+ *
+ * A TLS 1.3 ticket is used once (RFC 8446 appendix C.4): it is removed before it is tried, and the reserve is always a ticket that the
+ * live sessions do not hold. A TLS 1.2 session may be used until it ends.
+ */
+import type { Clock } from "../clock.js";
+import { equal, toBytes } from "../bytes.js";
+import { SealwireError } from "../errors.js";
+import type { KeyValueStorage, Platform, TLSNegotiated, TLSSessionData } from "../platform.js";
+import { RETAINED_SECTION, STORAGE_KEY, type RetainedStore } from "../storage/index.js";
+import { decodeTLSSessions, encodeTLSSessions, type TLSSession } from "./tls-session.js";
+
+/** Why there is no session to resume. */
+export type NoSessionReason =
+  /** None was kept. */
+  | "none"
+  /** Anchors, lists, name, versions, client certificate or engine are not those of the handshake that verified the server. */
+  | "policy changed"
+  /** The ticket's lifetime, the server's chain, or a revocation list has ended. */
+  | "expired"
+  /** The full handshake is longer ago than `maximumAuthenticationAge`, or than `maximumAuthenticationWakes`. */
+  | "authentication too old"
+  /** The wall clock is behind the time at which the session was issued: its age cannot be told. */
+  | "clock went back"
+  /** A TLS 1.3 ticket whose age cannot be told, because the clock did not run while the power was off. */
+  | "ticket age unknown";
+
+export interface TLSSessionStoreOptions {
+  readonly clock: Clock;
+  readonly platform: Pick<Platform, "wakeCause" | "clockSurvives">;
+  readonly retained?: RetainedStore | undefined;
+  /** Must encrypt. */
+  readonly storage?: KeyValueStorage | undefined;
+  /** A server must be verified anew after this many milliseconds. 7 days when left out. */
+  readonly maximumAuthenticationAge?: number | undefined;
+  /** The same, in starts of the device, where there is no wall clock. 168 when left out (a week of hourly wakes). */
+  readonly maximumAuthenticationWakes?: number | undefined;
+}
+
+const MAXIMUM_LIVE = 2;
+const WEEK = 7 * 24 * 60 * 60 * 1000;
+
+/** What a connection leaned on: the session that was resumed, or the full handshake. */
+interface Authentication {
+  readonly policy: Uint8Array;
+  readonly at: number | undefined;
+  readonly wakes: number;
+  readonly verifiedUntil: number | undefined;
+}
+
+export class TLSSessionStore {
+  readonly #options: TLSSessionStoreOptions;
+  #live: TLSSession[] = [];
+  /** The content of the reserve; `undefined` when it is empty, `"unread"` until it is needed. */
+  #reserve: TLSSession | undefined | "unread" = "unread";
+  /** A full handshake has made the reserve old; the next session to spare replaces it. */
+  #reserveStale = false;
+  #taken: TLSSession | undefined;
+  #authentication: Authentication | undefined;
+  #reason: NoSessionReason = "none";
+  #failures = 0;
+
+  constructor(options: TLSSessionStoreOptions) {
+    this.#options = options;
+    const retained = options.retained?.get(RETAINED_SECTION.tlsSessions);
+    if (retained === undefined) return;
+    this.#live = decodeTLSSessions(retained).slice(0, MAXIMUM_LIVE).map(oneMoreWake);
+    this.#keepLive();
+  }
+
+  /** Why the last {@link take} gave no session. */
+  get reason(): NoSessionReason {
+    return this.#reason;
+  }
+
+  /** How often a session could not be kept or read: storage that failed, was full or was damaged. */
+  get failures(): number {
+    return this.#failures;
+  }
+
+  /**
+   * The session to offer for the next connection, or `undefined`: the handshake will be full. Call it when the handshake is about to
+   * begin, not before: a ticket that is used once is gone then.
+   */
+  take(policy: Uint8Array): TLSSessionData | undefined {
+    this.#reason = "none";
+    this.#taken = undefined;
+    this.#authentication = undefined;
+    for (let session = this.#live.pop(); session !== undefined; session = this.#live.pop()) {
+      if (!this.#usable(session, policy)) continue;
+      if (session.data.protocol === "TLSv1.2") this.#live.push(session);
+      this.#keepLive();
+      this.#taken = session;
+      return session.data;
+    }
+    this.#keepLive();
+    // The reserve leans on the same full handshake as the live sessions or an older one, but does not count the wakes in between.
+    if (this.reason === "authentication too old" && this.#readReserve() !== undefined) this.#deleteReserve();
+    this.#taken = this.#takeReserve(policy);
+    return this.#taken?.data;
+  }
+
+  /**
+   * Must be called when a handshake is done, before its sessions are {@link put} and before anything is sent.
+   * @throws SealwireError `TLS_HANDSHAKE_FAILED` when a resumed handshake differs from the full one in its use of extended master
+   *   secret (RFC 7627 section 5.3)
+   */
+  opened(policy: Uint8Array, negotiated: TLSNegotiated): void {
+    const taken = this.#taken;
+    this.#taken = undefined;
+    if (negotiated.resumed && taken) {
+      const { extendedMasterSecret } = negotiated;
+      if (extendedMasterSecret !== undefined && extendedMasterSecret !== taken.data.extendedMasterSecret)
+        throw new SealwireError(
+          "TLS_HANDSHAKE_FAILED",
+          "The server resumed the session without, or with, extended master secret, unlike the handshake that made it.",
+        );
+      const { authenticatedAt: at, wakes, verifiedUntil } = taken;
+      this.#authentication = { policy, at, wakes, verifiedUntil };
+      return;
+    }
+    // The server refused what was offered, or nothing was: what is kept of the past is worth nothing beside the new sessions.
+    this.#live = [];
+    this.#keepLive();
+    this.#reserveStale = true;
+    const verifiedUntil = minimum(negotiated.chainNotAfter, negotiated.revocationNextUpdate);
+    this.#authentication = { policy, at: this.#options.clock.now(), wakes: 0, verifiedUntil };
+  }
+
+  /** Keeps a session that the server issued on the connection that was {@link opened} last. */
+  put(data: TLSSessionData): void {
+    const authentication = this.#authentication;
+    if (authentication === undefined) return;
+    const now = this.#options.clock.now();
+    const ticketEnd = now === undefined || data.lifetime === undefined ? undefined : now + data.lifetime;
+    const session: TLSSession = {
+      data,
+      policy: authentication.policy,
+      authenticatedAt: authentication.at,
+      wakes: authentication.wakes,
+      issuedAt: now,
+      expiresAt: minimum(ticketEnd, authentication.verifiedUntil),
+      verifiedUntil: authentication.verifiedUntil,
+    };
+    const reusable = data.protocol === "TLSv1.2";
+    const reserveWanted = this.#reserveStale || this.#readReserve() === undefined;
+    if (reserveWanted && (reusable || this.#live.length > 0)) {
+      const reserved = this.#writeReserve(session);
+      if (reserved && !reusable) return;
+    }
+    if (reusable) this.#live = [];
+    this.#live.push(session);
+    if (this.#live.length > MAXIMUM_LIVE) this.#live.shift();
+    this.#keepLive();
+  }
+
+  /** Drops every session, for example because new credentials were committed. */
+  clear(): void {
+    this.#live = [];
+    this.#taken = undefined;
+    this.#authentication = undefined;
+    this.#keepLive();
+    if (this.#readReserve() !== undefined) this.#deleteReserve();
+  }
+
+  #usable(session: TLSSession, policy: Uint8Array): boolean {
+    const reason = this.#objection(session, policy);
+    if (reason !== undefined) this.#reason = reason;
+    return reason === undefined;
+  }
+
+  #objection(session: TLSSession, policy: Uint8Array): NoSessionReason | undefined {
+    const { clock, maximumAuthenticationAge = WEEK, maximumAuthenticationWakes = 168 } = this.#options;
+    if (!equal(session.policy, policy)) return "policy changed";
+    const { earliest, latest } = clock.interval();
+    if (latest === undefined || session.issuedAt === undefined || session.authenticatedAt === undefined) {
+      // Without a wall clock, then or now, nothing but the number of starts tells the age.
+      if (session.expiresAt !== undefined && earliest >= session.expiresAt) return "expired";
+      return session.wakes > maximumAuthenticationWakes ? "authentication too old" : undefined;
+    }
+    if (latest < session.issuedAt || latest < session.authenticatedAt) return "clock went back";
+    if (session.expiresAt !== undefined && latest >= session.expiresAt) return "expired";
+    return latest - session.authenticatedAt >= maximumAuthenticationAge ? "authentication too old" : undefined;
+  }
+
+  #takeReserve(policy: Uint8Array): TLSSession | undefined {
+    const session = this.#readReserve();
+    if (session === undefined) return undefined;
+    const { wakeCause, clockSurvives } = this.#options.platform;
+    const single = session.data.protocol === "TLSv1.3";
+    const clockStopped = wakeCause === "power" ? !clockSurvives.power : wakeCause === "sleep" && !clockSurvives.sleep;
+    if (single && clockStopped) this.#reason = "ticket age unknown";
+    const usable = !(single && clockStopped) && this.#usable(session, policy);
+    // A ticket that is used once must be gone before it is sent, whatever happens next. One that is not usable will not get better.
+    if (single || !usable) {
+      if (!this.#deleteReserve() || !usable) return undefined;
+    } else if (this.#options.clock.now() === undefined) this.#writeReserve(oneMoreWake(session));
+    if (!single) {
+      this.#live = [session];
+      this.#keepLive();
+    }
+    return session;
+  }
+
+  #keepLive(): void {
+    const { retained } = this.#options;
+    if (retained === undefined) return;
+    try {
+      const sessions = this.#live;
+      retained.set(RETAINED_SECTION.tlsSessions, sessions.length === 0 ? undefined : encodeTLSSessions(sessions));
+      if (!retained.commit().includes(RETAINED_SECTION.tlsSessions)) return;
+      // Two did not fit: one may. When that does not fit either, it lives in RAM only.
+      this.#failures++;
+      if (sessions.length < 2) return;
+      retained.set(RETAINED_SECTION.tlsSessions, encodeTLSSessions(sessions.slice(-1)));
+      retained.commit();
+    } catch {
+      this.#failures++;
+    }
+  }
+
+  #readReserve(): TLSSession | undefined {
+    if (this.#reserve !== "unread") return this.#reserve;
+    this.#reserve = undefined;
+    try {
+      const stored = this.#options.storage?.read(STORAGE_KEY.tlsSession);
+      if (stored !== undefined) this.#reserve = decodeTLSSessions(toBytes(stored))[0];
+    } catch {
+      this.#failures++;
+    }
+    return this.#reserve;
+  }
+
+  #writeReserve(session: TLSSession): boolean {
+    const { storage } = this.#options;
+    if (storage === undefined) return false;
+    this.#reserveStale = false;
+    try {
+      storage.write(STORAGE_KEY.tlsSession, encodeTLSSessions([session]));
+      this.#reserve = session;
+      return true;
+    } catch {
+      // Losing the reserve costs one full handshake after a power cut; it is not worth losing the connection.
+      this.#failures++;
+      return false;
+    }
+  }
+
+  #deleteReserve(): boolean {
+    this.#reserve = undefined;
+    try {
+      this.#options.storage?.delete(STORAGE_KEY.tlsSession);
+      return true;
+    } catch {
+      this.#failures++;
+      return false;
+    }
+  }
+}
+
+function oneMoreWake(session: TLSSession): TLSSession {
+  return { ...session, wakes: session.wakes + 1 };
+}
+
+function minimum(a: number | undefined, b: number | undefined): number | undefined {
+  if (a === undefined) return b;
+  return b === undefined ? a : Math.min(a, b);
+}

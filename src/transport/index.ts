@@ -1,0 +1,3 @@
+/** Transports that wrap a transport. */
+export type { Transport, TransportConstructor, TransportDescriptor, TransportOptions } from "../platform.js";
+export { TLSSocket, type SecureOptions, type TLSSocketOptions } from "./tls-socket.js";

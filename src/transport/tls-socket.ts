@@ -1,0 +1,251 @@
+/**
+ * TLS as a transport that wraps a transport (ECMA-419 style): plaintext above, a {@link TLSEngine} in the middle, any transport
+ * below. It moves bytes between the three and holds at most one buffer of ciphertext each way.
+ */
+import { toBytes } from "../bytes.js";
+import { SealwireError, toSealwireError } from "../errors.js";
+import type {
+  BufferLike,
+  PlatformTimer,
+  TLSEngine,
+  TLSEngineOptions,
+  TLSNegotiated,
+  TimerHandle,
+  Transport,
+  TransportDescriptor,
+  TransportOptions,
+} from "../platform.js";
+
+/** Of {@link TLSEngineOptions} what the socket answers itself. */
+type EngineCallback = "onOpen" | "onReadable" | "onWritable" | "onDrainable" | "onClose" | "onError";
+
+/** What a connection needs to be secure. */
+export interface SecureOptions extends Omit<TLSEngineOptions, EngineCallback> {
+  readonly createTLSEngine: (options: TLSEngineOptions) => TLSEngine;
+  /** The handshake is done and the server verified. What it throws ends the connection before a byte is written. */
+  readonly onOpen?: ((negotiated: TLSNegotiated) => void) | undefined;
+}
+
+export interface TLSSocketOptions extends TransportOptions {
+  /** The transport below. It is made with `address`, `host` and `port` of these options. */
+  readonly socket: TransportDescriptor;
+  /**
+   * Asked for once, when the transport below is connected: so a session that may be used only once is not spent on a connection that
+   * never comes about.
+   */
+  readonly secure: (host: string | undefined) => SecureOptions;
+  readonly timer: PlatformTimer;
+}
+
+/** Bytes of ciphertext that are moved at once, each way. */
+const CHUNK = 1024;
+
+export class TLSSocket implements Transport {
+  readonly #options: TLSSocketOptions;
+  #below: Transport | undefined;
+  #engine: TLSEngine | undefined;
+  #belowReadable = 0;
+  #belowWritable = 0;
+  /** The transport below ended; what the engine still holds is delivered before that is reported. */
+  #belowError: SealwireError | undefined;
+  #fedEnd = false;
+  /** Ciphertext that was read from below and not taken by the engine yet: `#input` from `#start` to `#end`. */
+  readonly #input = new Uint8Array(CHUNK);
+  readonly #output = new Uint8Array(CHUNK);
+  #start = 0;
+  #end = 0;
+  #stepTimer: TimerHandle;
+  #open = false;
+  #pumping = false;
+
+  constructor(options: TLSSocketOptions) {
+    this.#options = options;
+    const { socket, address, host, port } = options;
+    this.#below = new socket.io({
+      ...socket,
+      ...(address !== undefined && { address }),
+      ...(host !== undefined && { host }),
+      ...(port !== undefined && { port }),
+      noDelay: true,
+      onReadable: (count) => {
+        this.#belowReadable = count;
+        this.#guard(() => this.#pumpIn());
+      },
+      onWritable: (count) => {
+        this.#belowWritable = count;
+        this.#guard(() => (this.#engine === undefined ? this.#handshake() : this.#pumpOut()));
+      },
+      onError: (error) => {
+        this.#belowError = error ?? new SealwireError("CONNECTION_LOST", "The connection was lost.");
+        this.#belowWritable = 0;
+        if (this.#engine === undefined) this.#fail(this.#belowError);
+        else this.#guard(() => this.#pumpIn());
+      },
+    });
+  }
+
+  read(count?: number): ArrayBuffer | undefined;
+  read(buffer: BufferLike): number | undefined;
+  read(into?: number | BufferLike): ArrayBuffer | number | undefined {
+    const engine = this.#engine;
+    const readable = engine?.readable ?? 0;
+    if (engine === undefined || readable === 0) return undefined;
+    const given = typeof into === "object";
+    const target = given ? toBytes(into) : new Uint8Array(Math.min(into ?? readable, readable));
+    const count = engine.read(target);
+    // What was read made room for more; a failure there must not take away what was read.
+    this.#guard(() => this.#pumpIn());
+    if (given) return count;
+    return (count < target.byteLength ? target.slice(0, count) : target).buffer as ArrayBuffer;
+  }
+
+  write(buffer: BufferLike): number {
+    const bytes = toBytes(buffer);
+    const engine = this.#engine;
+    if (engine === undefined || !this.#open || bytes.byteLength > engine.writable)
+      throw new SealwireError(
+        "INVALID_ARGUMENT",
+        `${bytes.byteLength} bytes are more than can be written to the TLS socket now.`,
+      );
+    engine.write(bytes);
+    this.#guard(() => this.#pumpOut());
+    return this.#engine?.writable ?? 0;
+  }
+
+  /** Says goodbye (close_notify), so far as the transport takes it at once, and ends the connection. */
+  close(): void {
+    const engine = this.#engine;
+    try {
+      if (this.#open) engine?.end();
+      this.#pumpOut();
+    } catch {
+      // The connection is being given up: a goodbye that fails changes nothing.
+    }
+    this.#release();
+  }
+
+  #release(): void {
+    const below = this.#below;
+    const engine = this.#engine;
+    this.#below = undefined;
+    this.#engine = undefined;
+    this.#open = false;
+    this.#options.timer.clear(this.#stepTimer);
+    this.#stepTimer = undefined;
+    this.#input.fill(0);
+    engine?.close();
+    below?.close();
+  }
+
+  #handshake(): void {
+    const { host, secure } = this.#options;
+    const { createTLSEngine, onOpen, ...engineOptions } = secure(host);
+    this.#engine = createTLSEngine({
+      ...engineOptions,
+      onOpen: (negotiated) => {
+        this.#guard(() => {
+          onOpen?.(negotiated);
+          this.#open = true;
+          this.#options.onWritable?.(this.#engine?.writable ?? 0);
+        });
+      },
+      onReadable: () => {
+        this.#guard(() => this.#options.onReadable?.(this.#engine?.readable ?? 0));
+      },
+      onWritable: () => {
+        this.#guard(() => this.#open && this.#options.onWritable?.(this.#engine?.writable ?? 0));
+      },
+      onDrainable: () => {
+        this.#guard(() => this.#pumpOut());
+      },
+      onClose: () => {
+        this.#fail(new SealwireError("CONNECTION_LOST", "The server closed the connection."));
+      },
+      onError: (error) => {
+        // That the peer left without a goodbye is better told by the transport, which knows how.
+        this.#fail(error.code === "CONNECTION_LOST" ? (this.#belowError ?? error) : error);
+      },
+    });
+    this.#step();
+    this.#pumpIn();
+  }
+
+  /** One piece of work at a time, with a turn of the event loop in between: a handshake must not starve the watchdog. */
+  #step(): void {
+    if (this.#engine === undefined || this.#stepTimer !== undefined) return;
+    const more = this.#engine.step();
+    this.#pumpOut();
+    if (!more || (this.#engine as TLSEngine | undefined) === undefined) return;
+    this.#stepTimer = this.#options.timer.set(() => {
+      this.#stepTimer = undefined;
+      this.#guard(() => {
+        this.#step();
+        this.#pumpIn();
+      });
+    }, 0);
+  }
+
+  #pumpIn(): void {
+    // The engine may call back while it is fed, and the application may read from there.
+    if (this.#pumping) return;
+    this.#pumping = true;
+    try {
+      while (this.#below && this.#engine) {
+        if (this.#start === this.#end) {
+          if (this.#belowReadable <= 0) {
+            this.#feedEnd();
+            break;
+          }
+          const count = this.#below.read(this.#input) ?? 0;
+          this.#belowReadable = count === 0 ? 0 : this.#belowReadable - count;
+          this.#start = 0;
+          this.#end = count;
+          if (count === 0) continue;
+        }
+        const taken = this.#engine.feed(this.#input.subarray(this.#start, this.#end));
+        this.#start += taken;
+        this.#step();
+        if (taken === 0) break;
+      }
+    } finally {
+      this.#pumping = false;
+    }
+  }
+
+  #feedEnd(): void {
+    if (this.#belowError === undefined || this.#fedEnd) return;
+    this.#fedEnd = true;
+    this.#engine?.feedEnd();
+  }
+
+  #pumpOut(): void {
+    while (this.#below && this.#engine && this.#belowWritable > 0) {
+      const count = this.#engine.drain(this.#output.subarray(0, Math.min(this.#belowWritable, CHUNK)));
+      if (count === 0) break;
+      this.#belowWritable = this.#below.write(this.#output.subarray(0, count));
+    }
+  }
+
+  /** Nothing that is thrown in a callback may reach the host: there it would restart the device. */
+  #guard(body: () => unknown): void {
+    if (this.#below === undefined) return;
+    try {
+      body();
+    } catch (error) {
+      const code = this.#open ? "CONNECTION_LOST" : "TLS_HANDSHAKE_FAILED";
+      this.#fail(toSealwireError(error, code, "The TLS connection failed."));
+    }
+  }
+
+  #fail(error: SealwireError): void {
+    if (this.#below === undefined) return;
+    try {
+      // An alert that tells the server why.
+      this.#pumpOut();
+    } catch {
+      // It is being closed for a better reason already.
+    }
+    this.#release();
+    this.#options.onError?.(error);
+  }
+}

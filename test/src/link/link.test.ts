@@ -1,0 +1,172 @@
+import { SealwireError } from "../../../src/errors.js";
+import { Link } from "../../../src/link/index.js";
+import { deepEqual, ok, strictEqual } from "../../support/assert.js";
+import { describe, it } from "../../support/bdd.js";
+import { ManualTime } from "../../support/manual-time.js";
+
+class Network {
+  up = true;
+  readonly #listeners = new Set<(up: boolean) => void>();
+
+  observe(listener: (up: boolean) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  set(up: boolean): void {
+    this.up = up;
+    for (const listener of this.#listeners) listener(up);
+  }
+
+  get observers(): number {
+    return this.#listeners.size;
+  }
+}
+
+function setUp({ connect = () => undefined, saved }: { connect?: () => void; saved?: Uint8Array } = {}) {
+  const time = new ManualTime();
+  const network = new Network();
+  const lost: { code: string | undefined; wait: number | undefined }[] = [];
+  const count = { connects: 0, aborts: 0 };
+  // Half of each window.
+  const crypto = { random: () => Uint8Array.of(0x80, 0, 0, 0) };
+  const link = new Link({
+    platform: { timer: time.timer, network, crypto: crypto as never },
+    connect: () => {
+      count.connects++;
+      connect();
+    },
+    abort: () => {
+      count.aborts++;
+    },
+    onLost: (cause, wait) => lost.push({ code: cause?.code, wait }),
+    saved,
+  });
+  return { time, network, link, lost, count };
+}
+
+const connectionLost = new SealwireError("CONNECTION_LOST", "lost");
+
+describe("link", () => {
+  it("connects at once when the network is up", () => {
+    const { link, count } = setUp();
+    link.start();
+    strictEqual(count.connects, 1);
+    strictEqual(link.state, "connecting");
+  });
+
+  it("waits for the network when it is down, and connects within a second of its return", () => {
+    const { link, count, network, time } = setUp();
+    network.up = false;
+    link.start();
+    time.advance(1_000_000);
+    strictEqual(count.connects, 0);
+    network.set(true);
+    time.advance(1_000);
+    strictEqual(count.connects, 1);
+  });
+
+  it("drops the connection when the network goes down, and does not try until it is back", () => {
+    const { link, count, network, time, lost } = setUp();
+    link.start();
+    link.connected();
+    network.set(false);
+    strictEqual(count.aborts, 1);
+    deepEqual(lost, [{ code: "NETWORK_DOWN", wait: undefined }]);
+    time.advance(1_000_000);
+    strictEqual(count.connects, 1);
+    network.set(true);
+    time.advance(1_000);
+    strictEqual(count.connects, 2);
+  });
+
+  it("waits by the cause, and says how long", () => {
+    const { link, count, time, lost } = setUp();
+    link.start();
+    link.connected();
+    link.lost(connectionLost);
+    deepEqual(lost, [{ code: "CONNECTION_LOST", wait: 30_000 }]);
+    time.advance(29_999);
+    strictEqual(count.connects, 1);
+    time.advance(1);
+    strictEqual(count.connects, 2);
+  });
+
+  it("does not reset the waits for a CONNACK alone", () => {
+    const { link, time, lost } = setUp();
+    link.start();
+    for (let i = 0; i < 4; i++) {
+      link.connected();
+      time.advance(59_000);
+      link.lost(connectionLost);
+      time.advance(60_000);
+    }
+    deepEqual(
+      lost.map(({ wait }) => wait),
+      [30_000, 30_000, 30_000, 60_000],
+    );
+  });
+
+  it("resets the waits after a stable period", () => {
+    const { link, time, lost } = setUp();
+    link.start();
+    for (let i = 0; i < 4; i++) {
+      link.connected();
+      time.advance(60_000);
+      link.lost(connectionLost);
+      time.advance(60_000);
+    }
+    deepEqual(
+      lost.map(({ wait }) => wait),
+      [30_000, 30_000, 30_000, 30_000],
+    );
+  });
+
+  it("counts a connection that cannot even be started as lost", () => {
+    const { link, lost } = setUp({
+      connect: () => {
+        throw new SealwireError("INVALID_ARGUMENT", "no host");
+      },
+    });
+    link.start();
+    strictEqual(lost[0]?.code, "INVALID_ARGUMENT");
+    ok(lost[0].wait! >= 60_000, "a wrong option must not be tried in a busy loop");
+  });
+
+  it("ignores a loss that is told twice, or after the stop", () => {
+    const { link, lost, count, time } = setUp();
+    link.start();
+    link.lost(connectionLost);
+    link.lost(connectionLost);
+    strictEqual(lost.length, 1);
+    link.stop();
+    link.lost(connectionLost);
+    time.advance(1_000_000);
+    strictEqual(lost.length, 1);
+    strictEqual(count.connects, 1);
+  });
+
+  it("leaves nothing behind when it stops: no timer, no observer of the network", () => {
+    const { link, time, network } = setUp();
+    link.start();
+    link.connected();
+    link.stop();
+    strictEqual(time.pending, 0);
+    strictEqual(network.observers, 0);
+  });
+
+  it("waits on after a wake when failures preceded the sleep, and not when the device slept at rest", () => {
+    const before = setUp();
+    before.link.start();
+    before.link.connected();
+    before.link.lost(connectionLost);
+    const after = setUp({ saved: before.link.save() });
+    after.link.start();
+    strictEqual(after.count.connects, 0);
+    strictEqual(after.time.next, 30_000);
+    before.link.restful();
+    const rested = setUp({ saved: before.link.save() });
+    rested.link.start();
+    strictEqual(rested.count.connects, 1);
+  });
+});

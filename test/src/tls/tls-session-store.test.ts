@@ -1,0 +1,348 @@
+import { Clock } from "../../../src/clock.js";
+import type { TLSNegotiated, TLSSessionData, TLSVersion, WakeCause } from "../../../src/platform.js";
+import type { RetainedStore } from "../../../src/storage/index.js";
+import { TLSSessionStore } from "../../../src/tls/index.js";
+import { deepEqual, ok, strictEqual, throws } from "../../support/assert.js";
+import { describe, it } from "../../support/bdd.js";
+import { ManualTime } from "../../support/manual-time.js";
+import { MemoryStorage } from "../../support/memory-storage.js";
+
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+const START = Date.UTC(2026, 0, 1);
+const policy = new Uint8Array(32).fill(1);
+const otherPolicy = new Uint8Array(32).fill(2);
+
+/** Retained memory as far as the store uses it: sections that survive, unless they do not fit. */
+class Retained {
+  readonly sections = new Map<number, Uint8Array>();
+  limit = Number.POSITIVE_INFINITY;
+
+  get(section: number): Uint8Array | undefined {
+    return this.sections.get(section);
+  }
+
+  set(section: number, content: Uint8Array | undefined): void {
+    if (content === undefined) this.sections.delete(section);
+    else this.sections.set(section, content);
+  }
+
+  commit(): number[] {
+    const dropped = [...this.sections]
+      .filter(([, content]) => content.byteLength > this.limit)
+      .map(([section]) => section);
+    for (const section of dropped) this.sections.delete(section);
+    return dropped;
+  }
+}
+
+/** A device that starts again and again, with what survives each kind of start. */
+class Setup {
+  readonly time = new ManualTime();
+  readonly clock = new Clock({ time: this.time.time, buildTime: Date.UTC(2025, 0, 1) });
+  retained = new Retained();
+  storage = new MemoryStorage();
+  clockSurvives = { sleep: true, power: true };
+  store = this.start("power");
+  #serial = 0;
+
+  constructor({ wall = true } = {}) {
+    if (wall) this.time.wall = { now: START, source: "sntp", uncertainty: 1000 };
+  }
+
+  start(wakeCause: WakeCause): TLSSessionStore {
+    if (wakeCause === "power") this.retained = new Retained();
+    this.storage = this.storage.afterReboot();
+    this.store = new TLSSessionStore({
+      clock: this.clock,
+      platform: { wakeCause, clockSurvives: this.clockSurvives },
+      retained: this.retained as unknown as RetainedStore,
+      storage: this.storage,
+    });
+    return this.store;
+  }
+
+  /** Connects: offers what the store has, and lets the server resume it or not. @returns what was offered */
+  connect(
+    protocol: TLSVersion,
+    { tickets = 2, accept = true, negotiated = {}, ticket = {}, policy: p = policy }: ConnectOptions = {},
+  ) {
+    const offered = this.store.take(p);
+    const resumed = offered !== undefined && accept;
+    this.store.opened(p, { ...full(protocol), resumed, ...(resumed && { chainNotAfter: undefined }), ...negotiated });
+    for (let i = 0; i < tickets; i++) this.store.put({ ...data(protocol, ++this.#serial), ...ticket });
+    return offered?.bytes[0];
+  }
+}
+
+interface ConnectOptions {
+  readonly tickets?: number;
+  readonly accept?: boolean;
+  readonly negotiated?: Partial<TLSNegotiated>;
+  readonly ticket?: Partial<TLSSessionData>;
+  readonly policy?: Uint8Array;
+}
+
+function full(protocol: TLSVersion): TLSNegotiated {
+  return {
+    protocol,
+    cipherSuite: "TLS_AES_128_GCM_SHA256",
+    applicationProtocol: undefined,
+    resumed: false,
+    extendedMasterSecret: true,
+    chainNotAfter: START + 365 * DAY,
+    revocationNextUpdate: undefined,
+  };
+}
+
+function data(protocol: TLSVersion, serial: number): TLSSessionData {
+  return { protocol, bytes: Uint8Array.of(serial), lifetime: 2 * HOUR, extendedMasterSecret: true };
+}
+
+describe("TLS session store", () => {
+  describe("TLS 1.3", () => {
+    it("has nothing for the first connection", () => {
+      const { store } = new Setup();
+      strictEqual(store.take(policy), undefined);
+      strictEqual(store.reason, "none");
+    });
+
+    it("offers each ticket once, the newest first", () => {
+      const setup = new Setup();
+      setup.connect("TLSv1.3", { tickets: 4 });
+      const offered = [1, 2, 3].map(() => setup.store.take(policy)?.bytes[0]);
+      // 1 went to the reserve's place in RAM, 2 to the reserve in flash; two are kept live.
+      strictEqual(new Set(offered).size, 3);
+      strictEqual(offered[0], 4);
+      strictEqual(setup.store.take(policy), undefined);
+    });
+
+    it("resumes after a lost network, a deep sleep and a power cut", () => {
+      const setup = new Setup();
+      strictEqual(setup.connect("TLSv1.3"), undefined);
+      ok(setup.connect("TLSv1.3", { tickets: 1 }) !== undefined, "reconnect");
+      setup.start("sleep");
+      ok(setup.connect("TLSv1.3", { tickets: 1 }) !== undefined, "deep sleep");
+      setup.start("power");
+      ok(setup.connect("TLSv1.3", { tickets: 1 }) !== undefined, "power cut");
+    });
+
+    it("never offers a ticket twice, whatever is cut when", () => {
+      const setup = new Setup();
+      const offered: number[] = [];
+      const causes: WakeCause[] = ["power", "sleep", "power", "restart", "sleep", "power", "power"];
+      for (let i = 0; i < 70; i++) {
+        const ticket = setup.connect("TLSv1.3", { tickets: i % 3, accept: i % 5 !== 0 });
+        if (ticket !== undefined) offered.push(ticket);
+        setup.start(causes[i % causes.length]!);
+      }
+      ok(offered.length > 20, "too few resumptions for the test to mean anything");
+      strictEqual(new Set(offered).size, offered.length);
+    });
+
+    it("removes the reserve from flash before it is used, and does not use it when that fails", () => {
+      const setup = new Setup();
+      setup.connect("TLSv1.3");
+      setup.start("power");
+      setup.storage.failAt(1, "fail");
+      strictEqual(setup.store.take(policy), undefined);
+      strictEqual(setup.store.failures, 1);
+    });
+
+    it("writes flash once per full handshake, never on an ordinary wake, and twice around a power cut", () => {
+      const setup = new Setup();
+      setup.connect("TLSv1.3");
+      strictEqual(setup.storage.writes, 1);
+      for (let i = 0; i < 10; i++) {
+        setup.start("sleep");
+        setup.connect("TLSv1.3", { tickets: 1 });
+        strictEqual(setup.storage.writes, 0, "ordinary wake");
+      }
+      setup.start("power");
+      setup.connect("TLSv1.3");
+      strictEqual(setup.storage.writes, 2, "the used ticket removed, a fresh one reserved");
+    });
+
+    it("drops the reserve after a power cut when no clock ran meanwhile", () => {
+      const setup = new Setup();
+      setup.clockSurvives = { sleep: true, power: false };
+      setup.connect("TLSv1.3");
+      setup.start("power");
+      strictEqual(setup.store.take(policy), undefined);
+      strictEqual(setup.store.reason, "ticket age unknown");
+    });
+  });
+
+  describe("TLS 1.2", () => {
+    it("offers the same session until a new one comes, and keeps it for power cuts with one write", () => {
+      const setup = new Setup();
+      setup.connect("TLSv1.2", { tickets: 1 });
+      strictEqual(setup.storage.writes, 1);
+      strictEqual(setup.connect("TLSv1.2", { tickets: 0 }), 1);
+      setup.start("sleep");
+      strictEqual(setup.connect("TLSv1.2", { tickets: 0 }), 1);
+      setup.start("power");
+      strictEqual(setup.connect("TLSv1.2", { tickets: 1 }), 1);
+      strictEqual(setup.connect("TLSv1.2", { tickets: 0 }), 2);
+      strictEqual(setup.storage.writes, 0);
+    });
+
+    it("is kept without a clock that survives the power cut: its age matters to nobody", () => {
+      const setup = new Setup();
+      setup.clockSurvives = { sleep: false, power: false };
+      setup.connect("TLSv1.2", { tickets: 1 });
+      setup.start("power");
+      strictEqual(setup.store.take(policy)?.bytes[0], 1);
+    });
+  });
+
+  it("forgets everything when the server refuses to resume", () => {
+    const setup = new Setup();
+    setup.connect("TLSv1.3", { tickets: 4 });
+    setup.connect("TLSv1.3", { tickets: 0, accept: false });
+    strictEqual(setup.store.take(policy)?.bytes[0], 2, "only the reserve is left");
+    strictEqual(setup.store.take(policy), undefined);
+  });
+
+  describe("does not use a session", () => {
+    for (const protocol of ["TLSv1.2", "TLSv1.3"] as const) {
+      for (const place of ["sleep", "power"] as const) {
+        const name = `${protocol}, ${place === "sleep" ? "retained" : "reserve"}`;
+
+        it(`of another verification policy (${name})`, () => {
+          const setup = new Setup();
+          setup.connect(protocol);
+          setup.start(place);
+          strictEqual(setup.store.take(otherPolicy), undefined);
+          strictEqual(setup.store.reason, "policy changed");
+        });
+
+        it(`whose lifetime has ended (${name})`, () => {
+          const setup = new Setup();
+          setup.connect(protocol);
+          setup.time.advance(2 * HOUR);
+          setup.start(place);
+          strictEqual(setup.store.take(policy), undefined);
+          strictEqual(setup.store.reason, "expired");
+        });
+
+        it(`whose server certificate has ended (${name})`, () => {
+          const setup = new Setup();
+          setup.connect(protocol, { negotiated: { chainNotAfter: START + HOUR } });
+          setup.time.advance(HOUR);
+          setup.start(place);
+          strictEqual(setup.store.take(policy), undefined);
+          strictEqual(setup.store.reason, "expired");
+        });
+
+        it(`that leans on a revocation list past its nextUpdate (${name})`, () => {
+          const setup = new Setup();
+          setup.connect(protocol, { negotiated: { revocationNextUpdate: START + HOUR } });
+          setup.time.advance(HOUR);
+          setup.start(place);
+          strictEqual(setup.store.take(policy), undefined);
+          strictEqual(setup.store.reason, "expired");
+        });
+
+        it(`issued after what the clock says now (${name})`, () => {
+          const setup = new Setup();
+          setup.connect(protocol);
+          setup.time.wall = { now: START - HOUR, source: "sntp", uncertainty: 1000 };
+          setup.start(place);
+          strictEqual(setup.store.take(policy), undefined);
+          strictEqual(setup.store.reason, "clock went back");
+        });
+      }
+    }
+
+    it("when the server was authenticated more than 7 days ago, however often it was renewed since", () => {
+      const setup = new Setup();
+      setup.connect("TLSv1.3");
+      for (let hours = 1; hours < 7 * 24; hours++) {
+        setup.time.advance(HOUR);
+        setup.start("sleep");
+        ok(setup.connect("TLSv1.3", { tickets: 1 }) !== undefined, `after ${hours} hours`);
+      }
+      setup.time.advance(HOUR);
+      setup.start("sleep");
+      strictEqual(setup.store.take(policy), undefined);
+    });
+
+    it("when there is no wall clock and the device started more than 168 times since", () => {
+      const setup = new Setup({ wall: false });
+      setup.connect("TLSv1.2", { tickets: 1 });
+      for (let wakes = 1; wakes <= 168; wakes++) {
+        setup.start("sleep");
+        ok(setup.connect("TLSv1.2", { tickets: wakes % 2 }) !== undefined, `after ${wakes} wakes`);
+      }
+      setup.start("sleep");
+      strictEqual(setup.store.take(policy), undefined);
+      strictEqual(setup.store.reason, "authentication too old");
+    });
+
+    it("counting power cuts as well, without a wall clock", () => {
+      const setup = new Setup({ wall: false });
+      setup.connect("TLSv1.2", { tickets: 1 });
+      let resumed = 0;
+      for (; resumed < 1000; resumed++) {
+        setup.start("power");
+        if (setup.connect("TLSv1.2", { tickets: 0 }) === undefined) break;
+      }
+      strictEqual(resumed, 169);
+    });
+  });
+
+  it("ends a resumed handshake that differs in extended master secret (RFC 7627 section 5.3)", () => {
+    const { store } = new Setup();
+    store.opened(policy, full("TLSv1.2"));
+    store.put(data("TLSv1.2", 1));
+    ok(store.take(policy) !== undefined);
+    throws(
+      () => store.opened(policy, { ...full("TLSv1.2"), resumed: true, extendedMasterSecret: false }),
+      "TLS_HANDSHAKE_FAILED",
+    );
+  });
+
+  it("keeps no session of a connection that was not opened", () => {
+    const { store } = new Setup();
+    store.put(data("TLSv1.3", 1));
+    strictEqual(store.take(policy), undefined);
+  });
+
+  it("keeps one session in retained memory that is too small for two, and none without failing", () => {
+    const setup = new Setup();
+    setup.retained.limit = 100;
+    setup.connect("TLSv1.3", { tickets: 4 });
+    setup.start("sleep");
+    strictEqual(setup.store.take(policy)?.bytes[0], 4);
+    setup.retained.limit = 10;
+    setup.connect("TLSv1.3", { tickets: 1 });
+    strictEqual(setup.retained.sections.size, 0);
+    ok(setup.store.failures > 0);
+  });
+
+  it("drops every session on demand, in RAM, retained memory and flash", () => {
+    const setup = new Setup();
+    setup.connect("TLSv1.3", { tickets: 4 });
+    setup.store.clear();
+    strictEqual(setup.store.take(policy), undefined);
+    setup.start("sleep");
+    strictEqual(setup.store.take(policy), undefined);
+    deepEqual([...setup.storage], []);
+  });
+
+  it("takes damaged memory for empty memory", () => {
+    const setup = new Setup();
+    setup.connect("TLSv1.3");
+    const [section, content] = [...setup.retained.sections][0]!;
+    for (let i = 0; i < content.byteLength; i++) {
+      const damaged = content.slice();
+      damaged[i]! ^= 0xff;
+      setup.retained.sections.set(section, damaged);
+      setup.start("sleep").take(policy);
+    }
+    setup.storage.write("sw.tls", Uint8Array.of(0xff));
+    setup.start("power");
+    strictEqual(setup.store.take(policy), undefined);
+  });
+});

@@ -1,0 +1,6 @@
+/** Brokers to try a device against. */
+export * from "./broker.js";
+export * from "./embedded.js";
+export * from "./external.js";
+export * from "./free-port.js";
+export * from "./mosquitto.js";

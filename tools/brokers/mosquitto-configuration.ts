@@ -1,0 +1,65 @@
+/** The files with which Mosquitto is started (mosquitto.conf(5)). */
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { toPEM } from "../pki/index.js";
+import { type LocalBrokerOptions, loopback } from "./broker.js";
+
+/** What {@link writeConfiguration} wrote. */
+export interface MosquittoConfiguration {
+  readonly file: string;
+  /** Variables that Mosquitto must be started with. */
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/**
+ * Writes the configuration, certificates and key into a folder.
+ * @param folder an empty one that only we can read
+ */
+export function writeConfiguration(folder: string, port: number, options: LocalBrokerOptions): MosquittoConfiguration {
+  const { server, root, revocationLists, versions } = options;
+  const write = (name: string, content: string): string => {
+    const file = path.join(folder, name);
+    fs.writeFileSync(file, content, { mode: 0o600 });
+    return file;
+  };
+  const lines = [
+    "persistence false",
+    "log_dest stderr",
+    "log_type all",
+    "log_timestamp false",
+    // Nothing that a test or a story publishes is dropped.
+    "max_queued_messages 0",
+    "allow_anonymous false",
+    `listener ${port} ${loopback}`,
+    `cafile ${write("ca.pem", toPEM("CERTIFICATE", root))}`,
+    `certfile ${write("server.pem", server.certificateChain.map((der) => toPEM("CERTIFICATE", der)).join(""))}`,
+    `keyfile ${write("server.key", toPEM("PRIVATE KEY", server.privateKey))}`,
+    "require_certificate true",
+    "use_identity_as_username true",
+    // For Mosquitto this is the lowest version.
+    `tls_version ${versions.minimum === "TLSv1.3" ? "tlsv1.3" : "tlsv1.2"}`,
+  ];
+  if (revocationLists) {
+    const lists = revocationLists.map((der) => toPEM("X509 CRL", der)).join("");
+    lines.push(`crlfile ${write("revoked.pem", lists)}`);
+  }
+  // Started by root it would become a user who cannot read the folder.
+  if (process.getuid?.() === 0) lines.unshift("user root");
+  const environment: Record<string, string> = {};
+  // Mosquitto has no setting for the highest version, OpenSSL has.
+  if (versions.maximum === "TLSv1.2") environment["OPENSSL_CONF"] = write("openssl.cnf", highestVersion("TLSv1.2"));
+  return { file: write("mosquitto.conf", `${lines.join("\n")}\n`), environment };
+}
+
+function highestVersion(version: string): string {
+  return [
+    "openssl_conf = settings",
+    "[settings]",
+    "ssl_conf = modules",
+    "[modules]",
+    "system_default = defaults",
+    "[defaults]",
+    `MaxProtocol = ${version}`,
+    "",
+  ].join("\n");
+}

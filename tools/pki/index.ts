@@ -1,0 +1,6 @@
+/** Keys, certificates and revocation lists for development. */
+export * from "./certificates.js";
+export * from "./development.js";
+export * from "./keys.js";
+export * from "./pem.js";
+export * from "./revocation.js";
