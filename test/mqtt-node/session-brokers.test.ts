@@ -110,10 +110,10 @@ for (const { name, version, make } of brokers) {
         await new Promise((resolve) => setTimeout(resolve, 2));
       }
       await Promise.all(published);
-      await until(() => to.messages.length >= 200, "all messages");
-      const texts = to.texts();
-      // aedes lets new messages overtake those that it queued while the subscriber was away.
-      if (name === "aedes") texts.sort((a, b) => Number(a) - Number(b));
+      await until(() => new Set(to.texts()).size >= 200, "all messages");
+      let texts = to.texts();
+      // aedes 1.2 publishes a message again whose PUBREL it had sent, and lets new messages overtake those that it queued.
+      if (name === "aedes") texts = [...new Set(texts)].sort((a, b) => Number(a) - Number(b));
       assert.deepEqual(
         texts,
         Array.from({ length: 200 }, (_, i) => `${i}`),
