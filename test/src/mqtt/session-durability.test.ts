@@ -13,7 +13,12 @@ interface Cut {
 }
 
 /** Runs one life of the device until nothing more happens, or the power fails. @returns whether it failed */
-async function live(world: World, cut: Cut | undefined, options: Partial<SessionOptions>, body: () => void): Promise<boolean> {
+async function live(
+  world: World,
+  cut: Cut | undefined,
+  options: Partial<SessionOptions>,
+  body: () => void,
+): Promise<boolean> {
   let lost = false;
   const lose = (): void => {
     lost = true;
@@ -177,8 +182,18 @@ for (const version of [4, 5] as const) {
           },
         };
         await live(world, undefined, crash, () => world.broker.publish("in", "x", qos));
-        await live(world, undefined, { version, onMessage: ({ redelivered }) => void seen.push(redelivered) }, () => undefined);
-        await live(world, undefined, { version, onMessage: ({ redelivered }) => void seen.push(redelivered) }, () => undefined);
+        await live(
+          world,
+          undefined,
+          { version, onMessage: ({ redelivered }) => void seen.push(redelivered) },
+          () => undefined,
+        );
+        await live(
+          world,
+          undefined,
+          { version, onMessage: ({ redelivered }) => void seen.push(redelivered) },
+          () => undefined,
+        );
         deepEqual(seen, [false, true]);
       }
     });
