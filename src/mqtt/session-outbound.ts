@@ -238,6 +238,7 @@ export class Outbound {
     const { store, settings } = this.#core;
     let payload = message.payload;
     try {
+      if (message.expiresAt !== undefined && message.expiresAt <= settings.ticks()) throw expired();
       if (!payload && !message.source) {
         if (message.reference === undefined && message.stored) payload = store.readPayload(message);
         else message.source = reopenSource(message, settings.openSource);
@@ -301,6 +302,7 @@ export class Outbound {
     if (message.inFlight && message.state === "publish" && message.qos > 0) this.#inFlight--;
     message.inFlight = false;
     this.outbox.remove(message);
+    if (!this.outbox.publications.head) this.#expiry.clear();
     try {
       core.store.deleteMessage(message);
     } catch (failure) {
@@ -359,7 +361,7 @@ export class Outbound {
       const { expiresAt } = message;
       if (expiresAt !== undefined && !message.inFlight) {
         if (expiresAt <= now)
-          this.#discard(message, new SealwireError("MQTT_MESSAGE_EXPIRED", "The message expired before it was sent."));
+          this.#discard(message, expired());
         else earliest = Math.min(earliest ?? expiresAt, expiresAt);
       }
       message = next;
@@ -384,6 +386,10 @@ export class Outbound {
       ),
     );
   }
+}
+
+function expired(): SealwireError {
+  return new SealwireError("MQTT_MESSAGE_EXPIRED", "The message expired before it was sent.");
 }
 
 function refused(reasonCode: number): SealwireError {
