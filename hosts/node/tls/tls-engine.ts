@@ -89,6 +89,12 @@ export class NodeTLSEngine implements TLSEngine {
     return count;
   }
 
+  feedEnd(): void {
+    if (this.#state === "closed" || this.#state === "failed") return;
+    // Node then ends the plaintext too, or fails a handshake that is under way.
+    this.#wire.push(null);
+  }
+
   drain(buffer: Uint8Array): number {
     const count = this.#ciphertext.read(buffer);
     if (this.#ciphertext.byteLength < outBound) {
