@@ -3,6 +3,7 @@ import { SealwireError } from "../errors.js";
 import { MQTTClient } from "./client.js";
 import { clientOptions } from "./session-connection.js";
 import { SessionCore } from "./session-core.js";
+import { closed } from "./session-errors.js";
 import { Inbound } from "./session-inbound.js";
 import { checkSessionOptions } from "./session-options.js";
 import { Outbound } from "./session-outbound.js";
@@ -134,7 +135,7 @@ export class MQTTSession {
    */
   connect(connection: ConnectionOptions): void {
     const core = this.#core;
-    if (core.closed) throw new SealwireError("CLOSED", "The session is closed.");
+    if (core.closed) throw closed();
     if (core.client) throw new SealwireError("INVALID_STATE", "The session is connected, or about to be.");
     const pipeline = connection.pipeline === true && !core.settings.authentication && this.#state.limits !== undefined;
     const client: MQTTClient = new MQTTClient({
