@@ -255,8 +255,11 @@ export interface ClientCallbacks<Client> {
   readonly onControl?: ((this: Client, message: ControlMessage) => void) | undefined;
   /** The connection ended without an error: the server closed it, or DISCONNECT was sent. Nothing is called after it. */
   readonly onClose?: ((this: Client) => void) | undefined;
-  /** The connection failed; it is closed already. Nothing is called after it. */
-  readonly onError?: ((this: Client, error: SealwireError) => void) | undefined;
+  /**
+   * The connection failed; it is closed already. Nothing is called after it. `properties` are those of the CONNACK or DISCONNECT that
+   * refused (MQTT 5.0), where there are any: server reference, reason string, user properties.
+   */
+  readonly onError?: ((this: Client, error: SealwireError, properties?: ReceivedProperties) => void) | undefined;
 }
 
 /** Options of {@link MQTTClient}. An option that is not named here is refused with `INVALID_ARGUMENT`. */
@@ -293,6 +296,8 @@ export interface MQTTClientOptions<Client = unknown> extends ClientCallbacks<Cli
    * 0 (when left out): never. The server's own value comes first (`serverKeepAlive`, MQTT 5.0). At most 65,535,000.
    */
   readonly keepAlive?: number | undefined;
+  /** The same in the spelling of older clients. */
+  readonly keepalive?: number | undefined;
   /** Milliseconds to wait for the PINGRESP. Half of `keepAlive` when left out, at most 30,000. */
   readonly pingTimeout?: number | undefined;
   /** Milliseconds from the constructor to CONNACK. 30,000 when left out. */
