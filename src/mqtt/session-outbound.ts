@@ -84,7 +84,7 @@ export class Outbound {
     // What the server has forgotten is sent as if for the first time; what it had already received is not sent again.
     for (let message = this.outbox.publications.head; message; message = message.next)
       if (!message.inFlight) message.sent = false;
-    for (let message = this.outbox.releases.head; message; ) {
+    for (let message = this.outbox.releases.head; message;) {
       const next = message.next;
       this.#settle(message);
       message = next;
@@ -383,7 +383,7 @@ export class Outbound {
   #expire(): void {
     const now = this.#core.settings.ticks();
     let earliest: number | undefined;
-    for (let message = this.outbox.publications.head; message; ) {
+    for (let message = this.outbox.publications.head; message;) {
       const next = message.next;
       const { expiresAt } = message;
       if (expiresAt !== undefined && !message.inFlight) {
@@ -407,7 +407,10 @@ export class Outbound {
 
   #wrongPacket(name: string): void {
     this.#core.fail(
-      new SealwireError("MQTT_PROTOCOL_ERROR", `The server answered a publication with ${name}, which is not of its QoS.`),
+      new SealwireError(
+        "MQTT_PROTOCOL_ERROR",
+        `The server answered a publication with ${name}, which is not of its QoS.`,
+      ),
     );
   }
 }

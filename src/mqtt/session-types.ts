@@ -213,7 +213,8 @@ export interface SessionOptions {
   /** Subscriptions and requests for them; 64 when left out. */
   readonly maximumSubscriptions?: number | undefined;
   /** MQTT 5.0: how many topic aliases either side may use; 0 when left out. */
-  readonly topicAliases?: { readonly outgoing?: number | undefined; readonly incoming?: number | undefined } | undefined;
+  readonly topicAliases?:
+    { readonly outgoing?: number | undefined; readonly incoming?: number | undefined } | undefined;
   /** Bounds and buffers of the connection, see {@link MQTTClientOptions}. */
   readonly limits?: ClientLimits | undefined;
   readonly inputBuffer?: number | undefined;
