@@ -111,8 +111,8 @@ class TCPConnection implements Transport, NetworkConnection {
   }
 
   interrupt(): void {
+    if (this.#connected) this.#socket.resetAndDestroy();
     this.#fail(down());
-    this.#socket.resetAndDestroy();
   }
 
   get #writable(): number {

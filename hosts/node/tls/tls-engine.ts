@@ -45,6 +45,9 @@ export class NodeTLSEngine implements TLSEngine {
   #sessions: TLSSessionData[] = [];
   #failure: SealwireError | undefined;
   #peerClosed = false;
+  #transportEnded = false;
+  /** Everything that was fed is processed; what it leads to shows by the next turn. */
+  #lastTurn = false;
   /** `feed()` or `write()` took less than it was given. */
   #feedRefused = false;
   #writeRefused = false;
@@ -90,9 +93,8 @@ export class NodeTLSEngine implements TLSEngine {
   }
 
   feedEnd(): void {
-    if (this.#state === "closed" || this.#state === "failed") return;
-    // Node then ends the plaintext too, or fails a handshake that is under way.
-    this.#wire.push(null);
+    this.#transportEnded = true;
+    this.#schedule();
   }
 
   drain(buffer: Uint8Array): number {
@@ -268,7 +270,7 @@ export class NodeTLSEngine implements TLSEngine {
 
   /** Calls what is due. Every callback may close the engine or make more things due. */
   #dispatch(): void {
-    const { onOpen, onSession, onReadable, onWritable, onDrainable, onClose, onError } = this.#options;
+    const { onOpen, onSession, onReadable, onWritable, onDrainable, onError } = this.#options;
     const due = this.#due;
     const isLive = (): boolean => this.#state !== "closed" && this.#state !== "failed";
     if (due.open && isLive()) {
@@ -289,14 +291,28 @@ export class NodeTLSEngine implements TLSEngine {
       due.drainable = false;
       onDrainable();
     }
-    if (this.#peerClosed && isLive() && this.#plaintext.byteLength === 0) {
-      this.#peerClosed = false;
-      onClose();
-    }
+    if (isLive() && this.#plaintext.byteLength === 0) this.#dispatchEnd();
     const failure = this.#failure;
     if (failure === undefined || this.#state === "closed") return;
     this.#failure = undefined;
     onError(failure);
+  }
+
+  /** Everything that came was read: tells of the end, if there is one. */
+  #dispatchEnd(): void {
+    if (this.#peerClosed) {
+      // Nothing is told after the end, but what is still to be sent can be drained.
+      this.#state = "failed";
+      this.#options.onClose();
+      return;
+    }
+    if (!this.#transportEnded || this.#wire.readableLength > 0 || this.#tls.readableLength > 0) return;
+    if (this.#lastTurn)
+      this.#fail(
+        new SealwireError("CONNECTION_LOST", "The peer ended the connection without a goodbye (close_notify)."),
+      );
+    this.#lastTurn = true;
+    this.#schedule();
   }
 }
 

@@ -48,9 +48,6 @@ export function toTLSError(error: Error & { code?: string; reason?: string }): S
     return new SealwireError("TLS_VERSION_UNSUPPORTED", "Client and server have no TLS version in common.", { cause });
   if (error.code === "ERR_SSL_EXCESSIVE_MESSAGE_SIZE" || error.code === "ERR_SSL_DATA_LENGTH_TOO_LONG")
     return new SealwireError("TLS_RECORD_TOO_LARGE", "The server sent more than TLS allows.", { cause });
-  // What node says when the transport ends before the handshake does.
-  if (error.code === "ECONNRESET")
-    return new SealwireError("CONNECTION_LOST", "The server closed the connection during the TLS handshake.", { cause });
   const reason = error.reason ?? error.code ?? "unknown reason";
   return new SealwireError("TLS_HANDSHAKE_FAILED", `The TLS connection failed: ${reason}.`, { cause });
 }
