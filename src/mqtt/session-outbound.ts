@@ -262,8 +262,14 @@ export class Outbound {
       this.#stream = this.#open(message, head, payload);
       return true;
     } catch (error) {
-      this.#discard(message, toSealwireError(error, "INVALID_ARGUMENT", "The message cannot be sent."));
-      return true;
+      const failure = toSealwireError(error, "STORAGE_FAILED", "The storage failed.");
+      if (failure.code !== "STORAGE_FAILED") {
+        this.#discard(message, failure);
+        return true;
+      }
+      // It may be readable again later; what comes after it must not overtake it.
+      this.#core.fail(failure);
+      return false;
     }
   }
 

@@ -16,6 +16,7 @@ const { values } = parseArgs({
     messages: { type: "string", default: "10000" },
     seed: { type: "string", default: String(Date.now() % 1_000_000) },
     broker: { type: "string", default: "both" },
+    leg: { type: "string" },
   },
 });
 const messages = Number(values.messages);
@@ -26,7 +27,7 @@ if (
   !Number.isInteger(seed) ||
   !["model", "mosquitto", "both"].includes(values.broker)
 ) {
-  console.error("usage: npm run storm -- [--messages N] [--seed S] [--broker model|mosquitto|both]");
+  console.error("usage: npm run storm -- [--messages N] [--seed S] [--broker model|mosquitto|both] [--leg I]");
   process.exit(2);
 }
 
@@ -43,6 +44,7 @@ if (values.broker !== "model") legs.push(...mosquittoLegs(messages));
 const started = performance.now();
 const all: Counts[] = [];
 for (const [i, leg] of legs.entries()) {
+  if (values.leg !== undefined && i !== Number(values.leg)) continue;
   // Each leg has its own numbers: one can be run again alone.
   const begun = performance.now();
   const counts = await leg(new Random(seed * 1000 + i));
