@@ -175,7 +175,7 @@ export interface TLSEngineOptions {
   readonly onOpen: (negotiated: TLSNegotiated) => void;
   /** Plaintext can be read. */
   readonly onReadable: () => void;
-  /** Plaintext can be written again after `write()` took less than it was given. */
+  /** Plaintext can be written again: what was written before has left, or most of it. */
   readonly onWritable: () => void;
   /** Ciphertext waits to be taken with `drain()`. */
   readonly onDrainable: () => void;

@@ -187,7 +187,7 @@ describe("A device refuses a server", function () {
         maxVersion: version,
       },
       (socket: TLSSocket) => {
-        socket.on("data", (bytes) => (received += bytes.byteLength)).on("error", () => undefined);
+        socket.on("data", (bytes: Buffer) => (received += bytes.byteLength)).on("error", () => undefined);
       },
     );
     server.on("tlsClientError", () => undefined);

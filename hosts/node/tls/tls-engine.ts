@@ -48,9 +48,10 @@ export class NodeTLSEngine implements TLSEngine {
   #transportEnded = false;
   /** Everything that was fed is processed; what it leads to shows by the next turn. */
   #lastTurn = false;
-  /** `feed()` or `write()` took less than it was given. */
+  /** `feed()` took less than it was given. */
   #feedRefused = false;
-  #writeRefused = false;
+  /** Something was written since `onWritable` was due. */
+  #written = false;
   readonly #due = { scheduled: false, open: false, readable: false, writable: false, drainable: false };
 
   constructor(options: TLSEngineOptions) {
@@ -134,7 +135,7 @@ export class NodeTLSEngine implements TLSEngine {
 
   write(plaintext: Uint8Array): number {
     const count = Math.min(plaintext.byteLength, this.writable);
-    this.#writeRefused = count < plaintext.byteLength;
+    this.#written = true;
     if (count > 0) this.#tls.write(Buffer.from(plaintext.subarray(0, count)));
     return count;
   }
@@ -245,8 +246,8 @@ export class NodeTLSEngine implements TLSEngine {
   }
 
   #signalWritable(): void {
-    if (!this.#writeRefused || this.writable === 0) return;
-    this.#writeRefused = false;
+    if (!this.#written || this.writable < outBound / 2) return;
+    this.#written = false;
     this.#due.writable = true;
     this.#schedule();
   }
