@@ -3,6 +3,7 @@ import { SealwireError } from "../errors.js";
 import { MQTTClient } from "./client.js";
 import { clientOptions } from "./session-connection.js";
 import { SessionCore } from "./session-core.js";
+import { closed } from "./session-errors.js";
 import { Inbound } from "./session-inbound.js";
 import { checkSessionOptions } from "./session-options.js";
 import { Outbound } from "./session-outbound.js";
@@ -18,7 +19,7 @@ import type {
   SubscribeOptions,
   SubscriptionRequest,
 } from "./session-types.js";
-import type { ConnackMessage, ControlMessage, InboundMessage, ProtocolVersion } from "./types.js";
+import type { ConnackMessage, ControlMessage, InboundMessage, ProtocolVersion, ReceivedProperties } from "./types.js";
 
 /** Milliseconds that the server is given to close after DISCONNECT. */
 const GOODBYE = 5000;
@@ -134,7 +135,7 @@ export class MQTTSession {
    */
   connect(connection: ConnectionOptions): void {
     const core = this.#core;
-    if (core.closed) throw new SealwireError("CLOSED", "The session is closed.");
+    if (core.closed) throw closed();
     if (core.client) throw new SealwireError("INVALID_STATE", "The session is connected, or about to be.");
     const pipeline = connection.pipeline === true && !core.settings.authentication && this.#state.limits !== undefined;
     const client: MQTTClient = new MQTTClient({
@@ -144,7 +145,7 @@ export class MQTTSession {
       onWritable: () => this.#flush(true),
       onControl: (message: ControlMessage) => this.#control(message),
       onClose: () => this.#ended(this.#goodbye ? undefined : lost()),
-      onError: (error: SealwireError) => this.#ended(error),
+      onError: (error: SealwireError, properties?: ReceivedProperties) => this.#ended(error, properties),
     });
     this.#wasUncertain = this.#state.uncertain;
     this.#state.uncertain = true;
@@ -328,7 +329,7 @@ export class MQTTSession {
   }
 
   /** The connection has ended, or is to end now. */
-  #ended(error: SealwireError | undefined): void {
+  #ended(error: SealwireError | undefined, properties?: ReceivedProperties): void {
     const core = this.#core;
     const { client, connected, settings } = core;
     if (!client) return;
@@ -338,7 +339,7 @@ export class MQTTSession {
     this.#outbound.end(error);
     this.#inbound.end();
     this.#subscriptions.end();
-    core.call(() => settings.onDisconnected?.(this.#goodbye ? undefined : error));
+    core.call(() => settings.onDisconnected?.(this.#goodbye ? undefined : error, properties));
     this.#sayGoodbye();
   }
 
