@@ -65,6 +65,10 @@ export class NodeTLSEngine implements TLSEngine {
       .on("session", (bytes: Buffer) => this.#attempt(() => this.#onSession(bytes)))
       .on("data", (bytes: Buffer) => this.#onPlaintext(bytes))
       .on("drain", () => this.#signalWritable())
+      .on("finish", () => {
+        this.#due.drainable = true;
+        this.#schedule();
+      })
       .on("end", () => {
         this.#peerClosed = true;
         this.#schedule();
@@ -106,6 +110,13 @@ export class NodeTLSEngine implements TLSEngine {
     }
     this.#signalWritable();
     return count;
+  }
+
+  get unsent(): boolean {
+    if (this.#state === "closed") return false;
+    if (this.#ciphertext.byteLength > 0) return true;
+    if (this.#state === "failed") return false;
+    return this.#tls.writableLength > 0 || (this.#state === "ended" && !this.#tls.writableFinished);
   }
 
   read(buffer: Uint8Array): number {

@@ -1,7 +1,7 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import type { TLSSessionData, TLSVersion } from "../../../src/platform.js";
 import { type Issued, issue } from "./support/pki.js";
-import { at, startClient, startServer, type TestServer, until } from "./support/tls.js";
+import { at, closeServers, startClient, startServer, type TestServer, until } from "./support/tls.js";
 
 const versions: readonly TLSVersion[] = ["TLSv1.2", "TLSv1.3"];
 
@@ -17,7 +17,7 @@ describe("node host: TLS engine", () => {
     leaf = await issue({ name: "server", issuer: intermediate, dns: ["localhost"], ip: ["127.0.0.1"] });
     server = await startServer({ ALPNProtocols: ["mqtt"] }, [leaf, intermediate]);
   });
-  after(() => server.close());
+  after(closeServers);
 
   const options = () => ({ trustAnchors: [root.der], serverName: "localhost", time: at(Date.now()) });
 
@@ -134,6 +134,19 @@ describe("node host: TLS engine", () => {
         ok(other.callbacks.lastIndexOf("readable") < other.callbacks.indexOf("close"));
         deepEqual(other.errors, []);
         other.close();
+      });
+
+      it("hands out everything that was written in one turn, and the goodbye, before it says that nothing is unsent", async () => {
+        const client = startClient(server.port, { ...options(), ...range });
+        await client.opened;
+        for (let i = 0; i < 5; i++) client.engine.write(Buffer.from(`one ${i} `));
+        client.engine.end();
+        equal(client.engine.unsent, true);
+        await client.until(() => !client.engine.unsent, "the end of sending");
+        ok(client.callbacks.at(-1) === "drainable" || client.callbacks.at(-1) === "close");
+        client.close();
+        await until(() => server.sockets.at(-1)!.readableEnded, "close_notify at the server");
+        equal(server.received.slice(-5).join("").slice(-30), "one 0 one 1 one 2 one 3 one 4 ");
       });
 
       it("reports a peer that leaves without close_notify", async () => {
