@@ -158,6 +158,8 @@ class FirmwareProcess {
     stdio[messageDescriptor] = "pipe";
     const child = fork(runner, [firmware], {
       stdio,
+      // Not those of this process: they may load code that has no place on a device.
+      execArgv: ["--enable-source-maps"],
       env: { ...process.env, ...env, ...toEnvironment(settings), [boardVariable]: "1" },
     });
     this.#child = child;

@@ -434,11 +434,11 @@ describe("node host: verification of the server", () => {
     await refused("TLS_CERTIFICATE_NAME_MISMATCH", [elsewhere, ca], { ...options, revocationLists: lists });
   });
 
-  it("refuses options that cannot be right before anything is sent", async () => {
-    const { createTLSEngine, crypto } = createPlatform({ folder: temporaryFolder() });
+  it("refuses options that cannot be right before anything is sent", () => {
+    const platform = createPlatform({ folder: temporaryFolder() });
     const callbacks = { onOpen() {}, onReadable() {}, onWritable() {}, onDrainable() {}, onClose() {}, onError() {} };
     const good = { ...anchors, serverName: "localhost", time: at(Date.now()), ...callbacks };
-    const key = crypto.importKey("private", leaf.keyDER.slice());
+    const key = platform.crypto.importKey("private", leaf.keyDER.slice());
     const wrong: [object, ErrorCode][] = [
       [{ trustAnchors: [] }, "INVALID_ARGUMENT"],
       [{ trustAnchors: [Uint8Array.of(0x30, 0)] }, "CRYPTO_INVALID"],
@@ -460,13 +460,13 @@ describe("node host: verification of the server", () => {
     for (const [change, code] of wrong) {
       let thrown: unknown;
       try {
-        createTLSEngine({ ...good, ...change }).close();
+        platform.createTLSEngine({ ...good, ...change }).close();
       } catch (error) {
         thrown = error;
       }
       equal((thrown as SealwireError | undefined)?.code, code, JSON.stringify(Object.keys(change)));
     }
     key.close();
-    createTLSEngine(good).close();
+    platform.createTLSEngine(good).close();
   });
 });
