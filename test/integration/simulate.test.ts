@@ -118,6 +118,24 @@ describe("sealwire simulate", function () {
     assert.deepEqual(fs.readFileSync(`${state}/mac`), mac);
   });
 
+  it("does not use a device's folder that another run uses", async () => {
+    const state = folder.join("shared");
+    const results = await Promise.all([start(["--state", state]).result, start(["--state", state]).result]);
+    const [first, second] = results.sort((a, b) => a.exitCode! - b.exitCode!);
+    assert.deepEqual([first.exitCode, first.stderr], [0, ""]);
+    assert.equal(second.exitCode, 3);
+    assert.match(second.stderr, /^sealwire: The folder [^\n]*shared is in use by process \d+; [^\n]*\n$/);
+  });
+
+  it("uses a device's folder whose last run was killed", async () => {
+    const state = folder.join("killed");
+    const { child, result, output } = start(["--state", state, "--keep-running"]);
+    while (!output().stdout.includes("2. ")) await new Promise((resolve) => setTimeout(resolve, 20));
+    child.kill("SIGKILL");
+    await result;
+    isAsItShouldBe(await tell(["--state", state]), "TLSv1.3");
+  });
+
   describe("with an external broker", () => {
     let pki: DevelopmentPKI;
     let files: string[];
@@ -183,6 +201,39 @@ describe("sealwire simulate", function () {
       } finally {
         aedes.close();
         server.close();
+      }
+    });
+
+    it("fails, and says why, when the broker refuses the device", async () => {
+      const broker = new EmbeddedBroker({
+        server: pki.server,
+        root: pki.root,
+        versions: { minimum: "TLSv1.2", maximum: "TLSv1.3" },
+      });
+      await broker.start();
+      // A proxy that lets the first connection through, which is the subscriber's, and cuts all others.
+      let connections = 0;
+      const proxy = net.createServer((socket) => {
+        socket.on("error", () => undefined);
+        // The command looks first whether the broker is there.
+        if (++connections > 2) socket.resetAndDestroy();
+        else {
+          const onward = net.connect(broker.port, "127.0.0.1");
+          onward.on("error", () => undefined);
+          socket.pipe(onward).pipe(socket);
+        }
+      });
+      await once(proxy.listen(0, "127.0.0.1"), "listening");
+      const { port } = proxy.address() as net.AddressInfo;
+      try {
+        const { exitCode, stdout, stderr } = await start(["--json", "--broker", `mqtts://localhost:${port}`, ...files])
+          .result;
+        assert.equal(exitCode, 1);
+        assert.match(stderr, /^sealwire: The device could not connect after "power on": [^\n]*\n$/);
+        assert.deepEqual((JSON.parse(stdout) as Story).connects, []);
+      } finally {
+        proxy.close();
+        await broker.stop();
       }
     });
 

@@ -5,6 +5,7 @@ import { toHex } from "../../src/bytes.js";
 import { clientIdentifier } from "../../src/identity/index.js";
 import type { Alarm } from "../alarm.js";
 import { loopback, type TLSVersionRange } from "../brokers/index.js";
+import { claimFolder } from "../claim.js";
 import type { Cleanup } from "../cleanup.js";
 import { CommandFailure, exitCodes } from "../failure.js";
 import { createFolder } from "../files.js";
@@ -56,6 +57,7 @@ export class SimulatedDevice {
     const { broker, tap, trustAnchors, revocationLists } = setting;
     const folder = options.folder ?? cleanup.temporaryFolder("sealwire-device-");
     createFolder(folder, 0o700);
+    cleanup.add(claimFolder(folder));
     const mac = createPlatform({ folder }).mac();
     const identifier = clientIdentifier(mac);
     const credentials = await setting.credentials(identifier);

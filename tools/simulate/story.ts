@@ -1,5 +1,6 @@
 /** What happens to the device, step by step. It knows nothing of how broker and device were set up. */
-import type { Board } from "../../hosts/node/index.js";
+import type { Board, BoardEvent } from "../../hosts/node/index.js";
+import { CommandFailure, exitCodes } from "../failure.js";
 import type { Connect, ConnectReason } from "./connects.js";
 import type { Narrator } from "./narrator.js";
 import type { Readings } from "./readings.js";
@@ -11,6 +12,9 @@ const connectTime = 15_000;
 /** Milliseconds in which it must have published, and gone to sleep. */
 const publishTime = 10_000;
 
+/** A device that will not even try again for so many milliseconds is not waited for. */
+const patience = 5_000;
+
 /** Milliseconds for which the network is gone. */
 const outage = 300;
 
@@ -19,7 +23,7 @@ export interface StoryOptions {
   readonly readings: Readings;
   readonly narrator: Narrator;
   /** Puts the device's report beside what network and broker saw. */
-  readonly observe: (reason: ConnectReason, event: Awaited<ReturnType<Board["waitFor"]>>) => Promise<Connect>;
+  readonly observe: (reason: ConnectReason, event: BoardEvent) => Promise<Connect>;
 }
 
 /**
@@ -31,10 +35,16 @@ export async function tellStory(options: StoryOptions, connects: Connect[]): Pro
 
   const connected = async (reason: ConnectReason, how = ""): Promise<void> => {
     const event = await board.waitFor(
-      (event) => event.event === "connect",
+      (event) => event.event === "connect" || hasGivenUp(event),
       connectTime,
       `the connect after "${reasons[reason]}"`,
     );
+    if (hasGivenUp(event))
+      throw new CommandFailure(
+        exitCodes.failed,
+        "CONNECTION_LOST",
+        `The device could not connect after "${reasons[reason]}": ${String(event["message"] ?? "it does not say why.")}`,
+      );
     const connect = await options.observe(reason, event);
     connects.push(connect);
     narrator.connect(connect, how);
@@ -66,4 +76,9 @@ export async function tellStory(options: StoryOptions, connects: Connect[]): Pro
   await board.powerOn();
   await connected("power-cut", " from storage");
   await published();
+}
+
+/** Whether the device waits long before it tries again: it does after a refusal, and after the loss of a connection that was good. */
+function hasGivenUp({ event, willRetryIn }: BoardEvent): boolean {
+  return event === "disconnected" && typeof willRetryIn === "number" && willRetryIn > patience;
 }
