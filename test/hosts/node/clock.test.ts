@@ -52,7 +52,9 @@ describe("node host: clocks", () => {
     }, 10);
     clock.timer.set(call("same"), 10);
     const cleared = clock.timer.set(call("cleared"), 12);
-    clock.timer.set(() => clock.timer.clear(cleared), 11);
+    clock.timer.set(() => {
+      clock.timer.clear(cleared);
+    }, 11);
     clock.advance(9);
     deepEqual(calls, []);
     clock.advance(20);
