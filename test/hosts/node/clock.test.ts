@@ -68,6 +68,6 @@ describe("node host: clocks", () => {
     clock.setTime(undefined);
     equal(clock.time(), undefined);
     clock.advance(1);
-    deepEqual(calls.at(-1), ["late", 30]);
+    deepEqual(calls.slice(3), [["late", 30]]);
   });
 });
