@@ -160,7 +160,7 @@ class FirmwareProcess {
       stdio,
       // Not those of this process: they may load code that has no place on a device.
       execArgv: ["--enable-source-maps"],
-      env: { ...process.env, ...env, ...toEnvironment(settings), [boardVariable]: "1" },
+      env: { ...process.env, ...env, ...toEnvironment(settings), [boardVariable]: String(process.pid) },
     });
     this.#child = child;
     for (const stream of [child.stdout, child.stderr]) onLines(stream!, (line) => onLog?.(line));

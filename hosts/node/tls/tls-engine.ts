@@ -189,6 +189,11 @@ export class NodeTLSEngine implements TLSEngine {
 
   /** Verifies the server. Nothing was handed to the caller yet, and nothing of the caller's was sent. */
   #onSecureConnect(): void {
+    if (this.#state !== "handshake")
+      throw new SealwireError(
+        "TLS_HANDSHAKE_FAILED",
+        "The server asked for another handshake (renegotiation), which is refused.",
+      );
     const protocol = this.#tls.getProtocol() as TLSVersion;
     const resumed = this.#tls.isSessionReused();
     const verified: Partial<Verified> = resumed

@@ -52,7 +52,9 @@ describe("node host: clocks", () => {
     }, 10);
     clock.timer.set(call("same"), 10);
     const cleared = clock.timer.set(call("cleared"), 12);
-    clock.timer.set(() => clock.timer.clear(cleared), 11);
+    clock.timer.set(() => {
+      clock.timer.clear(cleared);
+    }, 11);
     clock.advance(9);
     deepEqual(calls, []);
     clock.advance(20);
@@ -66,6 +68,6 @@ describe("node host: clocks", () => {
     clock.setTime(undefined);
     equal(clock.time(), undefined);
     clock.advance(1);
-    deepEqual(calls.at(-1), ["late", 30]);
+    deepEqual(calls.slice(3), [["late", 30]]);
   });
 });

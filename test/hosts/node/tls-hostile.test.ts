@@ -1,5 +1,7 @@
 import { equal, match, ok } from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import { writeFileSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import type { AddressInfo } from "node:net";
 import { createPlatform } from "../../../hosts/node/index.js";
@@ -111,37 +113,42 @@ describe("node host: TLS engine against servers that refuse, lie, or speak nonse
         await strict.close();
       });
 
+      if (protocol === "TLSv1.2")
+        it("does not renegotiate: the new handshake might bring another certificate", async () => {
+          const server = await startOpenSSL(protocol, ["-msg"]);
+          const client = startClient(server.port, options());
+          await client.opened;
+          server.type("r\n");
+          const error = await client.failed;
+          equal(error.code, "TLS_HANDSHAKE_FAILED");
+          match(error.message, /renegotiation/);
+          equal(client.callbacks.filter((name) => name === "open").length, 1);
+          equal(server.said().match(/ClientHello/g)?.length, 1);
+          client.close();
+          await server.close();
+        });
+
       /** Node's own server resets instead of sending an alert, so the alert comes from `openssl s_server`. */
-      async function startOpenSSL(version: TLSVersion): Promise<{ port: number; close(): Promise<void> }> {
-        const { spawn } = await import("node:child_process");
-        const { writeFileSync } = await import("node:fs");
+      async function startOpenSSL(
+        version: TLSVersion,
+        extra = ["-Verify", "2", "-verify_return_error", "-CAfile", "ca.pem"],
+      ): Promise<{ port: number; said(): string; type(text: string): void; close(): Promise<void> }> {
         const folder = temporaryFolder();
         writeFileSync(`${folder}/all.pem`, `${leaf.pem}\n${leaf.keyPEM}\n`);
         writeFileSync(`${folder}/ca.pem`, root.pem);
         const flag = version === "TLSv1.3" ? "-tls1_3" : "-tls1_2";
-        const server = spawn(
-          "openssl",
-          [
-            "s_server",
-            "-accept",
-            "127.0.0.1:0",
-            "-cert",
-            "all.pem",
-            "-Verify",
-            "2",
-            "-verify_return_error",
-            "-CAfile",
-            "ca.pem",
-            flag,
-          ],
-          { cwd: folder, stdio: ["pipe", "pipe", "ignore"] },
-        );
+        const server = spawn("openssl", ["s_server", "-accept", "127.0.0.1:0", "-cert", "all.pem", flag, ...extra], {
+          cwd: folder,
+          stdio: ["pipe", "pipe", "ignore"],
+        });
         let said = "";
         server.stdout.on("data", (bytes: Buffer) => (said += bytes.toString()));
         const ended = new Promise<void>((resolve) => server.on("close", () => resolve()));
         await until(() => /ACCEPT \S+:\d+/.test(said), "openssl s_server");
         return {
           port: Number(/ACCEPT \S+:(\d+)/.exec(said)![1]),
+          said: () => said,
+          type: (text) => server.stdin.write(text),
           close: () => {
             server.kill("SIGKILL");
             return ended;

@@ -1,3 +1,4 @@
+import "reflect-metadata";
 import { equal, match, ok } from "node:assert/strict";
 import type { TlsOptions } from "node:tls";
 import * as x509 from "@peculiar/x509";
