@@ -12,7 +12,11 @@ class Source implements PayloadSource {
   largest = 0;
   readonly #later: boolean;
 
-  constructor({ byteLength = SIZE, later = false, reference }: { byteLength?: number; later?: boolean; reference?: string } = {}) {
+  constructor({
+    byteLength = SIZE,
+    later = false,
+    reference,
+  }: { byteLength?: number; later?: boolean; reference?: string } = {}) {
     this.byteLength = byteLength;
     this.reference = reference;
     this.#later = later;
