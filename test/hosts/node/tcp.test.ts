@@ -102,6 +102,7 @@ describe("node host: TCP", () => {
     let sent = 0;
     let writable = bound;
     let stalled = 0;
+    const scratch = Buffer.alloc(bound);
     while (sent < message.byteLength) {
       if (writable === 0) {
         // The first time it is full: now the peer begins to read.
@@ -110,24 +111,15 @@ describe("node host: TCP", () => {
         await until(() => room.length > seen, "room");
         writable = room.at(-1)!;
       }
-      const part = message.subarray(sent, sent + writable);
+      // One buffer again and again: what is written must have been copied.
+      const part = scratch.subarray(0, message.copy(scratch, 0, sent, sent + writable));
       writable = transport.write(part);
+      scratch.fill("x");
       sent += part.byteLength;
     }
     ok(stalled > 0, "the peer was never slow");
     await until(() => received.length === message.byteLength, "all of it", 5000);
     equal(received, message.toString());
-  });
-
-  it("copies what it is given to write", async () => {
-    const { transport, peer } = await connected();
-    let received = "";
-    peer.on("data", (bytes: Buffer) => (received += bytes.toString()));
-    const buffer = Buffer.from("first");
-    transport.write(buffer);
-    buffer.fill("x");
-    await until(() => received !== "", "bytes");
-    equal(received, "first");
   });
 
   it("holds a fast peer back while nobody reads, and loses nothing", async () => {

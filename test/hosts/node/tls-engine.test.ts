@@ -111,6 +111,25 @@ describe("node host: TLS engine", () => {
         client.close();
       });
 
+      it("holds no more than its bound while nobody reads, and loses nothing", async () => {
+        const before = server.sockets.length;
+        const client = startClient(server.port, { ...options(), ...range });
+        await client.opened;
+        await until(() => server.sockets.length > before, "the server");
+        client.holding = true;
+        const message = Buffer.alloc(1 << 20, "0123456789abc");
+        server.sockets.at(-1)!.write(message);
+        await new Promise((resolve) => setTimeout(resolve, 60));
+        const waiting = client.engine.readable;
+        ok(waiting > 0 && waiting <= 32_768, `${waiting} bytes wait to be read`);
+        client.holding = false;
+        const buffer = new Uint8Array(16_384);
+        const first = Buffer.from(buffer.subarray(0, client.engine.read(buffer))).toString();
+        await client.until(() => first.length + client.text().length === message.byteLength, "all of it");
+        equal(first + client.text(), message.toString());
+        client.close();
+      });
+
       it("says goodbye with end(), and reports the goodbye of the peer after what it sent before", async () => {
         const client = startClient(server.port, { ...options(), ...range });
         await client.opened;

@@ -64,6 +64,8 @@ export interface Client {
   readonly sessions: TLSSessionData[];
   readonly errors: SealwireError[];
   readonly callbacks: string[];
+  /** While true nothing is read. */
+  holding: boolean;
   text(): string;
   /** The last piece of ciphertext that was drained. */
   lastSent(): Uint8Array;
@@ -122,6 +124,7 @@ export function startClient(port: number, options: Options, tamper?: Tamper, pie
     },
     onReadable: () => {
       callbacks.push("readable");
+      if (client.holding) return;
       for (let count = engine.read(buffer); count > 0; count = engine.read(buffer))
         text += Buffer.from(buffer.subarray(0, count)).toString("latin1");
       pump();
@@ -154,7 +157,8 @@ export function startClient(port: number, options: Options, tamper?: Tamper, pie
     pump();
   });
   socket.on("end", () => engine.feedEnd());
-  return {
+  const client: Client = {
+    holding: false,
     engine,
     sessions,
     errors,
@@ -171,6 +175,7 @@ export function startClient(port: number, options: Options, tamper?: Tamper, pie
       socket.destroy();
     },
   };
+  return client;
 }
 
 /** Waits until something holds, at most two seconds. */
