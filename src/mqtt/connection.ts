@@ -203,13 +203,13 @@ export class Connection<Client> {
 
   #exchange(): void {
     const output = this.output;
+    output.flush();
     if (this.#connect && output.capacity > 0) {
       output.opening(this.#connect);
       this.#connect = undefined;
       this.#state = HANDSHAKE;
       this.#drained = this.#pipelined;
     }
-    output.flush();
     this.#receive();
     if (this.#drained && this.open) {
       const { writable } = this;
