@@ -1,4 +1,4 @@
-import { checkTopicFilter, checkTopicName, matchesTopic } from "../../../src/mqtt/index.js";
+import { checkTopicFilter, checkTopicName, matchesTopic } from "../../../src/mqtt/codec/topic.js";
 import { strictEqual, throws } from "../../support/assert.js";
 import { describe, it } from "../../support/bdd.js";
 
