@@ -52,8 +52,7 @@ export function comparable(packet: OraclePacket): unknown {
   return JSON.parse(
     JSON.stringify(packet, (key, value: unknown) => {
       if (key === "length" || value === null) return undefined;
-      if (key === "properties" && typeof value === "object" && Object.keys(value).length === 0)
-        return undefined;
+      if (key === "properties" && typeof value === "object" && Object.keys(value).length === 0) return undefined;
       // Objects made by the oracle may have no prototype and another order of keys.
       if (typeof value === "object" && !Array.isArray(value))
         return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));

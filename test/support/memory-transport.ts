@@ -167,7 +167,7 @@ export class MemoryTransport implements Transport {
       this.options.onReadable?.(this.#readable.length);
       moved = true;
     }
-    if (this.#ended && this.#incoming.length === 0 && !this.isClosed) {
+    if (this.#ended && this.unread === 0 && !this.isClosed) {
       const { error } = this.#ended;
       this.close();
       this.options.onError?.(error);

@@ -573,6 +573,20 @@ describe("MQTTClient: ending", () => {
     deepEqual(world.events, ["close"]);
   });
 
+  it("ends when the server closes, though packets came that nobody wants any more", async () => {
+    const world = await new World({
+      transport: { stalled: true },
+      onReadable() {
+        this.read();
+        this.write(null, { operation: MQTTClient.DISCONNECT });
+      },
+    }).connected();
+    await world.wire.receive(fromHex(PUBLISH_AB), fromHex(PUBLISH_AB), new Uint8Array(3000));
+    await world.wire.end();
+    strictEqual(await world.sent(), "e000");
+    deepEqual(world.events, ["readable 2", "close"]);
+  });
+
   it("reports a server that closes between packets as closed, and within one as lost", async () => {
     const between = await new World().connected();
     await between.wire.end();
@@ -580,6 +594,7 @@ describe("MQTTClient: ending", () => {
     const within = await new World().connected();
     await within.wire.receive([0x30]);
     await within.wire.end();
+    await within.wire.turn();
     deepEqual(within.events, ["error CONNECTION_LOST"]);
   });
 
