@@ -199,7 +199,9 @@ for (const version of [4, 5] as const) {
           deepEqual([byteLength, topic], [5000, "in"]);
           return {
             write: (bytes) => void parts.push(bytes),
-            end: () => void ended++,
+            end: () => {
+              ended++;
+            },
             abort: () => undefined,
           };
         },
