@@ -203,13 +203,13 @@ export class Connection<Client> {
 
   #exchange(): void {
     const output = this.output;
+    output.flush();
     if (this.#connect && output.capacity > 0) {
       output.opening(this.#connect);
       this.#connect = undefined;
       this.#state = HANDSHAKE;
       this.#drained = this.#pipelined;
     }
-    output.flush();
     this.#receive();
     if (this.#drained && this.open) {
       const { writable } = this;
@@ -219,6 +219,7 @@ export class Connection<Client> {
       }
     }
     output.flush();
+    if (this.#state === ENDING) this.input.drop();
   }
 
   /** Takes packets until none is complete, a payload waits to be read, or acknowledgements wait for the transport. */
@@ -316,6 +317,7 @@ export class Connection<Client> {
   #seeOff(): void {
     const sent = this.output.pending === 0;
     this.output.flush();
+    this.input.drop();
     if (sent && this.#drained) this.#finish();
     this.#drained = false;
   }

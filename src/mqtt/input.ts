@@ -142,4 +142,13 @@ export class Input<Message> {
       this.#unread -= skipped;
     }
   }
+
+  /** Throws away what is there and was not announced: transports tell of their end when everything was read. */
+  drop(): void {
+    if (this.announced > 0) return;
+    this.message = undefined;
+    this.#unread = 0;
+    do this.#decoder.drop();
+    while (this.#fill());
+  }
 }

@@ -112,6 +112,12 @@ export class Decoder<Message> {
     return skipped;
   }
 
+  /** Forgets the bytes in the window. */
+  drop(): void {
+    this.#start = this.#end = 0;
+    this.#need = 2;
+  }
+
   /**
    * Looks for a packet.
    * @returns its type, with {@link message} or {@link control} set; 0 when more bytes are needed

@@ -17,7 +17,7 @@ export class OutboundTopic {
 
   /** @throws SealwireError `INVALID_ARGUMENT` when it is no topic name; the topic before is kept then */
   set(text: string): void {
-    if (text === this.#text && typeof text === "string") return;
+    if (text === this.#text && text !== "") return;
     const byteLength = checkTopicName(text, "The option topic");
     if (byteLength <= REMEMBERED_TOPIC) {
       const bytes = new Uint8Array(byteLength);
