@@ -28,8 +28,7 @@ async function live(world: World, doom: Doom, act: () => boolean): Promise<boole
     }
     const done = act();
     await doom.run();
-    if (doom.fallen) return false;
-    if (done) return true;
+    if (done) return !doom.fallen;
   }
 }
 

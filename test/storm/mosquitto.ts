@@ -13,7 +13,7 @@ import type { Version } from "./model.js";
 import type { Random } from "./random.js";
 
 /** Cuts that each leg aims at, at least. */
-const CUTS = 120;
+const CUTS = 600;
 /** Milliseconds without progress after which a leg is given up. */
 const PATIENCE = 20_000;
 
@@ -180,7 +180,9 @@ function outbound(qos: 1 | 2, version: Version, messages: number, random: Random
     await peer.subscribeAsync("out", { qos: 2 });
     const stored: number[] = [];
     let next = 0;
-    const device = new Device(port, counts, random, Math.ceil((messages * 30 * qos) / CUTS), { version });
+    const device = new Device(port, counts, random, Math.max(400, Math.ceil((messages * 30 * qos) / CUTS)), {
+      version,
+    });
     const act = (): boolean => {
       while (next < messages && device.session.pending.messages < 50 && !device.fallen) {
         const before = device.stored();
@@ -223,7 +225,7 @@ function inbound(qos: 1 | 2, version: Version, manual: boolean, messages: number
       if (manual) message.acknowledge();
     };
     const options: Partial<SessionOptions> = { version, acknowledge: manual ? "manual" : "auto", onMessage };
-    const device = new Device(port, counts, random, Math.ceil((messages * 30 * qos) / CUTS), options);
+    const device = new Device(port, counts, random, Math.max(400, Math.ceil((messages * 60 * qos) / CUTS)), options);
     let published = 0;
     /** Over 3.1.1 Mosquitto 2.0.11 drops QoS 2 messages of a client that has more than 20 under way; MQTT.js has no window. */
     let unacknowledged = 0;
