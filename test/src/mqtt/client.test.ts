@@ -377,6 +377,42 @@ describe("MQTTClient: writing", () => {
   });
 });
 
+describe("MQTTClient: in place of the client of the Moddable SDK", () => {
+  it("serves a program that was written for that one", async () => {
+    const wire = new Wire();
+    const received: string[] = [];
+    const PING = { operation: MQTTClient.PINGREQ };
+    // What a device's configuration spreads into the options: `io`, and `keepalive` in its older spelling.
+    const configuration = { io: MQTTClient, dns: { io: MemoryResolver }, socket: { io: transportClass(wire) } };
+    new MQTTClient({
+      ...configuration,
+      host: "broker.example",
+      timer: wire.timer,
+      ticks: wire.ticks,
+      keepalive: 60_000,
+      onControl(message) {
+        if (message.operation !== MQTTClient.CONNACK) return;
+        this.write(null, { operation: MQTTClient.SUBSCRIBE, items: [{ topic: "f/+", QoS: 2 }, { topic: "b" }] });
+        this.write(null, { operation: MQTTClient.UNSUBSCRIBE, items: [{ topic: "b" }] });
+        this.write(toUTF8("SM").buffer as ArrayBuffer, { topic: "f/s", byteLength: 6, QoS: 2 });
+        this.write(toUTF8("ALL\n").buffer as ArrayBuffer);
+        this.write(null, PING);
+      },
+      onReadable(count) {
+        received.push(toHex(new Uint8Array(this.read(count)!)));
+      },
+    });
+    await wire.turn();
+    strictEqual(toHex(wire.take()), "100c00044d5154540402003c0000");
+    await wire.receive(accepted[4], fromHex(PUBLISH_AB));
+    strictEqual(
+      toHex(wire.take()),
+      "820c0001" + "0003662f2b02" + "00016200" + "a2050002" + "000162" + "340d0003662f730003534d414c4c0a" + "c000",
+    );
+    deepEqual(received, ["6869"]);
+  });
+});
+
 describe("MQTTClient: reading", () => {
   for (const fragment of [1, 2, 3, 7, 64])
     it(`hands over messages that arrive ${fragment} bytes at a time, whole`, async () => {
