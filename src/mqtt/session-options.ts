@@ -73,7 +73,8 @@ export function checkSessionOptions(options: SessionOptions): SessionSettings {
 /** Refuses members that nobody reads: a misspelt option must not be silently ignored. */
 export function checkNames(options: object, names: string, sentence: string): void {
   if (typeof options !== "object") throw new SealwireError("INVALID_ARGUMENT", "Options must be an object.");
-  for (const name of Object.keys(options)) {
+  // Not Object.keys(): this runs for each publication, and shall cost no array.
+  for (const name in options) {
     if (!names.includes(` ${name} `)) throw new SealwireError("INVALID_ARGUMENT", `${sentence} "${name}".`);
   }
 }

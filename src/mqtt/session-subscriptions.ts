@@ -41,16 +41,11 @@ export class Subscriptions {
   readonly #held: Subscription[] = [];
   /** In the order in which they were made. */
   readonly #requests: Request[] = [];
-  readonly #freeIndexes: number[] = [];
 
   constructor(core: SessionCore, restored: readonly { index: number; subscription: StoredSubscription }[]) {
     this.#core = core;
-    const used = new Set<number>();
-    for (const { index, subscription } of restored.slice(0, core.settings.maximumSubscriptions)) {
-      used.add(index);
+    for (const { index, subscription } of restored.slice(0, core.settings.maximumSubscriptions))
       this.#held.push({ ...subscription, index, stored: subscription.granted });
-    }
-    for (let index = 255; index >= 0; index--) if (!used.has(index)) this.#freeIndexes.push(index);
   }
 
   /** Requests that wait for an answer. */
@@ -267,7 +262,7 @@ export class Subscriptions {
   #hold(subscription: Subscription, granted: 0 | 1 | 2): void {
     const present = this.#find(subscription.filter);
     const changed = !present || !sameOptions(present, subscription) || present.stored !== granted;
-    const index = present?.index ?? this.#freeIndexes.pop();
+    const index = present?.index ?? this.#freeIndex();
     const held: Subscription = { ...subscription, granted, index, stored: present?.stored };
     if (present) Object.assign(present, held);
     else this.#held.push(held);
@@ -276,12 +271,19 @@ export class Subscriptions {
     (present ?? held).stored = granted;
   }
 
+  /** The first place in storage that is free; `undefined` when nothing is stored. */
+  #freeIndex(): number | undefined {
+    if (!this.#core.store.durable) return undefined;
+    let index = 0;
+    while (this.#held.some((subscription) => subscription.index === index)) index++;
+    return index;
+  }
+
   #drop(filter: string): void {
     const index = this.#held.findIndex((subscription) => subscription.filter === filter);
     if (index < 0) return;
     const [dropped] = this.#held.splice(index, 1);
     if (dropped?.index === undefined) return;
-    this.#freeIndexes.push(dropped.index);
     this.#core.store.deleteSubscription(dropped.index);
   }
 }
