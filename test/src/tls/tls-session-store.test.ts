@@ -328,25 +328,25 @@ describe("TLS session store", () => {
     });
 
     it("when that was more than 7 days of uptime ago, with no wall clock and no restart to tell", () => {
-    const setup = new Setup({ wall: false });
-    setup.connect("TLSv1.2", { tickets: 1, negotiated: { chainNotAfter: undefined } });
-    setup.time.advance(7 * DAY - 1);
-    strictEqual(setup.connect("TLSv1.2", { tickets: 1 }), 1);
-    setup.time.advance(1);
-    strictEqual(setup.connect("TLSv1.2", { tickets: 1 }), undefined);
-    strictEqual(setup.store.reason, "authentication too old");
-    strictEqual(setup.connect("TLSv1.2", { tickets: 1 }), 3);
-  });
+      const setup = new Setup({ wall: false });
+      setup.connect("TLSv1.2", { tickets: 1, negotiated: { chainNotAfter: undefined } });
+      setup.time.advance(7 * DAY - 1);
+      strictEqual(setup.connect("TLSv1.2", { tickets: 1 }), 1);
+      setup.time.advance(1);
+      strictEqual(setup.connect("TLSv1.2", { tickets: 1 }), undefined);
+      strictEqual(setup.store.reason, "authentication too old");
+      strictEqual(setup.connect("TLSv1.2", { tickets: 1 }), 3);
+    });
 
-  it("when the server's chain ended by the latest that the clock allows, though there was none at the handshake", () => {
-    const setup = new Setup({ wall: false });
-    setup.connect("TLSv1.2", { tickets: 1 });
-    setup.time.wall = { now: START + 365 * DAY - 500, source: "sntp", uncertainty: 1000 };
-    strictEqual(setup.store.take(policy), undefined);
-    strictEqual(setup.store.reason, "expired");
-  });
+    it("when the server's chain ended by the latest that the clock allows, though there was none at the handshake", () => {
+      const setup = new Setup({ wall: false });
+      setup.connect("TLSv1.2", { tickets: 1 });
+      setup.time.wall = { now: START + 365 * DAY - 500, source: "sntp", uncertainty: 1000 };
+      strictEqual(setup.store.take(policy), undefined);
+      strictEqual(setup.store.reason, "expired");
+    });
 
-  it("counting power cuts as well, without a wall clock", () => {
+    it("counting power cuts as well, without a wall clock", () => {
       const setup = new Setup({ wall: false });
       setup.connect("TLSv1.2", { tickets: 1 });
       let resumed = 0;
