@@ -64,7 +64,7 @@ export class BrokerModel {
   /** Return or reason code of CONNACK. */
   connackCode = 0;
   /** MQTT 5.0: property section of CONNACK, without its length. */
-  connackProperties = new Uint8Array(0);
+  connackProperties: Uint8Array = new Uint8Array(0);
   /** Publications to one client that may be unacknowledged. */
   window = 20;
   /** Reason codes, by topic, that publications are answered with (MQTT 5.0). */
