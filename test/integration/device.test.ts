@@ -274,9 +274,7 @@ describe("A device refuses a server", function () {
 
     it(`and gives up waiting after the timeout it was given, with the refusal as the cause (${version})`, async () => {
       await refusal(await server1({ names: ["other.example"] }), version);
-      const error = await simulated!.device
-        .start({ timeout: 10 })
-        .catch((rejected: unknown) => rejected);
+      const error = await simulated!.device.start({ timeout: 10 }).catch((rejected: unknown) => rejected);
       assert.ok(error instanceof SealwireError);
       assert.equal(error.code, "TIMEOUT");
       assert.equal((error.cause as SealwireError).code, "TLS_CERTIFICATE_NAME_MISMATCH");
