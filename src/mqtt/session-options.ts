@@ -42,6 +42,8 @@ const FUNCTIONS = [
   "onError",
 ] as const;
 
+const OBJECTS = ["will", "properties", "authentication", "storage", "queue", "topicAliases"] as const;
+
 /** Properties of CONNECT that have an option of their own: given twice, one of them would be ignored without a word. */
 const OWN_PROPERTIES = {
   sessionExpiryInterval: "sessionExpiryInterval",
@@ -62,7 +64,7 @@ export function checkSessionOptions(options: SessionOptions): SessionSettings {
   for (const name of FUNCTIONS)
     if (options[name] !== undefined && typeof options[name] !== "function") throw invalid(name, "must be a function");
   checkFlag("cleanStart", options.cleanStart);
-  for (const name of ["will", "properties", "queue", "topicAliases"] as const) checkObject(name, options[name]);
+  for (const name of OBJECTS) checkObject(name, options[name]);
   checkParts(options);
   const version = oneOf("version", options.version ?? "auto", [4, 5, "auto"] as const);
   const durability = oneOf("durability", options.durability ?? "none", ["none", "sleep", "power"] as const);
@@ -102,12 +104,12 @@ export function checkSessionOptions(options: SessionOptions): SessionSettings {
 /** Objects that the host or the application made: what is called on them must be there. */
 function checkParts({ authentication, properties, savedState, storage }: SessionOptions): void {
   if (authentication !== undefined) {
-    const { method, start, step } = (authentication as unknown as Partial<Authentication> | null) ?? {};
+    const { method, start, step } = authentication as Partial<Authentication>;
     if (typeof method !== "string" || typeof start !== "function" || typeof step !== "function")
       throw invalid("authentication", "must have method, start() and step()");
   }
   if (storage !== undefined) {
-    const { read, write, delete: remove, [Symbol.iterator]: keys } = (storage as Partial<KeyValueStorage> | null) ?? {};
+    const { read, write, delete: remove, [Symbol.iterator]: keys } = storage as Partial<KeyValueStorage>;
     for (const each of [read, write, remove, keys])
       if (typeof each !== "function") throw invalid("storage", "must be a KeyValueStorage");
   }
