@@ -4,7 +4,7 @@ import { MQTTClient } from "./client.js";
 import { checkTopicFilter } from "./codec/topic.js";
 import { isOverflow, type SessionCore } from "./session-core.js";
 import { closed } from "./session-errors.js";
-import { checkNames, checkQoS, integer, invalid } from "./session-options.js";
+import { checkFlag, checkNames, checkQoS, integer, invalid } from "./session-options.js";
 import type { StoredSubscription } from "./session-records.js";
 import type { SubscribeOptions, SubscriptionRequest } from "./session-types.js";
 import type { SubscriptionItem } from "./types.js";
@@ -59,6 +59,7 @@ export class Subscriptions {
 
   subscribe(filters: string | readonly (string | SubscriptionRequest)[], options: SubscribeOptions): Promise<number[]> {
     return this.#request(false, () => {
+      checkList(filters);
       const list = typeof filters === "string" ? [filters] : filters;
       return list.map((entry) => {
         const request = typeof entry === "string" ? { ...options, filter: entry } : { ...options, ...entry };
@@ -69,6 +70,7 @@ export class Subscriptions {
 
   async unsubscribe(filters: string | readonly string[]): Promise<void> {
     await this.#request(true, () => {
+      checkList(filters);
       const list = typeof filters === "string" ? [filters] : filters;
       return list.map((filter) => ({ subscription: check({ filter }), renew: false }));
     });
@@ -298,10 +300,16 @@ function sameOptions(a: StoredSubscription, b: StoredSubscription): boolean {
   );
 }
 
+function checkList(filters: unknown): void {
+  if (typeof filters !== "string" && !Array.isArray(filters))
+    throw new SealwireError("INVALID_ARGUMENT", "The topic filter must be a string or an array.");
+}
+
 function check(request: SubscriptionRequest): Subscription {
   checkNames(request, OPTION_NAMES, "subscribe() has no option");
   checkTopicFilter(request.filter, true);
   const qos = checkQoS(request.qos);
+  for (const name of ["noLocal", "retainAsPublished", "renew"] as const) checkFlag(name, request[name]);
   const { retainHandling = 0, subscriptionIdentifier: identifier } = request;
   integer("retainHandling", retainHandling, 0, 2);
   if (identifier !== undefined) integer("subscriptionIdentifier", identifier, 1, 0x0fffffff);
