@@ -52,6 +52,8 @@ export function writeConfiguration(folder: string, port: number, options: LocalB
 export interface PlainMosquittoSettings {
   /** Whether it keeps sessions and retained messages in a file, written at its end. */
   readonly persistence: boolean;
+  /** Further lines of mosquitto.conf(5). */
+  readonly settings: readonly string[];
 }
 
 /**
@@ -61,7 +63,7 @@ export interface PlainMosquittoSettings {
 export function writePlainConfiguration(
   folder: string,
   port: number,
-  { persistence }: PlainMosquittoSettings,
+  { persistence, settings }: PlainMosquittoSettings,
 ): MosquittoConfiguration {
   const lines = [
     ...asUser(),
@@ -76,6 +78,7 @@ export function writePlainConfiguration(
     "log_type information",
     "max_queued_messages 0",
     "allow_anonymous true",
+    ...settings,
     `listener ${port} ${loopback}`,
   ];
   const file = path.join(folder, "mosquitto.conf");

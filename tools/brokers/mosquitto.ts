@@ -129,6 +129,6 @@ export class PlainMosquitto extends Mosquitto {
   }
 
   protected configure(folder: string, port: number): MosquittoConfiguration {
-    return writePlainConfiguration(folder, port, { persistence: this.#options.persistence ?? false });
+    return writePlainConfiguration(folder, port, { persistence: false, settings: [], ...this.#options });
   }
 }

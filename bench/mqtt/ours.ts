@@ -1,0 +1,2 @@
+import { bare } from "./bare.js";
+export const ours = bare;
