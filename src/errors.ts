@@ -18,6 +18,8 @@ export type ErrorCode =
   | "CLOSED"
   /** The operation did not finish in the time it was given. */
   | "TIMEOUT"
+  /** A callback of the application threw or its promise was rejected; `cause` is what it threw. */
+  | "CALLBACK_FAILED"
   // Network
   /** The device's own network interface is down. */
   | "NETWORK_DOWN"

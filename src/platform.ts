@@ -62,8 +62,10 @@ export interface Transport {
 export type TransportConstructor<O extends TransportOptions = TransportOptions> = new (options: O) => Transport;
 
 /** How ECMA-419 hands a transport class to a protocol: the class as `io`, beside the options it shall be made with. */
-export interface TransportDescriptor<O extends TransportOptions = TransportOptions> {
-  readonly io: TransportConstructor<O>;
+export interface TransportDescriptor {
+  // What a class wants beside TransportOptions is between it and whoever writes the descriptor.
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  readonly io: new (options: any) => Transport;
   readonly [option: string]: unknown;
 }
 

@@ -9,6 +9,16 @@ export const STORAGE_KEY = {
   tlsSession: "sw.tls",
   /** The MQTT session of a sleeping device, when it does not fit into retained memory. */
   mqttSession: "sw.mqtt",
+  /** The records of an MQTT session that survives loss of power all begin with this. */
+  mqttPrefix: "sw.mq.",
+  /** Client identifier, version, and what the server allows. */
+  mqttIdentity: "sw.mq.id",
+  /** Inbound state: identifiers of QoS 2 messages that were handled, and the application's mark. */
+  mqttInbound: "sw.mq.in",
+  /** Followed by a packet identifier in four hexadecimal digits: a publication that is not acknowledged. */
+  mqttOutgoing: "sw.mq.o",
+  /** Followed by two hexadecimal digits: a subscription that the server holds. */
+  mqttSubscription: "sw.mq.s",
 } as const;
 
 /**

@@ -1,0 +1,208 @@
+/**
+ * The ECMA-419 TCP socket class pattern over `node:net`.
+ *
+ * At most 16 K wait in either direction: node's socket is paused while the firmware does not read, and `write()` takes no more
+ * than what is left. When the peer closes, what it sent before can still be read; `onError` follows the last byte.
+ */
+import { isIP, Socket } from "node:net";
+import { SealwireError } from "../../src/errors.js";
+import { toBytes } from "../../src/bytes.js";
+import type { BufferLike, Transport, TransportConstructor, TransportOptions } from "../../src/platform.js";
+import { ByteQueue } from "./byte-queue.js";
+import type { ConnectionStatistics, NetworkConnection, SimulatedNetwork } from "./network.js";
+
+const bound = 16_384;
+/** One read of the socket at most, so that what waits stays below twice the bound. */
+const highWaterMark = 16_384;
+
+/** Makes the TCP class of one device. */
+export function createTCP(network: SimulatedNetwork): TransportConstructor {
+  return class TCP extends TCPConnection {
+    constructor(options: TransportOptions) {
+      super(options, network);
+    }
+  };
+}
+
+class TCPConnection implements Transport, NetworkConnection {
+  readonly #options: TransportOptions;
+  readonly #network: SimulatedNetwork;
+  readonly #socket: Socket;
+  readonly #received = new ByteQueue();
+  readonly #startedAt = performance.now();
+  #connected = false;
+  /** What `onError` will say once everything was read; set once. */
+  #end: SealwireError | undefined;
+  #done = false;
+  #scheduled = false;
+  #due = { readable: false, writable: false };
+
+  constructor(options: TransportOptions, network: SimulatedNetwork) {
+    const { address, port, noDelay } = options;
+    if (address === undefined || isIP(address) === 0)
+      throw new SealwireError("INVALID_ARGUMENT", "TCP needs the peer's IP address; find it with the resolver.");
+    if (port === undefined || !Number.isInteger(port) || port < 1 || port > 65_535)
+      throw new SealwireError("INVALID_ARGUMENT", "TCP needs the peer's port, 1 to 65535.");
+    this.#options = options;
+    this.#network = network;
+    this.#socket = new Socket({ readableHighWaterMark: highWaterMark } as object);
+    this.#socket.setNoDelay(noDelay ?? false);
+    this.#socket
+      .on("error", (error: NodeJS.ErrnoException) => this.#fail(toConnectionError(error, options)))
+      .on("connect", () => {
+        this.#connected = true;
+        this.#signalWritable();
+      })
+      .on("data", (bytes) => this.#onData(bytes))
+      .on("drain", () => this.#signalWritable())
+      .on("end", () => this.#onEnd())
+      .on("close", () => {
+        this.#fail(lost("The connection was closed."));
+        network.end(this);
+      });
+    if (network.up) {
+      network.begin(this);
+      this.#socket.connect({ host: address, port });
+    } else this.#fail(down());
+  }
+
+  get statistics(): ConnectionStatistics {
+    return {
+      startedAt: this.#startedAt,
+      bytesIn: this.#socket.bytesRead,
+      bytesOut: this.#socket.bytesWritten,
+      open: !this.#socket.destroyed,
+    };
+  }
+
+  read(count?: number): ArrayBuffer | undefined;
+  read(buffer: BufferLike): number | undefined;
+  read(target?: number | BufferLike): ArrayBuffer | number | undefined {
+    const available = this.#received.byteLength;
+    if (available === 0) return undefined;
+    if (typeof target === "object") return this.#take(toBytes(target));
+    if (target !== undefined && !(target >= 0))
+      throw new SealwireError("INVALID_ARGUMENT", "count must not be negative.");
+    const buffer = new ArrayBuffer(Math.min(Math.floor(target ?? available), available));
+    this.#take(new Uint8Array(buffer));
+    return buffer;
+  }
+
+  write(buffer: BufferLike): number {
+    const bytes = toBytes(buffer);
+    if (bytes.byteLength > this.#writable)
+      throw new SealwireError(
+        "INVALID_ARGUMENT",
+        `${bytes.byteLength} bytes cannot be written now; ${this.#writable} can.`,
+      );
+    // Node tells by "drain" only of writes that fill its own buffer; the contract wants to hear of every one.
+    if (bytes.byteLength > 0) this.#socket.write(Uint8Array.from(bytes), (error) => error ?? this.#signalWritable());
+    return this.#writable;
+  }
+
+  close(): void {
+    if (this.#done) return;
+    this.#done = true;
+    this.#received.clear();
+    // What was written is still sent, as a TCP stack does; nothing is waited for.
+    if (this.#connected && !this.#socket.destroyed) this.#socket.resume().destroySoon();
+    else this.#socket.destroy();
+    this.#network.end(this);
+  }
+
+  interrupt(): void {
+    if (this.#connected) this.#socket.resetAndDestroy();
+    this.#fail(down());
+  }
+
+  get #writable(): number {
+    if (!this.#connected || this.#done || this.#end !== undefined) return 0;
+    return Math.max(0, bound - this.#socket.writableLength);
+  }
+
+  #take(target: Uint8Array): number {
+    const count = this.#received.read(target);
+    if (this.#received.byteLength < bound && this.#socket.isPaused()) this.#socket.resume();
+    if (this.#end !== undefined) this.#schedule();
+    return count;
+  }
+
+  #onData(bytes: Uint8Array): void {
+    if (this.#done || this.#end !== undefined) return;
+    this.#received.push(bytes);
+    if (this.#received.byteLength >= bound) this.#socket.pause();
+    this.#due.readable = true;
+    this.#schedule();
+  }
+
+  #onEnd(): void {
+    if (this.#done || this.#end !== undefined) return;
+    this.#end = lost("The peer closed the connection.");
+    this.#schedule();
+  }
+
+  #signalWritable(): void {
+    if (this.#writable === 0) return;
+    this.#due.writable = true;
+    this.#schedule();
+  }
+
+  #fail(error: SealwireError): void {
+    if (this.#done || this.#end !== undefined) return;
+    this.#received.clear();
+    this.#end = error;
+    this.#socket.destroy();
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#done) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.#dispatch();
+    });
+  }
+
+  #dispatch(): void {
+    const { onReadable, onWritable, onError } = this.#options;
+    if (this.#due.writable && !this.#done) {
+      this.#due.writable = false;
+      if (this.#writable > 0) onWritable?.(this.#writable);
+    }
+    if (this.#due.readable && !this.#done) {
+      this.#due.readable = false;
+      if (this.#received.byteLength > 0) onReadable?.(this.#received.byteLength);
+    }
+    if (this.#end === undefined || this.#done || this.#received.byteLength > 0) return;
+    const error = this.#end;
+    this.close();
+    onError?.(error);
+  }
+}
+
+function toConnectionError(error: NodeJS.ErrnoException, { address, port }: TransportOptions): SealwireError {
+  const cause = error;
+  switch (error.code) {
+    case "ECONNREFUSED":
+      return new SealwireError(
+        "CONNECTION_REFUSED",
+        `Nothing accepts connections at ${address ?? ""}, port ${port ?? 0}.`,
+        {
+          cause,
+        },
+      );
+    case "ENETDOWN":
+      return new SealwireError("NETWORK_DOWN", "The network interface is down.", { cause });
+    default:
+      return lost(`The connection failed (${error.code ?? error.message}).`, cause);
+  }
+}
+
+function lost(message: string, cause?: unknown): SealwireError {
+  return new SealwireError("CONNECTION_LOST", message, { cause });
+}
+
+function down(): SealwireError {
+  return new SealwireError("NETWORK_DOWN", "The network interface is down.");
+}

@@ -1,0 +1,215 @@
+/** Checks the options of a client, so that a wrong one fails in the constructor and by its name. */
+import { encodeConnect } from "./codec/encode.js";
+import { MAXIMUM_PACKET_SIZE } from "./codec/constants.js";
+import { invalidArgument } from "./codec/errors.js";
+import type { ClientLimits, MQTTClientOptions, ProtocolVersion, QoS, ServerLimits } from "./types.js";
+
+/** What a server allows that did not say otherwise (MQTT 5.0 section 3.2.2.3). */
+export function defaultServerLimits(): ServerLimits {
+  return {
+    receiveMaximum: 65535,
+    maximumQoS: 2,
+    retainAvailable: true,
+    maximumPacketSize: MAXIMUM_PACKET_SIZE,
+    topicAliasMaximum: 0,
+    wildcardSubscriptionAvailable: true,
+    subscriptionIdentifiersAvailable: true,
+    sharedSubscriptionAvailable: true,
+  };
+}
+
+/** Options after the checks, with every default filled in. */
+export interface ClientSettings {
+  readonly version: ProtocolVersion;
+  readonly clean: boolean;
+  /** Milliseconds. */
+  readonly keepAlive: number;
+  readonly pingTimeout: number | undefined;
+  readonly connectTimeout: number;
+  readonly manual: boolean;
+  /** Limits to go by before CONNACK, or `undefined` when nothing may be sent then. */
+  readonly pipeline: ServerLimits | undefined;
+  readonly limits: Required<{ [Name in keyof ClientLimits]: number }>;
+  readonly inputBuffer: number;
+  readonly outputBuffer: number;
+  /** The CONNECT packet. */
+  readonly connect: Uint8Array;
+}
+
+function known(name: string): boolean {
+  switch (name) {
+    case "host":
+    case "address":
+    case "port":
+    case "dns":
+    case "socket":
+    case "version":
+    case "id":
+    case "clean":
+    case "user":
+    case "password":
+    case "will":
+    case "properties":
+    case "keepAlive":
+    case "keepalive":
+    case "pingTimeout":
+    case "connectTimeout":
+    case "timer":
+    case "ticks":
+    case "acknowledge":
+    case "pipeline":
+    case "limits":
+    case "inputBuffer":
+    case "outputBuffer":
+    case "onReadable":
+    case "onWritable":
+    case "onControl":
+    case "onClose":
+    case "onError":
+    case "onAuth":
+    case "format":
+    case "target":
+    case "io":
+      return true;
+    default:
+      return false;
+  }
+}
+
+/** @throws SealwireError `INVALID_ARGUMENT` naming the option */
+export function checkClientOptions(options: MQTTClientOptions<never>): ClientSettings {
+  for (const name of Object.keys(options)) if (!known(name)) throw invalidArgument(`There is no option ${name}.`);
+  if (options.format !== undefined && (options.format as string) !== "buffer")
+    throw invalidArgument('The option format must be "buffer".');
+  const { version = 4, properties, will, pipeline, acknowledge = "automatic" } = options;
+  if ((version as number) !== 4 && version !== 5) throw invalidArgument("The option version must be 4 or 5.");
+  checkEndpoint(options);
+  for (const name of ["onReadable", "onWritable", "onControl", "onClose", "onError", "onAuth"] as const)
+    if (options[name] !== undefined && typeof options[name] !== "function")
+      throw invalidArgument(`The option ${name} must be a function.`);
+  if (typeof options.timer?.set !== "function") throw invalidArgument("The option timer must be a PlatformTimer.");
+  if (typeof options.ticks !== "function") throw invalidArgument("The option ticks must be a function.");
+  if (acknowledge !== "automatic" && (acknowledge as string) !== "manual")
+    throw invalidArgument('The option acknowledge must be "automatic" or "manual".');
+  const clean = flag("clean", options.clean ?? true);
+  const keepAlive = integer("keepAlive", options.keepAlive ?? options.keepalive ?? 0, 0, 65_535_000);
+  if (version === 4) {
+    if (properties !== undefined) throw invalidArgument("The option properties needs version 5.");
+    if (will?.properties !== undefined) throw invalidArgument("The option will.properties needs version 5.");
+    if (options.onAuth !== undefined) throw invalidArgument("The option onAuth needs version 5.");
+  }
+  checkWill(will);
+  if (properties?.authenticationData !== undefined && properties.authenticationMethod === undefined)
+    throw invalidArgument("The property authenticationData needs authenticationMethod.");
+  const limits = checkLimits(options.limits);
+  const inputBuffer = integer("inputBuffer", options.inputBuffer ?? 1024, 64, 1_048_576);
+  const outputBuffer = integer("outputBuffer", options.outputBuffer ?? 1024, 64, 1_048_576);
+  return {
+    version,
+    clean,
+    keepAlive,
+    pingTimeout: options.pingTimeout === undefined ? undefined : duration("pingTimeout", options.pingTimeout),
+    connectTimeout: duration("connectTimeout", options.connectTimeout ?? 30_000),
+    manual: acknowledge === "manual",
+    pipeline: checkPipeline(pipeline, properties?.authenticationMethod),
+    limits,
+    inputBuffer,
+    outputBuffer,
+    // Last: it copies a secret.
+    connect: encodeConnect({
+      version,
+      clean,
+      keepAlive: Math.ceil(keepAlive / 1000),
+      id: options.id ?? "",
+      will,
+      user: options.user,
+      password: options.password,
+      properties,
+    }),
+  };
+}
+
+function checkEndpoint({ host, address, port, dns, socket }: MQTTClientOptions<never>): void {
+  if (host !== undefined && (typeof host !== "string" || host === ""))
+    throw invalidArgument("The option host must be a name.");
+  if (address !== undefined && (typeof address !== "string" || address === ""))
+    throw invalidArgument("The option address must be a numeric address.");
+  if (port !== undefined) integer("port", port, 1, 65535);
+  if (typeof socket?.io !== "function") throw invalidArgument("The option socket must hold a transport class as io.");
+  if (address !== undefined) return;
+  if (host === undefined) throw invalidArgument("The option host is missing.");
+  if (typeof dns?.io !== "function") throw invalidArgument("The option dns must hold a resolver class as io.");
+}
+
+function checkWill(will: MQTTClientOptions["will"]): void {
+  if (will === undefined) return;
+  if (typeof will !== "object" || (will as unknown) === null)
+    throw invalidArgument("The option will must be an object.");
+  for (const name of Object.keys(will))
+    if (!["topic", "message", "QoS", "retain", "properties"].includes(name))
+      throw invalidArgument(`There is no option will.${name}.`);
+}
+
+function checkLimits(limits: ClientLimits = {}): ClientSettings["limits"] {
+  for (const name of Object.keys(limits))
+    if (!["topicLength", "propertiesLength", "userProperties", "controlPacketSize"].includes(name))
+      throw invalidArgument(`There is no option limits.${name}.`);
+  return {
+    topicLength: integer("limits.topicLength", limits.topicLength ?? 1024, 1, 65535),
+    propertiesLength: integer("limits.propertiesLength", limits.propertiesLength ?? 1024, 0, 1_048_576),
+    userProperties: integer("limits.userProperties", limits.userProperties ?? 16, 0, 65535),
+    controlPacketSize: integer("limits.controlPacketSize", limits.controlPacketSize ?? 2048, 64, 1_048_576),
+  };
+}
+
+function checkPipeline(
+  pipeline: MQTTClientOptions["pipeline"],
+  authenticationMethod: string | undefined,
+): ServerLimits | undefined {
+  if (pipeline === undefined || pipeline === false) return undefined;
+  // [MQTT-3.1.2-30]: nothing but AUTH and DISCONNECT before CONNACK
+  if (authenticationMethod !== undefined)
+    throw invalidArgument("The option pipeline cannot be used with enhanced authentication.");
+  const limits = defaultServerLimits();
+  if (pipeline === true) return limits;
+  if (typeof pipeline !== "object") throw invalidArgument("The option pipeline must be true, false or limits.");
+  for (const name of Object.keys(pipeline))
+    if (!(name in limits)) throw invalidArgument(`There is no option pipeline.${name}.`);
+  const { maximumQoS = 2, receiveMaximum = 65535, maximumPacketSize = MAXIMUM_PACKET_SIZE } = pipeline;
+  integer("pipeline.maximumQoS", maximumQoS, 0, 2);
+  integer("pipeline.receiveMaximum", receiveMaximum, 1, 65535);
+  integer("pipeline.maximumPacketSize", maximumPacketSize, 1, 0xffff_ffff);
+  // An alias belongs to a connection (MQTT 5.0 section 3.3.2.3.4): none before this one's CONNACK.
+  return { ...limits, ...pipeline, topicAliasMaximum: 0 };
+}
+
+function duration(name: string, value: unknown): number {
+  return integer(name, value, 1, 0x7fff_ffff);
+}
+
+function integer(name: string, value: unknown, minimum: number, maximum: number): number {
+  if (typeof value !== "number" || !Number.isInteger(value) || value < minimum || value > maximum)
+    throw invalidArgument(`The option ${name} must be an integer from ${minimum} to ${maximum}.`);
+  return value;
+}
+
+function flag(name: string, value: unknown): boolean {
+  if (typeof value !== "boolean") throw invalidArgument(`The option ${name} must be true or false.`);
+  return value;
+}
+
+/** What the server allows, out of the properties of its CONNACK. */
+export function serverLimits(properties: import("./types.js").ReceivedProperties | undefined): ServerLimits {
+  const limits = defaultServerLimits();
+  if (properties === undefined) return limits;
+  return {
+    receiveMaximum: properties.receiveMaximum ?? limits.receiveMaximum,
+    maximumQoS: (properties.maximumQoS ?? limits.maximumQoS) as QoS,
+    retainAvailable: properties.retainAvailable ?? true,
+    maximumPacketSize: properties.maximumPacketSize ?? limits.maximumPacketSize,
+    topicAliasMaximum: properties.topicAliasMaximum ?? 0,
+    wildcardSubscriptionAvailable: properties.wildcardSubscriptionAvailable ?? true,
+    subscriptionIdentifiersAvailable: properties.subscriptionIdentifiersAvailable ?? true,
+    sharedSubscriptionAvailable: properties.sharedSubscriptionAvailable ?? true,
+  };
+}

@@ -1,0 +1,85 @@
+/** Writes the header of a PUBLISH in place: the packet that is sent most. */
+import { writeUTF8 } from "../../bytes.js";
+import { checkTopicName } from "./topic.js";
+import { lengthOfVariableInteger, writeVariableInteger } from "./writer.js";
+
+/** Topic names up to this length are kept as bytes while they are published to again and again. */
+const REMEMBERED_TOPIC = 256;
+
+const EMPTY = new Uint8Array(0);
+
+/** A topic name that is checked, measured and encoded once for all messages in a row that have it. */
+export class OutboundTopic {
+  #text = "";
+  #bytes = EMPTY;
+  /** In UTF-8, in bytes. */
+  byteLength = 0;
+
+  /** @throws SealwireError `INVALID_ARGUMENT` when it is no topic name; the topic before is kept then */
+  set(text: string): void {
+    if (text === this.#text && typeof text === "string") return;
+    const byteLength = checkTopicName(text, "The option topic");
+    if (byteLength <= REMEMBERED_TOPIC) {
+      const bytes = new Uint8Array(byteLength);
+      writeUTF8(text, bytes, 0);
+      this.#bytes = bytes;
+    } else this.#bytes = EMPTY;
+    this.#text = text;
+    this.byteLength = byteLength;
+  }
+
+  /** The empty topic name that goes with a topic alias (MQTT 5.0 section 3.3.2.1). */
+  clear(): void {
+    this.#text = "";
+    this.#bytes = EMPTY;
+    this.byteLength = 0;
+  }
+
+  /** @returns the offset behind it */
+  write(target: Uint8Array, offset: number): number {
+    const { byteLength } = this;
+    target[offset] = byteLength >> 8;
+    target[offset + 1] = byteLength & 0xff;
+    offset += 2;
+    if (byteLength <= REMEMBERED_TOPIC) target.set(this.#bytes, offset);
+    else writeUTF8(this.#text, target, offset);
+    return offset + byteLength;
+  }
+}
+
+/** Bytes of a PUBLISH before its payload. @param remaining its remaining length @param payload bytes of its payload */
+export function lengthOfPublishHeader(remaining: number, payload: number): number {
+  return 1 + lengthOfVariableInteger(remaining) + remaining - payload;
+}
+
+/**
+ * Writes the header (section 3.3).
+ * @param first first byte: packet type and flags
+ * @param id packet identifier, 0 for none
+ * @param properties encoded properties, `undefined` for none; MQTT 5.0 needs at least the byte that says so
+ * @returns the offset behind it
+ */
+export function writePublishHeader(
+  target: Uint8Array,
+  offset: number,
+  first: number,
+  remaining: number,
+  topic: OutboundTopic,
+  id: number,
+  properties: Uint8Array | undefined,
+): number {
+  target[offset++] = first;
+  if (remaining < 0x80) target[offset++] = remaining;
+  else offset = writeVariableInteger(target, offset, remaining);
+  offset = topic.write(target, offset);
+  if (id !== 0) {
+    target[offset] = id >> 8;
+    target[offset + 1] = id & 0xff;
+    offset += 2;
+  }
+  if (properties) {
+    target.set(properties, offset);
+    offset += properties.byteLength;
+  }
+  return offset;
+}

@@ -1,0 +1,112 @@
+/** Writes the packets other than CONNECT and PUBLISH that a client sends. */
+import {
+  AUTH,
+  DISCONNECT,
+  PINGREQ,
+  PUBREL,
+  REASON_CONTINUE_AUTHENTICATION,
+  SUBSCRIBE,
+  UNSUBSCRIBE,
+  nameOfPacket,
+} from "./codec/constants.js";
+import { encodeAcknowledgement, encodeReason, encodeSubscribe, encodeUnsubscribe } from "./codec/encode.js";
+import { invalidArgument } from "./codec/errors.js";
+import { mayClientSendReason } from "./codec/reason.js";
+import type { Output } from "./output.js";
+import { payloadUnderWay } from "./publisher.js";
+import type { ProtocolVersion, ServerLimits, WriteOptions } from "./types.js";
+import { checkId, checkPacketSize, checkSubscriptionsOffered, overflow } from "./write-options.js";
+
+/**
+ * Writes one packet; its options were checked for the operation.
+ * @param id packet identifier, for those that have one
+ * @throws SealwireError as `MQTTClient.write` says
+ */
+export function writeControl(
+  output: Output,
+  version: ProtocolVersion,
+  limits: ServerLimits,
+  operation: number,
+  id: number | undefined,
+  options: WriteOptions,
+): void {
+  const { properties } = options;
+  switch (operation) {
+    case SUBSCRIBE:
+    case UNSUBSCRIBE: {
+      const items = options.items ?? [];
+      const subscribes = operation === SUBSCRIBE;
+      const encode = subscribes ? encodeSubscribe : encodeUnsubscribe;
+      const packet = encode(version, checkId(id), items, properties);
+      if (subscribes) checkSubscriptionsOffered(limits, items, properties?.subscriptionIdentifier !== undefined);
+      writePacket(output, packet, limits);
+      break;
+    }
+    case PINGREQ:
+      if (output.room < 2) throw overflow(2, output.room);
+      output.empty(PINGREQ << 4);
+      break;
+    case DISCONNECT:
+    case AUTH: {
+      const reasonCode = options.reasonCode ?? (operation === AUTH ? REASON_CONTINUE_AUTHENTICATION : 0);
+      checkReason(operation, reasonCode);
+      if (output.streaming > 0) throw payloadUnderWay();
+      if (reasonCode === 0 && properties === undefined) {
+        if (output.room < 2) throw overflow(2, output.room);
+        output.empty(operation << 4);
+      } else writePacket(output, encodeReason(operation, reasonCode, properties), limits);
+      break;
+    }
+    default:
+      writeAcknowledgement(output, operation, checkId(id), options, limits);
+  }
+}
+
+/** PUBACK, PUBREC, PUBREL, PUBCOMP: they may wait in the output buffer, behind a payload too. */
+function writeAcknowledgement(
+  output: Output,
+  operation: number,
+  id: number,
+  options: WriteOptions,
+  limits: ServerLimits,
+): void {
+  const { reasonCode = 0, properties } = options;
+  const first = (operation << 4) | (operation === PUBREL ? 2 : 0); // [MQTT-3.6.1-1]
+  if (reasonCode === 0 && properties === undefined) {
+    if (output.room < 4) throw overflow(4, output.room);
+    output.identifier(first, id);
+    return;
+  }
+  checkReason(operation, reasonCode);
+  const packet = encodeAcknowledgement(first, id, reasonCode, properties);
+  checkPacketSize(packet.byteLength, limits);
+  if (packet.byteLength > output.room) {
+    if (output.streaming > 0 || packet.byteLength > output.writable) throw overflow(packet.byteLength, output.writable);
+  }
+  output.packet(packet);
+}
+
+function writePacket(output: Output, packet: Uint8Array, limits: ServerLimits): void {
+  checkPacketSize(packet.byteLength, limits);
+  if (output.streaming > 0) throw payloadUnderWay();
+  if (packet.byteLength > output.writable) throw overflow(packet.byteLength, output.writable);
+  output.packet(packet);
+}
+
+function checkReason(operation: number, reasonCode: number): void {
+  if (!mayClientSendReason(operation, reasonCode))
+    throw invalidArgument(`The option reasonCode must be one that ${nameOfPacket(operation)} may have.`);
+}
+
+/** DISCONNECT with the reason for which this side gives up; nothing when it does not fit. */
+export function writeGoodbye(output: Output, reasonCode: number): void {
+  if (output.streaming > 0 || output.writable < 4) return;
+  output.packet(encodeReason(DISCONNECT, reasonCode, undefined));
+  output.flush();
+}
+
+/** A session that ends with its connection cannot be prolonged by DISCONNECT (MQTT 5.0 section 3.14.2.2.2). */
+export function checkSessionExpiry(options: WriteOptions, connectExpiry: number | undefined): void {
+  if ((options.properties?.sessionExpiryInterval ?? 0) > 0 && (connectExpiry ?? 0) === 0)
+    throw invalidArgument("The property sessionExpiryInterval of DISCONNECT must be 0, as it was in CONNECT.");
+}

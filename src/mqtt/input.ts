@@ -1,0 +1,145 @@
+/**
+ * The way in: packets and payloads out of the transport. It reads no more than the application takes: bytes stay in the transport
+ * while a payload waits to be read.
+ */
+import { SealwireError } from "../errors.js";
+import type { Transport } from "../platform.js";
+import { PUBLISH } from "./codec/constants.js";
+import type { Decoder, Inbound } from "./codec/decoder.js";
+
+/** Results of {@link Input.step} other than packet types. */
+export const NOTHING = 0;
+/** A part of a payload can be read: {@link Input.announced} bytes of {@link Input.message}. */
+export const PART = 16;
+/** The payload was read to its end: {@link Input.message} is complete. */
+export const DONE = 17;
+
+export class Input<Message> {
+  /** Bytes that can be read from the transport. */
+  available = 0;
+  /** The PUBLISH whose payload is being received. */
+  message: Inbound | undefined;
+  /** Bytes of payload that the application was told of and did not read yet. */
+  announced = 0;
+  /** What was announced last is the first part of its message. */
+  first = false;
+
+  readonly #decoder: Decoder<Message>;
+  readonly #windowLength: number;
+  #transport: Transport | undefined;
+  /** Bytes of payload that were not read yet, those announced included. */
+  #unread = 0;
+  /** Nothing was announced of the message yet. */
+  #fresh = false;
+
+  constructor(decoder: Decoder<Message>, windowLength: number) {
+    this.#decoder = decoder;
+    this.#windowLength = windowLength;
+  }
+
+  open(transport: Transport): void {
+    this.#transport = transport;
+  }
+
+  close(): void {
+    this.#transport = undefined;
+    this.message = undefined;
+    this.available = this.announced = this.#unread = 0;
+  }
+
+  /** Whether the stream stands between two packets, as far as it was read. */
+  get atBoundary(): boolean {
+    return this.message === undefined && this.#decoder.buffered === 0;
+  }
+
+  /**
+   * Goes one step on.
+   * @returns a packet type (the packet is the decoder's `control`), {@link PART}, {@link DONE}, or {@link NOTHING} when bytes must come or be
+   * read first
+   */
+  step(): number {
+    for (;;) {
+      const message = this.message;
+      if (message !== undefined) {
+        if (this.announced > 0) return NOTHING;
+        if (this.#fresh || this.#unread > 0) return this.#announce(message);
+        return DONE;
+      }
+      const type = this.#decoder.next();
+      if (type === PUBLISH) {
+        const found = this.#decoder.message!;
+        this.message = found;
+        this.#unread = found.byteLength;
+        this.#fresh = true;
+      } else if (type !== 0) return type;
+      else if (!this.#fill()) return NOTHING;
+    }
+  }
+
+  /** Ends the message after {@link DONE}. */
+  finish(): void {
+    this.message = undefined;
+  }
+
+  #announce(message: Inbound): number {
+    const unread = this.#unread;
+    let there = this.#decoder.buffered + this.available;
+    // A payload that fits into the window comes as one part, however it was cut on its way.
+    while (this.#fresh && there < unread && unread <= this.#windowLength) {
+      this.#decoder.expect(unread);
+      if (!this.#fill()) return NOTHING;
+      there = this.#decoder.buffered + this.available;
+    }
+    if (there === 0 && unread > 0) return NOTHING;
+    this.first = this.#fresh;
+    this.#fresh = false;
+    this.announced = Math.min(unread, there);
+    message.more = this.announced < unread;
+    return PART;
+  }
+
+  /** Moves what fits from the transport into the decoder's window. */
+  #fill(): boolean {
+    if (this.available === 0) return false;
+    const space = this.#decoder.space();
+    const count = this.#readInto(space);
+    this.#decoder.filled(count);
+    return count > 0;
+  }
+
+  #readInto(target: Uint8Array): number {
+    const expected = Math.min(this.available, target.byteLength);
+    // Counted before: the transport may tell of more bytes while it is read.
+    this.available -= expected;
+    const count = this.#transport?.read(target) ?? 0;
+    if (count > expected) this.available = Math.max(0, this.available - (count - expected));
+    return count;
+  }
+
+  /** Reads at most `target.byteLength` bytes of what was announced. @returns their number */
+  read(target: Uint8Array): number {
+    const count = Math.min(target.byteLength, this.announced);
+    const buffered = Math.min(count, this.#decoder.buffered);
+    if (buffered > 0) this.#decoder.take(target, buffered);
+    for (let done = buffered; done < count;) {
+      const part = done === 0 && count === target.byteLength ? target : target.subarray(done, count);
+      const more = this.#readInto(part);
+      if (more <= 0) throw new SealwireError("CONNECTION_LOST", "The transport gave fewer bytes than it announced.");
+      done += more;
+    }
+    this.announced -= count;
+    this.#unread -= count;
+    return count;
+  }
+
+  /** Passes over what was announced. */
+  discard(): void {
+    while (this.announced > 0) {
+      if (this.#decoder.buffered === 0 && !this.#fill())
+        throw new SealwireError("CONNECTION_LOST", "The transport gave fewer bytes than it announced.");
+      const skipped = this.#decoder.skip(this.announced);
+      this.announced -= skipped;
+      this.#unread -= skipped;
+    }
+  }
+}

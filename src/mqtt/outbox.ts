@@ -1,0 +1,119 @@
+/** What is published and not yet acknowledged, in its order. */
+import type { OutgoingMessage } from "./outgoing-message.js";
+
+/**
+ * A list whose members know their neighbours: a message is found from its head, where acknowledgements come in order, and leaves without
+ * moving others. A message is in one list at most.
+ */
+export class MessageList {
+  head: OutgoingMessage | undefined;
+  tail: OutgoingMessage | undefined;
+  length = 0;
+
+  append(message: OutgoingMessage): void {
+    message.previous = this.tail;
+    message.next = undefined;
+    if (this.tail) this.tail.next = message;
+    else this.head = message;
+    this.tail = message;
+    this.length++;
+  }
+
+  remove(message: OutgoingMessage): void {
+    if (message.previous) message.previous.next = message.next;
+    else this.head = message.next;
+    if (message.next) message.next.previous = message.previous;
+    else this.tail = message.previous;
+    message.previous = message.next = undefined;
+    this.length--;
+  }
+
+  find(id: number): OutgoingMessage | undefined {
+    for (let message = this.head; message; message = message.next) if (message.id === id) return message;
+    return undefined;
+  }
+}
+
+/**
+ * Two lists: publications in the order in which they were made, and those of QoS 2 that the server has received, in the order of their PUBRECs.
+ * Both orders are those in which packets must be sent again [MQTT-4.6.0-1, MQTT-4.6.0-4].
+ */
+export class Outbox {
+  readonly publications = new MessageList();
+  readonly releases = new MessageList();
+  /** The publication to send next; those before it are in flight. */
+  cursor: OutgoingMessage | undefined;
+  /** The release to send next on this connection. */
+  releaseCursor: OutgoingMessage | undefined;
+  #bytes = 0;
+
+  get length(): number {
+    return this.publications.length + this.releases.length;
+  }
+
+  /** The sum of the costs. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  append(message: OutgoingMessage): void {
+    this.publications.append(message);
+    this.#bytes += message.cost;
+    this.cursor ??= message;
+  }
+
+  /** Takes a message out, whatever its state. */
+  remove(message: OutgoingMessage): void {
+    this.#bytes -= message.cost;
+    if (message.state === "release") {
+      if (this.releaseCursor === message) this.releaseCursor = message.next;
+      this.releases.remove(message);
+    } else {
+      if (this.cursor === message) this.cursor = message.next;
+      this.publications.remove(message);
+    }
+  }
+
+  /** The server has it: only its identifier is needed from now on. */
+  release(message: OutgoingMessage): void {
+    this.remove(message);
+    message.state = "release";
+    message.payload = message.source = message.reference = message.properties = undefined;
+    message.cost = 0;
+    this.releases.append(message);
+  }
+
+  /** Appends a message that is already in the state `release`. */
+  appendRelease(message: OutgoingMessage): void {
+    this.releases.append(message);
+    this.releaseCursor ??= message;
+  }
+
+  /** Every message: releases first. */
+  *all(): Generator<OutgoingMessage> {
+    for (let message = this.releases.head; message; message = message.next) yield message;
+    for (let message = this.publications.head; message; message = message.next) yield message;
+  }
+
+  /** A new connection: everything is to be sent again. */
+  rewind(): void {
+    this.cursor = this.publications.head;
+    this.releaseCursor = this.releases.head;
+    for (let message = this.publications.head; message; message = message.next) message.inFlight = false;
+    for (let message = this.releases.head; message; message = message.next) message.inFlight = false;
+  }
+
+  /** The oldest publication that never left the device. */
+  get oldestWaiting(): OutgoingMessage | undefined {
+    let message = this.cursor;
+    while (message && !message.waiting) message = message.next;
+    return message;
+  }
+
+  /** The newest one. */
+  get newestWaiting(): OutgoingMessage | undefined {
+    let message = this.publications.tail;
+    while (message && !message.waiting) message = message.previous;
+    return message;
+  }
+}

@@ -1,0 +1,63 @@
+/** Turns the options of a session into those of one connection. */
+import type { MQTTClient } from "./client.js";
+import { checkNames, invalid, type SessionSettings } from "./session-options.js";
+import type { ConnectionOptions } from "./session-types.js";
+import type { MQTTClientOptions, Properties, ProtocolVersion } from "./types.js";
+
+const NAMES = " host address port dns socket connectTimeout pipeline ";
+
+/** @throws SealwireError `INVALID_ARGUMENT` naming the option */
+export function clientOptions(
+  settings: SessionSettings,
+  connection: ConnectionOptions,
+  version: ProtocolVersion,
+  clientIdentifier: string,
+): MQTTClientOptions<MQTTClient> {
+  checkNames(connection, NAMES, "connect() has no option");
+  if (version === 4 && settings.authentication) throw invalid("authentication", "needs version 5");
+  const { host, address, port, dns, socket, connectTimeout } = connection;
+  const { timer, ticks, keepAlive, pingTimeout, user, password, will, limits, inputBuffer, outputBuffer } = settings;
+  const { authentication } = settings;
+  return {
+    host,
+    address,
+    port,
+    dns,
+    socket,
+    connectTimeout,
+    version,
+    id: clientIdentifier,
+    // Without an identifier of its own the client has no session to come back to [MQTT-3.1.3-7].
+    clean: settings.cleanStart || clientIdentifier === "",
+    user,
+    password,
+    will,
+    keepAlive,
+    pingTimeout,
+    timer,
+    ticks,
+    limits,
+    inputBuffer,
+    outputBuffer,
+    acknowledge: "manual",
+    ...(version === 5 ? { properties: connectProperties(settings) } : {}),
+    ...(authentication ? { onAuth: (step) => authentication.step(step) } : {}),
+  };
+}
+
+function connectProperties(settings: SessionSettings): Properties {
+  const { authentication, maximumPacketSize, incomingAliases } = settings;
+  const properties: { -readonly [Name in keyof Properties]: Properties[Name] } = {
+    ...settings.properties,
+    sessionExpiryInterval: settings.sessionExpiryInterval,
+    receiveMaximum: settings.receiveMaximum,
+  };
+  if (maximumPacketSize !== undefined) properties.maximumPacketSize = maximumPacketSize;
+  if (incomingAliases > 0) properties.topicAliasMaximum = incomingAliases;
+  if (authentication) {
+    properties.authenticationMethod = authentication.method;
+    const data = authentication.start();
+    if (data) properties.authenticationData = data;
+  }
+  return properties;
+}

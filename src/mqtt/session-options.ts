@@ -1,0 +1,95 @@
+/** Checks the options of a session and fills in what was left out. */
+import { SealwireError } from "../errors.js";
+import { checkString, checkTopicName } from "./codec/topic.js";
+import type { QueuePolicy, SessionOptions } from "./session-types.js";
+
+/** The options with their defaults. */
+export interface SessionSettings extends SessionOptions {
+  readonly version: 4 | 5 | "auto";
+  readonly cleanStart: boolean;
+  readonly sessionExpiryInterval: number;
+  readonly keepAlive: number;
+  readonly durability: "none" | "sleep" | "power";
+  readonly queueMessages: number;
+  readonly queueBytes: number;
+  readonly queuePolicy: QueuePolicy;
+  readonly window: number;
+  readonly receiveMaximum: number;
+  readonly maximumMessageSize: number;
+  readonly maximumSubscriptions: number;
+  readonly outgoingAliases: number;
+  readonly incomingAliases: number;
+  readonly manual: boolean;
+}
+
+const NAMES =
+  " clientIdentifier timer ticks time version cleanStart sessionExpiryInterval keepAlive pingTimeout user password will properties " +
+  "authentication durability storage savedState openSource queue window receiveMaximum maximumPacketSize maximumMessageSize " +
+  "maximumSubscriptions topicAliases limits inputBuffer outputBuffer acknowledge onMessage onMessageStart onConnected onDisconnected " +
+  "onVersion onDrain onError ";
+
+/** @throws SealwireError `INVALID_ARGUMENT` naming the option */
+export function checkSessionOptions(options: SessionOptions): SessionSettings {
+  checkNames(options, NAMES, "MQTTSession has no option");
+  checkString(options.clientIdentifier, "The option clientIdentifier");
+  if (typeof options.ticks !== "function") throw invalid("ticks", "must be a function");
+  if (typeof options.timer !== "object") throw invalid("timer", "must be a PlatformTimer");
+  const version = oneOf("version", options.version ?? "auto", [4, 5, "auto"] as const);
+  const durability = oneOf("durability", options.durability ?? "none", ["none", "sleep", "power"] as const);
+  if (durability === "power" && !options.storage) throw invalid("storage", 'is needed for durability "power"');
+  if (options.savedState && durability !== "sleep") throw invalid("savedState", 'goes with durability "sleep"');
+  if (options.clientIdentifier === "" && durability !== "none")
+    throw invalid("clientIdentifier", "must not be empty for a session that survives");
+  if (options.authentication && version === 4) throw invalid("authentication", "needs version 5");
+  if (options.will) checkTopicName(options.will.topic, "The topic of the will");
+  const queue = options.queue ?? {};
+  checkNames(queue, " messages bytes policy ", "The option queue has no member");
+  const aliases = options.topicAliases ?? {};
+  checkNames(aliases, " outgoing incoming ", "The option topicAliases has no member");
+  const acknowledge = oneOf("acknowledge", options.acknowledge ?? "auto", ["auto", "manual"] as const);
+  if (options.maximumPacketSize !== undefined)
+    integer("maximumPacketSize", options.maximumPacketSize, 64, 0xffffffff);
+  return {
+    ...options,
+    version,
+    durability,
+    acknowledge,
+    manual: acknowledge === "manual",
+    cleanStart: options.cleanStart ?? false,
+    sessionExpiryInterval: integer("sessionExpiryInterval", options.sessionExpiryInterval ?? 604_800, 0, 0xffffffff),
+    keepAlive: integer("keepAlive", options.keepAlive ?? 60_000, 0, 65_535_000),
+    queueMessages: integer("queue.messages", queue.messages ?? 64, 1, 0xffff),
+    queueBytes: integer("queue.bytes", queue.bytes ?? 16_384, 1, 0x7fffffff),
+    queuePolicy: oneOf("queue.policy", queue.policy ?? "reject", ["reject", "dropOldest", "dropNewest"] as const),
+    window: integer("window", options.window ?? 20, 1, 0xffff),
+    receiveMaximum: integer("receiveMaximum", options.receiveMaximum ?? 64, 1, 0xffff),
+    maximumMessageSize: integer("maximumMessageSize", options.maximumMessageSize ?? 16_384, 0, 0x0fffffff),
+    maximumSubscriptions: integer("maximumSubscriptions", options.maximumSubscriptions ?? 64, 1, 256),
+    outgoingAliases: integer("topicAliases.outgoing", aliases.outgoing ?? 0, 0, 0xffff),
+    incomingAliases: integer("topicAliases.incoming", aliases.incoming ?? 0, 0, 0xffff),
+  };
+}
+
+/** Refuses members that nobody reads: a misspelt option must not be silently ignored. */
+export function checkNames(options: object, names: string, sentence: string): void {
+  if (typeof options !== "object") throw new SealwireError("INVALID_ARGUMENT", "Options must be an object.");
+  for (const name of Object.keys(options)) {
+    if (!names.includes(` ${name} `)) throw new SealwireError("INVALID_ARGUMENT", `${sentence} "${name}".`);
+  }
+}
+
+export function invalid(name: string, sentence: string): SealwireError {
+  return new SealwireError("INVALID_ARGUMENT", `The option ${name} ${sentence}.`);
+}
+
+/** @throws SealwireError `INVALID_ARGUMENT` unless it is an integer within the bounds */
+export function integer(name: string, value: number, minimum: number, maximum: number): number {
+  if (!Number.isInteger(value) || value < minimum || value > maximum)
+    throw invalid(name, `must be an integer from ${minimum} to ${maximum}`);
+  return value;
+}
+
+function oneOf<T extends string | number>(name: string, value: T, allowed: readonly T[]): T {
+  if (!allowed.includes(value)) throw invalid(name, `must be one of ${allowed.join(", ")}`);
+  return value;
+}

@@ -1,0 +1,321 @@
+/** What is subscribed to: requests under way, and the subscriptions that the server shall hold. */
+import { SealwireError, toSealwireError } from "../errors.js";
+import { MQTTClient } from "./client.js";
+import { checkTopicFilter } from "./codec/topic.js";
+import { isOverflow, type SessionCore } from "./session-core.js";
+import { checkNames, integer, invalid } from "./session-options.js";
+import type { StoredSubscription } from "./session-records.js";
+import type { SubscribeOptions, SubscriptionRequest } from "./session-types.js";
+import type { SubscriptionItem } from "./types.js";
+
+/** Filters in one SUBSCRIBE that renews what the server forgot. */
+const BATCH = 8;
+
+const OPTION_NAMES = " filter qos noLocal retainAsPublished retainHandling subscriptionIdentifier renew ";
+
+interface Subscription extends StoredSubscription {
+  /** Place in storage; `undefined` while it is not there. */
+  index: number | undefined;
+  /** What storage says was granted. */
+  stored: number | undefined;
+}
+
+interface Request {
+  readonly subscriptions: readonly Subscription[];
+  /** Unsubscribe instead. */
+  readonly remove: boolean;
+  /** Ask the server even if it holds the subscriptions. */
+  readonly renew: boolean;
+  /** The server may hold them: it shall not send retained messages again if so. */
+  readonly perhapsHeld: boolean;
+  /** Packet identifier while it is unanswered. */
+  id: number;
+  readonly resolve: ((granted: number[]) => void) | undefined;
+  readonly reject: ((error: SealwireError) => void) | undefined;
+}
+
+export class Subscriptions {
+  readonly #core: SessionCore;
+  /** Those that the server holds, or shall hold again. */
+  readonly #held: Subscription[] = [];
+  /** In the order in which they were made. */
+  readonly #requests: Request[] = [];
+  readonly #freeIndexes: number[] = [];
+
+  constructor(core: SessionCore, restored: readonly { index: number; subscription: StoredSubscription }[]) {
+    this.#core = core;
+    const used = new Set<number>();
+    for (const { index, subscription } of restored.slice(0, core.settings.maximumSubscriptions)) {
+      used.add(index);
+      this.#held.push({ ...subscription, index, stored: subscription.granted });
+    }
+    for (let index = 255; index >= 0; index--) if (!used.has(index)) this.#freeIndexes.push(index);
+  }
+
+  /** Requests that wait for an answer. */
+  get pending(): number {
+    return this.#requests.length;
+  }
+
+  get held(): readonly StoredSubscription[] {
+    return this.#held;
+  }
+
+  subscribe(filters: string | readonly (string | SubscriptionRequest)[], options: SubscribeOptions): Promise<number[]> {
+    return this.#request(false, () => {
+      const list = typeof filters === "string" ? [filters] : filters;
+      return list.map((entry) => {
+        const request = typeof entry === "string" ? { ...options, filter: entry } : { ...options, ...entry };
+        return { subscription: check(request), renew: request.renew === true };
+      });
+    });
+  }
+
+  async unsubscribe(filters: string | readonly string[]): Promise<void> {
+    await this.#request(true, () => {
+      const list = typeof filters === "string" ? [filters] : filters;
+      return list.map((filter) => ({ subscription: check({ filter }), renew: false }));
+    });
+  }
+
+  /**
+   * The server accepted the connection.
+   * @param sessionPresent whether it says that it has the session
+   * @param uncertain it may have made that session anew, in an attempt whose answer was lost
+   */
+  established(sessionPresent: boolean, uncertain: boolean): void {
+    const requested = new Set<string>();
+    for (const request of this.#requests) {
+      this.#forgetIdentifier(request);
+      for (const { filter } of request.subscriptions) requested.add(filter);
+    }
+    const lost: Subscription[] = [];
+    for (const subscription of this.#held) {
+      if (!sessionPresent || uncertain) subscription.granted = undefined;
+      if (subscription.granted === undefined && !requested.has(subscription.filter)) lost.push(subscription);
+    }
+    const renewals: Request[] = [];
+    for (let i = 0; i < lost.length; ) {
+      const start = i;
+      const { identifier } = lost[i]!;
+      // One SUBSCRIBE carries one subscription identifier for all its filters.
+      while (i < lost.length && i - start < BATCH && lost[i]!.identifier === identifier) i++;
+      const subscriptions = lost.slice(start, i);
+      renewals.push({
+        subscriptions,
+        remove: false,
+        renew: true,
+        perhapsHeld: sessionPresent,
+        id: 0,
+        resolve: undefined,
+        reject: undefined,
+      });
+    }
+    this.#requests.unshift(...renewals);
+  }
+
+  /** The connection ended. */
+  end(): void {
+    for (let i = this.#requests.length - 1; i >= 0; i--) {
+      const request = this.#requests[i]!;
+      this.#forgetIdentifier(request);
+      // A renewal that nobody waits for is made up again from what is held, if it is needed.
+      if (!request.resolve) this.#requests.splice(i, 1);
+    }
+  }
+
+  close(): void {
+    const error = new SealwireError("CLOSED", "The session is closed.");
+    for (const request of this.#requests.splice(0)) request.reject?.(error);
+  }
+
+  /** Sends requests. @returns whether none is left unsent */
+  flush(): boolean {
+    const core = this.#core;
+    for (let i = 0; i < this.#requests.length; i++) {
+      const request = this.#requests[i]!;
+      if (request.id !== 0) continue;
+      const { client } = core;
+      if (!client || !core.connected || client.writable <= 0) return false;
+      if (this.#isSettled(request)) {
+        this.#requests.splice(i--, 1);
+        request.resolve?.(request.subscriptions.map(({ filter }) => this.#find(filter)!.granted!));
+        continue;
+      }
+      try {
+        request.id = core.identifiers.allocate();
+        this.#write(client, request);
+      } catch (error) {
+        this.#forgetIdentifier(request);
+        if (isOverflow(error)) return false;
+        this.#requests.splice(i--, 1);
+        const failure = toSealwireError(error, "INVALID_ARGUMENT", "The subscription cannot be requested.");
+        if (request.reject) request.reject(failure);
+        else core.report(failure);
+      }
+    }
+    return true;
+  }
+
+  /** SUBACK or UNSUBACK. */
+  answered(operation: number, id: number, reasonCodes: readonly number[]): void {
+    const core = this.#core;
+    const index = this.#requests.findIndex((request) => request.id === id);
+    const request = this.#requests[index];
+    if (request?.remove !== (operation === MQTTClient.UNSUBACK)) {
+      core.fail(new SealwireError("MQTT_PROTOCOL_ERROR", "The server answered a subscription that was not requested."));
+      return;
+    }
+    const count = request.subscriptions.length;
+    if (reasonCodes.length !== count && !(request.remove && reasonCodes.length === 0)) {
+      core.fail(new SealwireError("MQTT_PROTOCOL_ERROR", "The server answered with another number of reason codes than asked for."));
+      return;
+    }
+    this.#requests.splice(index, 1);
+    this.#forgetIdentifier(request);
+    let refusal: SealwireError | undefined;
+    request.subscriptions.forEach((subscription, i) => {
+      const reasonCode = reasonCodes[i] ?? 0;
+      const isRefused = reasonCode >= 0x80;
+      if (isRefused) refusal ??= refused(subscription.filter, reasonCode, request.remove);
+      try {
+        if (request.remove) {
+          if (!isRefused) this.#drop(subscription.filter);
+        } else if (isRefused) this.#drop(subscription.filter);
+        else this.#hold(subscription, reasonCode as 0 | 1 | 2);
+      } catch (error) {
+        core.report(toSealwireError(error, "STORAGE_FAILED", "The storage failed."));
+      }
+    });
+    if (!refusal) request.resolve?.([...reasonCodes]);
+    else if (request.reject) request.reject(refusal);
+    else core.report(refusal);
+  }
+
+  #request(remove: boolean, read: () => { subscription: Subscription; renew: boolean }[]): Promise<number[]> {
+    const core = this.#core;
+    try {
+      if (core.closed) throw new SealwireError("CLOSED", "The session is closed.");
+      const entries = read();
+      const [first] = entries;
+      if (!first) throw new SealwireError("INVALID_ARGUMENT", "There is no topic filter in the request.");
+      if (entries.some(({ subscription }) => subscription.identifier !== first.subscription.identifier))
+        throw invalid("subscriptionIdentifier", "must be the same for all filters of one request");
+      if (this.#requests.length >= core.settings.maximumSubscriptions)
+        throw new SealwireError("MQTT_QUEUE_FULL", "Too many subscriptions are being requested; wait for the answers.");
+      if (!remove) this.#checkCount(entries.map(({ subscription }) => subscription.filter));
+      return new Promise((resolve, reject) => {
+        const subscriptions = entries.map(({ subscription }) => subscription);
+        const renew = entries.some((entry) => entry.renew);
+        this.#requests.push({ subscriptions, remove, renew, perhapsHeld: false, id: 0, resolve, reject });
+        this.flush();
+      });
+    } catch (error) {
+      return Promise.reject(toSealwireError(error, "INVALID_ARGUMENT", "The request is not valid."));
+    }
+  }
+
+  #checkCount(filters: readonly string[]): void {
+    const all = new Set(filters);
+    for (const { filter } of this.#held) all.add(filter);
+    for (const request of this.#requests) for (const { filter } of request.subscriptions) all.add(filter);
+    if (all.size > this.#core.settings.maximumSubscriptions)
+      throw new SealwireError("MQTT_QUEUE_FULL", "There are as many subscriptions as maximumSubscriptions allows.");
+  }
+
+  /** Whether the server holds all of it already, with the same options: then there is nothing to ask. */
+  #isSettled(request: Request): boolean {
+    if (request.remove || request.renew) return false;
+    // Two requests for one filter are answered in their order.
+    return request.subscriptions.every((wanted) => {
+      const held = this.#find(wanted.filter);
+      return held?.granted !== undefined && sameOptions(held, wanted);
+    });
+  }
+
+  #write(client: MQTTClient, request: Request): void {
+    const { id, subscriptions, remove } = request;
+    const items = subscriptions.map((subscription): SubscriptionItem => {
+      if (remove) return { topic: subscription.filter };
+      if (client.version === 4) return { topic: subscription.filter, QoS: subscription.qos };
+      const { noLocal, retainAsPublished } = subscription;
+      const retainHandling = request.perhapsHeld ? subscription.retainHandling || 1 : subscription.retainHandling;
+      return { topic: subscription.filter, QoS: subscription.qos, noLocal, retainAsPublished, retainHandling };
+    });
+    const operation = remove ? MQTTClient.UNSUBSCRIBE : MQTTClient.SUBSCRIBE;
+    const identifier = subscriptions[0]!.identifier;
+    if (remove || identifier === 0 || client.version === 4) client.write(null, { operation, id, items });
+    else client.write(null, { operation, id, items, properties: { subscriptionIdentifier: identifier } });
+  }
+
+  #forgetIdentifier(request: Request): void {
+    if (request.id !== 0) this.#core.identifiers.release(request.id);
+    request.id = 0;
+  }
+
+  #find(filter: string): Subscription | undefined {
+    return this.#held.find((subscription) => subscription.filter === filter);
+  }
+
+  /** The server holds it. One write. */
+  #hold(subscription: Subscription, granted: 0 | 1 | 2): void {
+    const present = this.#find(subscription.filter);
+    const changed = !present || !sameOptions(present, subscription) || present.stored !== granted;
+    const index = present?.index ?? this.#freeIndexes.pop();
+    const held: Subscription = { ...subscription, granted, index, stored: present?.stored };
+    if (present) Object.assign(present, held);
+    else this.#held.push(held);
+    if (!changed || index === undefined) return;
+    this.#core.store.writeSubscription(index, held);
+    (present ?? held).stored = granted;
+  }
+
+  #drop(filter: string): void {
+    const index = this.#held.findIndex((subscription) => subscription.filter === filter);
+    if (index < 0) return;
+    const [dropped] = this.#held.splice(index, 1);
+    if (dropped?.index === undefined) return;
+    this.#freeIndexes.push(dropped.index);
+    this.#core.store.deleteSubscription(dropped.index);
+  }
+}
+
+function sameOptions(a: StoredSubscription, b: StoredSubscription): boolean {
+  return (
+    a.qos === b.qos &&
+    a.noLocal === b.noLocal &&
+    a.retainAsPublished === b.retainAsPublished &&
+    a.retainHandling === b.retainHandling &&
+    a.identifier === b.identifier
+  );
+}
+
+function check(request: SubscriptionRequest): Subscription {
+  checkNames(request, OPTION_NAMES, "subscribe() has no option");
+  checkTopicFilter(request.filter, true);
+  const qos = request.qos ?? 0;
+  if (qos !== 0 && qos !== 1 && qos !== 2) throw invalid("qos", "must be 0, 1 or 2");
+  const { retainHandling = 0, subscriptionIdentifier: identifier } = request;
+  integer("retainHandling", retainHandling, 0, 2);
+  if (identifier !== undefined) integer("subscriptionIdentifier", identifier, 1, 0x0fffffff);
+  return {
+    filter: request.filter,
+    qos,
+    noLocal: request.noLocal ?? false,
+    retainAsPublished: request.retainAsPublished ?? false,
+    retainHandling,
+    identifier: identifier ?? 0,
+    granted: undefined,
+    index: undefined,
+    stored: undefined,
+  };
+}
+
+function refused(filter: string, reasonCode: number, remove: boolean): SealwireError {
+  const what = remove ? "to end the subscription" : "the subscription";
+  return new SealwireError(
+    "MQTT_REQUEST_REFUSED",
+    `The server refused ${what} to ${filter} with reason code 0x${reasonCode.toString(16)}.`,
+    { reasonCode },
+  );
+}
