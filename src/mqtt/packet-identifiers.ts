@@ -19,7 +19,10 @@ export class PacketIdentifiers {
   allocate(): number {
     const id = this.#used.nextAbsent(this.#next);
     if (id === undefined)
-      throw new SealwireError("MQTT_QUEUE_FULL", "All 65,535 packet identifiers are in use; wait for acknowledgements.");
+      throw new SealwireError(
+        "MQTT_QUEUE_FULL",
+        "All 65,535 packet identifiers are in use; wait for acknowledgements.",
+      );
     this.#used.add(id);
     this.#next = id === MAXIMUM_IDENTIFIER ? 1 : id + 1;
     return id;

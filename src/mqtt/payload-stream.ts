@@ -106,7 +106,10 @@ export class PayloadStream {
 
   #take(bytes: Uint8Array, length: number): void {
     if (!(bytes instanceof Uint8Array) || bytes.byteLength === 0 || bytes.byteLength > length)
-      throw new SealwireError("INVALID_ARGUMENT", `A payload source must give 1 to ${length} bytes when asked for ${length}.`);
+      throw new SealwireError(
+        "INVALID_ARGUMENT",
+        `A payload source must give 1 to ${length} bytes when asked for ${length}.`,
+      );
     this.#chunk = bytes;
   }
 

@@ -14,7 +14,10 @@ const RULES = { propertiesLength: 0xffff, userProperties: 0xffff, problemInforma
  * @returns the copy and its length on the wire
  * @throws SealwireError `INVALID_ARGUMENT` naming the property
  */
-export function copyPublishProperties(properties: Properties): { properties: Properties | undefined; byteLength: number } {
+export function copyPublishProperties(properties: Properties): {
+  properties: Properties | undefined;
+  byteLength: number;
+} {
   checkOwn(properties);
   const bytes = encodeProperties(properties, PUBLISH);
   if (bytes.byteLength > RULES.propertiesLength) throw invalid("properties", "must be at most 65,535 bytes");

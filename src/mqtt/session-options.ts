@@ -47,8 +47,7 @@ export function checkSessionOptions(options: SessionOptions): SessionSettings {
   const aliases = options.topicAliases ?? {};
   checkNames(aliases, " outgoing incoming ", "The option topicAliases has no member");
   const acknowledge = oneOf("acknowledge", options.acknowledge ?? "auto", ["auto", "manual"] as const);
-  if (options.maximumPacketSize !== undefined)
-    integer("maximumPacketSize", options.maximumPacketSize, 64, 0xffffffff);
+  if (options.maximumPacketSize !== undefined) integer("maximumPacketSize", options.maximumPacketSize, 64, 0xffffffff);
   return {
     ...options,
     version,

@@ -5,14 +5,11 @@ import { ExpiryTimer } from "./expiry-timer.js";
 import type { OutgoingMessage } from "./outgoing-message.js";
 import { Outbox } from "./outbox.js";
 import { PayloadStream } from "./payload-stream.js";
+import { HEAD, PublishWriter } from "./publish-writer.js";
 import { costOf, createPublication, reopenSource } from "./publication.js";
 import type { SessionCore } from "./session-core.js";
-import { isOverflow } from "./session-core.js";
 import type { PayloadSource, PublishOptions } from "./session-types.js";
-import type { Properties, WriteOptions } from "./types.js";
 
-/** Bytes of a PUBLISH beside topic, properties and payload: fixed header, two lengths, packet identifier, expiry. */
-const HEAD = 20;
 /** Publications with QoS 0 that leave at once all share one promise. */
 const DONE = Promise.resolve();
 
@@ -20,6 +17,7 @@ export class Outbound {
   readonly outbox = new Outbox();
   readonly #core: SessionCore;
   readonly #expiry: ExpiryTimer;
+  readonly #writer: PublishWriter;
   /** The payload that is being sent in parts. */
   #stream: PayloadStream | undefined;
   #inFlight = 0;
@@ -29,6 +27,7 @@ export class Outbound {
   constructor(core: SessionCore) {
     this.#core = core;
     this.#expiry = new ExpiryTimer(core.settings, () => this.#expire());
+    this.#writer = new PublishWriter(core.settings.ticks);
   }
 
   /** Publications with QoS > 0 that wait for PUBACK or PUBREC on this connection. */
@@ -75,16 +74,19 @@ export class Outbound {
   /** The session is about to connect: everything is to be sent again. */
   begin(): void {
     this.outbox.rewind();
+    this.#writer.open(0);
     this.#inFlight = 0;
   }
 
   /** The server accepted the connection. */
   established(sessionPresent: boolean): void {
+    const { client, settings } = this.#core;
+    if (client) this.#writer.open(Math.min(settings.outgoingAliases, client.limits.topicAliasMaximum));
     if (sessionPresent) return;
     // What the server has forgotten is sent as if for the first time; what it had already received is not sent again.
     for (let message = this.outbox.publications.head; message; message = message.next)
       if (!message.inFlight) message.sent = false;
-    for (let message = this.outbox.releases.head; message; ) {
+    for (let message = this.outbox.releases.head; message;) {
       const next = message.next;
       this.#settle(message);
       message = next;
@@ -228,7 +230,7 @@ export class Outbound {
     const payload = message.payload;
     if (message.qos > 0 || !payload || !client || !ready || this.outbox.cursor || this.#stream) return false;
     if (client.writable < message.cost + HEAD) return false;
-    return this.#write(client, message, payload, payload.byteLength);
+    return this.#writer.write(client, message, payload);
   }
 
   /** @returns false when there is no room for it now */
@@ -236,13 +238,14 @@ export class Outbound {
     const { store, settings } = this.#core;
     let payload = message.payload;
     try {
+      if (message.expiresAt !== undefined && message.expiresAt <= settings.ticks()) throw expired();
       if (!payload && !message.source) {
         if (message.reference === undefined && message.stored) payload = store.readPayload(message);
         else message.source = reopenSource(message, settings.openSource);
       }
       const head = message.cost - (message.source ? 0 : message.byteLength) + HEAD;
       if (payload && client.writable >= head + payload.byteLength) {
-        if (!this.#write(client, message, payload, payload.byteLength)) return false;
+        if (!this.#writer.write(client, message, payload)) return false;
         this.#left(message);
         return true;
       }
@@ -264,7 +267,7 @@ export class Outbound {
     if (message.qos > 0) this.#inFlight++;
     message.inFlight = true;
     const stream: PayloadStream = new PayloadStream(message, source, head, {
-      begin: (client, part) => this.#write(client, message, part, message.byteLength),
+      begin: (client, part) => this.#writer.write(client, message, part),
       done: () => {
         this.#stream = undefined;
         if (message.qos > 0) this.#inFlight--;
@@ -283,37 +286,6 @@ export class Outbound {
     return stream;
   }
 
-  /** Writes PUBLISH, or its beginning. @returns false when there is no room */
-  #write(client: MQTTClient, message: OutgoingMessage, part: Uint8Array, byteLength: number): boolean {
-    const options: { -readonly [Name in keyof WriteOptions]: WriteOptions[Name] } = {
-      topic: message.topic,
-      QoS: message.qos,
-    };
-    if (message.qos > 0) {
-      options.id = message.id;
-      if (message.sent) options.duplicate = true;
-    }
-    if (message.retain) options.retain = true;
-    if (byteLength !== part.byteLength) options.byteLength = byteLength;
-    if (client.version === 5) {
-      const properties = this.#propertiesOf(message);
-      if (properties) options.properties = properties;
-    }
-    try {
-      client.write(part, options);
-      return true;
-    } catch (error) {
-      if (isOverflow(error)) return false;
-      throw error;
-    }
-  }
-
-  #propertiesOf(message: OutgoingMessage): Properties | undefined {
-    if (message.expiresAt === undefined) return message.properties;
-    const left = Math.max(1, Math.ceil((message.expiresAt - this.#core.settings.ticks()) / 1000));
-    return { ...message.properties, messageExpiryInterval: left };
-  }
-
   /** A message is on its way. */
   #left(message: OutgoingMessage): void {
     if (message.qos === 0) return this.#settle(message);
@@ -330,6 +302,7 @@ export class Outbound {
     if (message.inFlight && message.state === "publish" && message.qos > 0) this.#inFlight--;
     message.inFlight = false;
     this.outbox.remove(message);
+    if (!this.outbox.publications.head) this.#expiry.clear();
     try {
       core.store.deleteMessage(message);
     } catch (failure) {
@@ -383,12 +356,12 @@ export class Outbound {
   #expire(): void {
     const now = this.#core.settings.ticks();
     let earliest: number | undefined;
-    for (let message = this.outbox.publications.head; message; ) {
+    for (let message = this.outbox.publications.head; message;) {
       const next = message.next;
       const { expiresAt } = message;
       if (expiresAt !== undefined && !message.inFlight) {
         if (expiresAt <= now)
-          this.#discard(message, new SealwireError("MQTT_MESSAGE_EXPIRED", "The message expired before it was sent."));
+          this.#discard(message, expired());
         else earliest = Math.min(earliest ?? expiresAt, expiresAt);
       }
       message = next;
@@ -407,9 +380,16 @@ export class Outbound {
 
   #wrongPacket(name: string): void {
     this.#core.fail(
-      new SealwireError("MQTT_PROTOCOL_ERROR", `The server answered a publication with ${name}, which is not of its QoS.`),
+      new SealwireError(
+        "MQTT_PROTOCOL_ERROR",
+        `The server answered a publication with ${name}, which is not of its QoS.`,
+      ),
     );
   }
+}
+
+function expired(): SealwireError {
+  return new SealwireError("MQTT_MESSAGE_EXPIRED", "The message expired before it was sent.");
 }
 
 function refused(reasonCode: number): SealwireError {

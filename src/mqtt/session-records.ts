@@ -102,7 +102,12 @@ function writeMessage(writer: Writer, message: OutgoingMessage, clock: ExpiryClo
  * Reads a record of a publication or a release.
  * @param keepPayload whether the message shall hold a copy of the payload; else it holds its length only
  */
-export function decodeMessage(bytes: Uint8Array, id: number, clock: ExpiryClock, keepPayload: boolean): OutgoingMessage {
+export function decodeMessage(
+  bytes: Uint8Array,
+  id: number,
+  clock: ExpiryClock,
+  keepPayload: boolean,
+): OutgoingMessage {
   return decode(() => {
     const reader = new Reader(bytes);
     const kind = reader.byte();

@@ -95,7 +95,7 @@ export class Subscriptions {
       if (subscription.granted === undefined && !requested.has(subscription.filter)) lost.push(subscription);
     }
     const renewals: Request[] = [];
-    for (let i = 0; i < lost.length; ) {
+    for (let i = 0; i < lost.length;) {
       const start = i;
       const { identifier } = lost[i]!;
       // One SUBSCRIBE carries one subscription identifier for all its filters.
@@ -168,7 +168,12 @@ export class Subscriptions {
     }
     const count = request.subscriptions.length;
     if (reasonCodes.length !== count && !(request.remove && reasonCodes.length === 0)) {
-      core.fail(new SealwireError("MQTT_PROTOCOL_ERROR", "The server answered with another number of reason codes than asked for."));
+      core.fail(
+        new SealwireError(
+          "MQTT_PROTOCOL_ERROR",
+          "The server answered with another number of reason codes than asked for.",
+        ),
+      );
       return;
     }
     this.#requests.splice(index, 1);

@@ -213,7 +213,8 @@ export interface SessionOptions {
   /** Subscriptions and requests for them; 64 when left out. */
   readonly maximumSubscriptions?: number | undefined;
   /** MQTT 5.0: how many topic aliases either side may use; 0 when left out. */
-  readonly topicAliases?: { readonly outgoing?: number | undefined; readonly incoming?: number | undefined } | undefined;
+  readonly topicAliases?:
+    { readonly outgoing?: number | undefined; readonly incoming?: number | undefined } | undefined;
   /** Bounds and buffers of the connection, see {@link MQTTClientOptions}. */
   readonly limits?: ClientLimits | undefined;
   readonly inputBuffer?: number | undefined;
@@ -237,8 +238,12 @@ export interface SessionOptions {
    */
   readonly onMessageStart?: ((head: MessageHead) => MessageConsumer | undefined) | undefined;
   readonly onConnected?: ((info: ConnectedInfo) => void) | undefined;
-  /** Once for each `connect()` that returned, unless `close()` was called. Without an error: `disconnect()` or `abort()`. */
-  readonly onDisconnected?: ((error: SealwireError | undefined) => void) | undefined;
+  /**
+   * Once for each `connect()` that returned, unless `close()` was called. Without an error: `disconnect()` or `abort()`. `properties` are those of
+   * the server's refusal or DISCONNECT (MQTT 5.0): reason string, server reference.
+   */
+  readonly onDisconnected?:
+    ((error: SealwireError | undefined, properties: ReceivedProperties | undefined) => void) | undefined;
   /** `"auto"` has settled on, or changed to, another version; the next `connect()` uses it. Kept in the session's state. */
   readonly onVersion?: ((version: ProtocolVersion) => void) | undefined;
   /** There is room in the queue again, after a message was refused or dropped. */

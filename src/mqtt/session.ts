@@ -18,7 +18,7 @@ import type {
   SubscribeOptions,
   SubscriptionRequest,
 } from "./session-types.js";
-import type { ConnackMessage, ControlMessage, InboundMessage, ProtocolVersion } from "./types.js";
+import type { ConnackMessage, ControlMessage, InboundMessage, ProtocolVersion, ReceivedProperties } from "./types.js";
 
 /** Milliseconds that the server is given to close after DISCONNECT. */
 const GOODBYE = 5000;
@@ -144,7 +144,7 @@ export class MQTTSession {
       onWritable: () => this.#flush(true),
       onControl: (message: ControlMessage) => this.#control(message),
       onClose: () => this.#ended(this.#goodbye ? undefined : lost()),
-      onError: (error: SealwireError) => this.#ended(error),
+      onError: (error: SealwireError, properties?: ReceivedProperties) => this.#ended(error, properties),
     });
     this.#wasUncertain = this.#state.uncertain;
     this.#state.uncertain = true;
@@ -328,7 +328,7 @@ export class MQTTSession {
   }
 
   /** The connection has ended, or is to end now. */
-  #ended(error: SealwireError | undefined): void {
+  #ended(error: SealwireError | undefined, properties?: ReceivedProperties): void {
     const core = this.#core;
     const { client, connected, settings } = core;
     if (!client) return;
@@ -338,7 +338,7 @@ export class MQTTSession {
     this.#outbound.end(error);
     this.#inbound.end();
     this.#subscriptions.end();
-    core.call(() => settings.onDisconnected?.(this.#goodbye ? undefined : error));
+    core.call(() => settings.onDisconnected?.(this.#goodbye ? undefined : error, properties));
     this.#sayGoodbye();
   }
 

@@ -94,7 +94,12 @@ export class BrokerModel {
   }
 
   /** Publishes on behalf of another client. */
-  publish(topic: string, payload: Uint8Array | string, qos = 0, { retain = false, properties = new Uint8Array(0) } = {}): void {
+  publish(
+    topic: string,
+    payload: Uint8Array | string,
+    qos = 0,
+    { retain = false, properties = new Uint8Array(0) } = {},
+  ): void {
     const bytes = typeof payload === "string" ? toUTF8(payload) : payload;
     this.route({ topic, payload: bytes, qos, retain, properties });
   }
@@ -210,7 +215,8 @@ export class BrokerConnection {
   sendConnack(sessionPresent: boolean, code: number): void {
     const head = Uint8Array.of(sessionPresent ? 1 : 0, code);
     const { connackProperties } = this.#broker;
-    if (this.version === 5) this.send(PACKET.CONNACK, 0, head, variable(connackProperties.byteLength), connackProperties);
+    if (this.version === 5)
+      this.send(PACKET.CONNACK, 0, head, variable(connackProperties.byteLength), connackProperties);
     else this.send(PACKET.CONNACK, 0, head);
   }
 
@@ -414,11 +420,28 @@ export function readVariable(bytes: Uint8Array, offset: number): { value: number
 }
 
 /** Lengths of the properties' values, by identifier, where they are fixed. */
-const FIXED: Record<number, number> = { 0x01: 1, 0x02: 4, 0x11: 4, 0x13: 2, 0x17: 1, 0x18: 4, 0x19: 1, 0x21: 2, 0x22: 2, 0x23: 2, 0x24: 1, 0x25: 1, 0x27: 4, 0x28: 1, 0x29: 1, 0x2a: 1 };
+const FIXED: Record<number, number> = {
+  0x01: 1,
+  0x02: 4,
+  0x11: 4,
+  0x13: 2,
+  0x17: 1,
+  0x18: 4,
+  0x19: 1,
+  0x21: 2,
+  0x22: 2,
+  0x23: 2,
+  0x24: 1,
+  0x25: 1,
+  0x27: 4,
+  0x28: 1,
+  0x29: 1,
+  0x2a: 1,
+};
 
 /** @returns the offset of a property's value within a property section, or -1 */
 export function findProperty(properties: Uint8Array, identifier: number): number {
-  for (let offset = 0; offset < properties.byteLength; ) {
+  for (let offset = 0; offset < properties.byteLength;) {
     const id = properties[offset++]!;
     if (id === identifier) return offset;
     if (id === 0x0b) offset = readVariable(properties, offset)!.next;

@@ -166,7 +166,8 @@ class Link implements ServerEnd {
   read(target?: number | BufferLike): ArrayBuffer | number | undefined {
     this.#network.onOperation?.();
     if (this.#readable.byteLength === 0) return undefined;
-    const wanted = target === undefined ? this.#readable.byteLength : typeof target === "number" ? target : target.byteLength;
+    const wanted =
+      target === undefined ? this.#readable.byteLength : typeof target === "number" ? target : target.byteLength;
     const count = Math.min(wanted, this.#readable.byteLength);
     const bytes = this.#readable.slice(0, count);
     this.#readable = this.#readable.slice(count);

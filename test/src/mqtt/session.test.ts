@@ -59,9 +59,7 @@ for (const version of [4, 5] as const) {
     it("keeps what is published before there is a connection, in order", async () => {
       const world = new World();
       const session = world.start({ version });
-      const all = Promise.all(
-        [0, 1, 2, 1, 0].map((qos, i) => session.publish("t", `${i}`, { qos: qos as 0 | 1 | 2 })),
-      );
+      const all = Promise.all([0, 1, 2, 1, 0].map((qos, i) => session.publish("t", `${i}`, { qos: qos as 0 | 1 | 2 })));
       strictEqual(session.pending.messages, 5);
       world.connect();
       await world.run();
