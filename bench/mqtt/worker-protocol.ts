@@ -31,9 +31,7 @@ export type Report =
   | { readonly kind: "failed"; readonly reason: string };
 
 export interface Measured {
-  /** Milliseconds until all was handed over to the system; of a receiver as `elapsed`. */
-  readonly handedOver: number;
-  /** Milliseconds until all was acknowledged, or had arrived. */
+  /** Milliseconds until all was acknowledged and the broker had answered a further request, or all had arrived. */
   readonly elapsed: number;
   /** Microseconds of processor time of the whole process in that time, the system's work for it included. */
   readonly cpu: number;

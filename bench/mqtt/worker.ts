@@ -1,19 +1,13 @@
 /** A process that sends or receives: its processor time is that of one client alone. */
-import type { Contestant } from "./contestant.js";
+import { load } from "./load.js";
 import { Ledger, payloadOf } from "./messages.js";
-import type { ContestantName, Measured, Order, Report, Signal, Task } from "./worker-protocol.js";
+import type { Measured, Order, Report, Signal, Task } from "./worker-protocol.js";
 
 /** What the bench orders, done by a sender or a receiver. */
 interface Work {
   prepare(order: Order): void;
   go(): Promise<Measured>;
   end(): Promise<void>;
-}
-
-/** Loaded only where it is used: no process carries the others' code. */
-async function load(name: ContestantName): Promise<Contestant> {
-  if (name === "ours") return (await import("./ours.js")).ours;
-  return name === "theirs" ? (await import("./mqtt-js.js")).mqttJS : (await import("./bare.js")).bare;
 }
 
 class Clock {
@@ -51,9 +45,8 @@ async function createSender({ contestant, settings }: Extract<Task, { kind: "sen
     go: async () => {
       const clock = new Clock();
       await sender.send(first, payloads);
-      const handedOver = clock.elapsed;
       await sender.settle();
-      return { handedOver, elapsed: clock.elapsed, cpu: clock.cpu };
+      return { elapsed: clock.elapsed, cpu: clock.cpu };
     },
     end: () => sender.close(),
   };
@@ -76,7 +69,7 @@ async function createReceiver({ contestant, settings }: Extract<Task, { kind: "r
       ledger = new Ledger(first, count);
     },
     go: async () => {
-      const last = new Promise<Pick<Measured, "elapsed" | "cpu">>((resolve) => {
+      const last = new Promise<Measured>((resolve) => {
         onLast = () => {
           onLast = undefined;
           resolve({ elapsed: clock.elapsed, cpu: clock.cpu });
@@ -88,7 +81,7 @@ async function createReceiver({ contestant, settings }: Extract<Task, { kind: "r
       // One too many would come right behind.
       await new Promise((resolve) => setTimeout(resolve, 20));
       await receiver.disconnect();
-      return { ...measured, handedOver: measured.elapsed, verdict: ledger.verdict() };
+      return { ...measured, verdict: ledger.verdict() };
     },
     end: () => Promise.resolve(),
   };
