@@ -43,12 +43,52 @@ export function writeConfiguration(folder: string, port: number, options: LocalB
     const lists = revocationLists.map((der) => toPEM("X509 CRL", der)).join("");
     lines.push(`crlfile ${write("revoked.pem", lists)}`);
   }
-  // Started by root it would become a user who cannot read the folder.
-  if (process.getuid?.() === 0) lines.unshift("user root");
   const environment: Record<string, string> = {};
   // Mosquitto has no setting for the highest version, OpenSSL has.
   if (versions.maximum === "TLSv1.2") environment["OPENSSL_CONF"] = write("openssl.cnf", highestVersion("TLSv1.2"));
-  return { file: write("mosquitto.conf", `${lines.join("\n")}\n`), environment };
+  return { file: write("mosquitto.conf", `${[...asUser(), ...lines].join("\n")}\n`), environment };
+}
+
+export interface PlainMosquittoSettings {
+  /** Whether it keeps sessions and retained messages in a file, written at its end. */
+  readonly persistence: boolean;
+  /** Further lines of mosquitto.conf(5). */
+  readonly settings: readonly string[];
+}
+
+/**
+ * Writes the configuration of a listener without TLS into a folder.
+ * @param folder an empty one that only we can read
+ */
+export function writePlainConfiguration(
+  folder: string,
+  port: number,
+  { persistence, settings }: PlainMosquittoSettings,
+): MosquittoConfiguration {
+  const lines = [
+    ...asUser(),
+    `persistence ${persistence}`,
+    `persistence_location ${folder}${path.sep}`,
+    "log_dest stderr",
+    "log_timestamp false",
+    // Notices and no more: writing a line per packet would be part of what is measured.
+    "log_type error",
+    "log_type warning",
+    "log_type notice",
+    "log_type information",
+    "max_queued_messages 0",
+    "allow_anonymous true",
+    ...settings,
+    `listener ${port} ${loopback}`,
+  ];
+  const file = path.join(folder, "mosquitto.conf");
+  fs.writeFileSync(file, `${lines.join("\n")}\n`, { mode: 0o600 });
+  return { file, environment: {} };
+}
+
+/** Started by root it would become a user who cannot read the folder. */
+function asUser(): string[] {
+  return process.getuid?.() === 0 ? ["user root"] : [];
 }
 
 function highestVersion(version: string): string {

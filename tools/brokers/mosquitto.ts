@@ -1,31 +1,28 @@
 /** The Mosquitto that is installed on this machine, started with a configuration of our own. */
-import { type ChildProcess, spawn } from "node:child_process";
-import * as fs from "node:fs";
-import * as os from "node:os";
-import * as path from "node:path";
-import * as readline from "node:readline";
-import { CommandFailure, exitCodes, reasonOf } from "../failure.js";
+import { CommandFailure, exitCodes } from "../failure.js";
 import { type Broker, type LocalBrokerOptions, localHost, loopback } from "./broker.js";
 import { findProgram, isExecutable } from "./find-program.js";
-import { freePort } from "./free-port.js";
-import { writeConfiguration } from "./mosquitto-configuration.js";
+import {
+  type MosquittoConfiguration,
+  type PlainMosquittoSettings,
+  writeConfiguration,
+  writePlainConfiguration,
+} from "./mosquitto-configuration.js";
+import { ServerProcess } from "./server-process.js";
 
-export interface MosquittoOptions extends LocalBrokerOptions {
+/** Where the program is. */
+interface Whereabouts {
   /** The program; looked up in PATH and the usual folders when left out. */
   readonly program?: string | undefined;
   /** The folders to look it up in. */
   readonly folders?: readonly string[] | undefined;
 }
 
-/** Milliseconds until it must listen, and until it must have ended. */
-const startTime = 10_000;
-const stopTime = 3_000;
+export interface MosquittoOptions extends LocalBrokerOptions, Whereabouts {}
 
-/** Another program may take the port we found free before Mosquitto does. */
-const attempts = 5;
-
-/** Lines of its log that are kept to explain a failure. */
-const keptLines = 50;
+/** Options of a Mosquitto without TLS, for tests and measurements. */
+export interface PlainMosquittoOptions
+  extends Whereabouts, Pick<LocalBrokerOptions, "port" | "onLog" | "onExit">, Partial<PlainMosquittoSettings> {}
 
 /** How to get it. */
 export const installMosquitto =
@@ -36,17 +33,15 @@ export function findMosquitto(folders?: readonly string[]): string | undefined {
   return findProgram("mosquitto", folders);
 }
 
-export class MosquittoBroker implements Broker {
+/** What both kinds have in common. */
+abstract class Mosquitto {
   readonly host = localHost;
   readonly address = loopback;
-  readonly #options: MosquittoOptions;
-  readonly #log: string[] = [];
+  readonly #options: MosquittoOptions | PlainMosquittoOptions;
   #version = "";
-  #port = 0;
-  #child: ChildProcess | undefined;
-  #folder: string | undefined;
+  #process: ServerProcess | undefined;
 
-  constructor(options: MosquittoOptions) {
+  constructor(options: MosquittoOptions | PlainMosquittoOptions) {
     this.#options = options;
   }
 
@@ -54,55 +49,43 @@ export class MosquittoBroker implements Broker {
     return this.#version ? `Mosquitto ${this.#version}` : "Mosquitto";
   }
 
+  /** 0 while it does not run. */
   get port(): number {
-    return this.#port;
+    return this.#process?.port ?? 0;
   }
 
   /** Its process identifier while it runs. */
   get pid(): number | undefined {
-    return this.#child?.pid;
+    return this.#process?.pid;
   }
 
+  /** Resolves once connections are accepted. Rejects with a `CommandFailure` that says why it cannot be used. */
   async start(): Promise<void> {
-    const program = this.#program();
-    for (let attempt = 1; ; attempt++) {
-      const port = this.#options.port ?? (await freePort());
-      try {
-        await this.#run(program, port);
-        this.#port = port;
-        return;
-      } catch (error) {
-        await this.stop();
-        if (!this.#inUse()) throw error;
-        if (this.#options.port !== undefined || attempt === attempts)
-          throw new CommandFailure(
-            exitCodes.environment,
-            "INVALID_STATE",
-            `Mosquitto cannot listen on port ${port}: the port is in use.`,
-            { cause: error },
-          );
-      }
-    }
+    const { port, onLog, onExit } = this.#options;
+    this.#process = new ServerProcess({
+      name: "Mosquitto",
+      program: this.#program(),
+      configure: (folder, chosen) => {
+        const { file, environment } = this.configure(folder, chosen);
+        return { arguments: ["-c", file], environment };
+      },
+      ready: /^mosquitto version \S+ running$/,
+      port,
+      onLog: (line) => {
+        this.#version = /^mosquitto version (\S+) starting$/.exec(line)?.[1] ?? this.#version;
+        onLog?.(line);
+      },
+      onExit,
+    });
+    await this.#process.start();
   }
 
+  /** Resolves once nothing of it is left. Safe more than once, and when it was never started. */
   async stop(): Promise<void> {
-    const child = this.#child;
-    this.#child = undefined;
-    this.#port = 0;
-    if (child && child.exitCode === null && child.signalCode === null && child.pid !== undefined) {
-      const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
-      child.kill("SIGTERM");
-      const timer = setTimeout(() => child.kill("SIGKILL"), stopTime);
-      await exited;
-      clearTimeout(timer);
-    }
-    this.#removeFolder();
+    await this.#process?.stop();
   }
 
-  /** It does not tell. */
-  resumed(): undefined {
-    return undefined;
-  }
+  protected abstract configure(folder: string, port: number): MosquittoConfiguration;
 
   #program(): string {
     const { program, folders } = this.#options;
@@ -115,73 +98,37 @@ export class MosquittoBroker implements Broker {
       );
     return found;
   }
+}
 
-  async #run(program: string, port: number): Promise<void> {
-    this.#log.length = 0;
-    this.#folder = fs.mkdtempSync(path.join(os.tmpdir(), "sealwire-mosquitto-"));
-    const { file, environment } = writeConfiguration(this.#folder, port, this.#options);
-    const child = spawn(program, ["-c", file], {
-      env: { ...process.env, ...environment },
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    this.#child = child;
-    // Should this process end without stop(), it goes too.
-    const kill = (): void => {
-      child.kill("SIGKILL");
-      this.#removeFolder();
-    };
-    let running = false;
-    process.once("exit", kill);
-    child.once("exit", () => process.off("exit", kill));
-    await new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(
-        () => reject(this.#failure(`did not listen on port ${port} within ${startTime / 1000} s`)),
-        startTime,
-      );
-      child.once("error", (error) => {
-        clearTimeout(timer);
-        reject(this.#failure(`cannot be started: ${reasonOf(error)}`));
-      });
-      for (const stream of [child.stdout, child.stderr])
-        readline.createInterface({ input: stream }).on("line", (line) => {
-          this.#take(line);
-          if (!/^mosquitto version \S+ running$/.test(line)) return;
-          clearTimeout(timer);
-          running = true;
-          resolve();
-        });
-      // "close" comes after the last line of its log.
-      child.once("close", (code, signal) => {
-        clearTimeout(timer);
-        reject(this.#failure(`ended at once (${signal ?? `exit code ${code ?? "unknown"}`})`));
-        if (running && this.#child === child)
-          this.#options.onExit?.(`Mosquitto ended (${signal ?? code ?? "unknown"}).`);
-      });
-    });
+/** Speaks TLS and wants certificates. */
+export class MosquittoBroker extends Mosquitto implements Broker {
+  readonly #options: MosquittoOptions;
+
+  constructor(options: MosquittoOptions) {
+    super(options);
+    this.#options = options;
   }
 
-  #take(line: string): void {
-    this.#version = /^mosquitto version (\S+) starting$/.exec(line)?.[1] ?? this.#version;
-    this.#log.push(line);
-    if (this.#log.length > keptLines) this.#log.shift();
-    this.#options.onLog?.(line);
+  /** It does not tell. */
+  resumed(): undefined {
+    return undefined;
   }
 
-  #inUse(): boolean {
-    return this.#log.some((line) => line.includes("Address already in use"));
+  protected configure(folder: string, port: number): MosquittoConfiguration {
+    return writeConfiguration(folder, port, this.#options);
+  }
+}
+
+/** Speaks plain TCP and lets everybody in: for tests and measurements on this machine alone. */
+export class PlainMosquitto extends Mosquitto {
+  readonly #options: PlainMosquittoOptions;
+
+  constructor(options: PlainMosquittoOptions = {}) {
+    super(options);
+    this.#options = options;
   }
 
-  #failure(what: string): CommandFailure {
-    const said = this.#log.filter((line) => /error|unable|unknown|invalid/i.test(line)).slice(0, 2);
-    return new CommandFailure(
-      exitCodes.environment,
-      "UNSUPPORTED",
-      `Mosquitto ${what}${said.length > 0 ? `: ${said.join(" ")}` : ""}.`.replace(/\.+$/, "."),
-    );
-  }
-
-  #removeFolder(): void {
-    if (this.#folder !== undefined) fs.rmSync(this.#folder, { recursive: true, force: true });
-    this.#folder = undefined;
+  protected configure(folder: string, port: number): MosquittoConfiguration {
+    return writePlainConfiguration(folder, port, { persistence: false, settings: [], ...this.#options });
   }
 }
