@@ -8,7 +8,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import ts from "typescript";
-import { PlainAedes } from "../mqtt-node/plain-broker.js";
+import { PlainAedes } from "../interop/plain-aedes.js";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 /** Milliseconds that one block may run. */

@@ -6,7 +6,7 @@ import { fromUTF8 } from "../../src/bytes.js";
 import { SealwireError } from "../../src/errors.js";
 import { MQTTSession, type SessionMessage, type SessionOptions } from "../../src/mqtt/index.js";
 import type { BufferLike, TransportConstructor, TransportOptions } from "../../src/platform.js";
-import { PlainMosquitto } from "../mqtt-node/plain-broker.js";
+import { PlainMosquitto } from "../../tools/brokers/index.js";
 import { Flash } from "../support/session-world.js";
 import { compare, emptyCounts, type Counts } from "./counts.js";
 import type { Version } from "./model.js";
@@ -161,7 +161,7 @@ async function run(device: Device, act: () => boolean, progress: () => number): 
 }
 
 async function withMosquitto(leg: (port: number, peer: MqttClient) => Promise<Counts>): Promise<Counts> {
-  const broker = new PlainMosquitto();
+  const broker = new PlainMosquitto({ persistence: true, settings: ["set_tcp_nodelay true"] });
   await broker.start();
   const peer = await connectAsync({ host: "127.0.0.1", port: broker.port, clientId: "peer", clean: false });
   try {
