@@ -1,8 +1,9 @@
 /** Checks the options of a client, so that a wrong one fails in the constructor and by its name. */
+import type { PlatformTimer, TransportDescriptor } from "../platform.js";
 import { encodeConnect } from "./codec/encode.js";
 import { MAXIMUM_PACKET_SIZE } from "./codec/constants.js";
 import { invalidArgument } from "./codec/errors.js";
-import type { ClientLimits, MQTTClientOptions, ProtocolVersion, QoS, ServerLimits } from "./types.js";
+import type { ClientLimits, MQTTClientOptions, ProtocolVersion, ReceivedProperties, ServerLimits } from "./types.js";
 
 /** What a server allows that did not say otherwise (MQTT 5.0 section 3.2.2.3). */
 export function defaultServerLimits(): ServerLimits {
@@ -87,7 +88,8 @@ export function checkClientOptions(options: MQTTClientOptions<never>): ClientSet
   for (const name of ["onReadable", "onWritable", "onControl", "onClose", "onError", "onAuth"] as const)
     if (options[name] !== undefined && typeof options[name] !== "function")
       throw invalidArgument(`The option ${name} must be a function.`);
-  if (typeof options.timer?.set !== "function") throw invalidArgument("The option timer must be a PlatformTimer.");
+  if (typeof (options.timer as PlatformTimer | undefined)?.set !== "function")
+    throw invalidArgument("The option timer must be a PlatformTimer.");
   if (typeof options.ticks !== "function") throw invalidArgument("The option ticks must be a function.");
   if (acknowledge !== "automatic" && (acknowledge as string) !== "manual")
     throw invalidArgument('The option acknowledge must be "automatic" or "manual".');
@@ -135,7 +137,8 @@ function checkEndpoint({ host, address, port, dns, socket }: MQTTClientOptions<n
   if (address !== undefined && (typeof address !== "string" || address === ""))
     throw invalidArgument("The option address must be a numeric address.");
   if (port !== undefined) integer("port", port, 1, 65535);
-  if (typeof socket?.io !== "function") throw invalidArgument("The option socket must hold a transport class as io.");
+  if (typeof (socket as TransportDescriptor | undefined)?.io !== "function")
+    throw invalidArgument("The option socket must hold a transport class as io.");
   if (address !== undefined) return;
   if (host === undefined) throw invalidArgument("The option host is missing.");
   if (typeof dns?.io !== "function") throw invalidArgument("The option dns must hold a resolver class as io.");
@@ -199,12 +202,12 @@ function flag(name: string, value: unknown): boolean {
 }
 
 /** What the server allows, out of the properties of its CONNACK. */
-export function serverLimits(properties: import("./types.js").ReceivedProperties | undefined): ServerLimits {
+export function serverLimits(properties: ReceivedProperties | undefined): ServerLimits {
   const limits = defaultServerLimits();
   if (properties === undefined) return limits;
   return {
     receiveMaximum: properties.receiveMaximum ?? limits.receiveMaximum,
-    maximumQoS: (properties.maximumQoS ?? limits.maximumQoS) as QoS,
+    maximumQoS: properties.maximumQoS ?? limits.maximumQoS,
     retainAvailable: properties.retainAvailable ?? true,
     maximumPacketSize: properties.maximumPacketSize ?? limits.maximumPacketSize,
     topicAliasMaximum: properties.topicAliasMaximum ?? 0,

@@ -1,43 +1,78 @@
-/** Keeps a connection alive by real traffic: a ping is due only when nothing was sent for the interval (MQTT section 3.1.2.10). */
+/**
+ * Keeps a connection alive by real traffic: a ping is due only when nothing was sent for the interval (MQTT section 3.1.2.10). One timer
+ * looks at the clock now and then; none is set anew for each packet.
+ */
+import type { PlatformTimer, TimerHandle } from "../platform.js";
 
 /** A ping is due this much before the interval is over, so that it is on its way in time [MQTT-3.1.2-23] (3.1.1), [MQTT-3.1.2-20] (5.0). */
 function margin(interval: number): number {
   return Math.min(1000, interval >> 3);
 }
 
+/** What a {@link KeepAlive} works with; times are milliseconds. */
+export interface KeepAliveOptions {
+  readonly timer: PlatformTimer;
+  readonly ticks: () => number;
+  readonly interval: number;
+  /** How long an answer to a ping may take; half of the interval when left out, between 1 and 30 seconds. */
+  readonly timeout: number | undefined;
+  /** Ticks of the last packet that was sent. */
+  readonly lastSent: () => number;
+  /** Whether the application leaves bytes unread: the server's answer cannot get through then, and is not missed. */
+  readonly paused: () => boolean;
+  readonly ping: () => void;
+  /** Nothing came from the server in time. */
+  readonly onLost: () => void;
+}
+
 export class KeepAlive {
-  /** Set when a byte arrived; cleared with each ping. */
+  /** Set by its owner whenever bytes arrived. */
   heard = false;
+  readonly #options: KeepAliveOptions;
   readonly #interval: number;
   readonly #timeout: number;
-  #pinged: number | undefined;
+  #pingedAt: number | undefined;
+  #timer: TimerHandle;
 
-  /** @param interval milliseconds @param timeout milliseconds to wait for an answer to a ping */
-  constructor(interval: number, timeout: number) {
+  constructor(options: KeepAliveOptions) {
+    const { interval, timeout = Math.min(30_000, Math.max(1000, interval >> 1)) } = options;
+    this.#options = options;
     this.#interval = interval - margin(interval);
     this.#timeout = timeout;
+    this.#set(this.#untilPing());
   }
 
-  /**
-   * Looks what is to be done.
-   * @param lastSent ticks of the last packet sent
-   * @returns milliseconds until the next look, 0 when a ping is due (tell {@link pinged}), -1 when the connection is lost
-   */
-  look(now: number, lastSent: number): number {
-    if (this.#pinged !== undefined) {
-      if (this.heard) this.#pinged = undefined;
-      else {
-        const left = this.#pinged + this.#timeout - now;
-        return left > 0 ? left : -1;
-      }
+  close(): void {
+    this.#options.timer.clear(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #untilPing(): number {
+    return this.#options.lastSent() + this.#interval - this.#options.ticks();
+  }
+
+  #set(milliseconds: number): void {
+    this.#timer = this.#options.timer.set(() => this.#look(), Math.max(1, milliseconds));
+  }
+
+  #look(): void {
+    const { ticks, paused, ping, onLost } = this.#options;
+    if (this.#pingedAt !== undefined && !this.heard && !paused()) {
+      const left = this.#pingedAt + this.#timeout - ticks();
+      if (left > 0) this.#set(left);
+      else onLost();
+      return;
     }
-    return Math.max(0, lastSent + this.#interval - now);
-  }
-
-  /** A ping was sent, or would have been if the transport took it. @returns milliseconds until the next look */
-  pinged(now: number): number {
+    this.#pingedAt = undefined;
+    const wait = this.#untilPing();
+    if (wait > 0) {
+      this.#set(wait);
+      return;
+    }
+    // The ping counts as sent even if the transport takes nothing now: the connection is lost then if nothing comes either.
     this.heard = false;
-    this.#pinged = now;
-    return this.#timeout;
+    this.#pingedAt = ticks();
+    this.#set(this.#timeout);
+    ping();
   }
 }

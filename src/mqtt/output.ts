@@ -20,6 +20,8 @@ export class Output {
   /** A packet that is larger than the buffer and leaves before it: CONNECT or AUTH. */
   #large: Uint8Array | undefined;
   #largeStart = 0;
+  /** The buffer holds, or held, a secret: it is wiped once it is empty. */
+  #secret = false;
 
   constructor(bufferLength: number, ticks: () => number) {
     this.#bytes = new Uint8Array(bufferLength);
@@ -121,6 +123,7 @@ export class Output {
     if (bytes.byteLength <= this.room) {
       this.packet(bytes);
       wipe(bytes);
+      this.#secret = true;
     } else {
       this.#large = bytes;
       this.#largeStart = 0;
@@ -144,7 +147,10 @@ export class Output {
     const start = this.#start;
     this.#start += count;
     this.#write(this.#bytes.subarray(start, start + count));
-    if (this.#start === this.#end) this.#start = this.#end = 0;
+    if (this.#start < this.#end) return;
+    this.#start = this.#end = 0;
+    if (this.#secret) wipe(this.#bytes);
+    this.#secret = false;
   }
 
   #write(bytes: Uint8Array): void {

@@ -4,7 +4,7 @@ import { SealwireError } from "../errors.js";
 import { checkString, checkTopicName } from "./codec/topic.js";
 import { OutgoingMessage } from "./outgoing-message.js";
 import { copyPublishProperties, lengthOfPublishProperties } from "./publish-properties.js";
-import { checkNames, invalid } from "./session-options.js";
+import { checkNames, checkQoS, invalid } from "./session-options.js";
 import type { PayloadSource, PublishOptions } from "./session-types.js";
 
 const OPTION_NAMES = " qos retain expiry properties ";
@@ -18,8 +18,7 @@ export function createPublication(
 ): OutgoingMessage {
   checkNames(options, OPTION_NAMES, "publish() has no option");
   const topicLength = checkTopicName(topic);
-  const qos = options.qos ?? 0;
-  if (qos !== 0 && qos !== 1 && qos !== 2) throw invalid("qos", "must be 0, 1 or 2");
+  const qos = checkQoS(options.qos);
   const isBytes = payload instanceof Uint8Array;
   const bytes = isBytes ? payload : typeof payload === "string" ? toUTF8(payload) : undefined;
   const message = new OutgoingMessage(topic, qos, options.retain ?? false, bytes, bytes?.byteLength ?? 0);

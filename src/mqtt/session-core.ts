@@ -45,12 +45,7 @@ export class SessionCore {
     try {
       callback();
     } catch (error) {
-      if (this.closed) return;
-      try {
-        this.settings.onError?.(callbackFailed(error));
-      } catch {
-        // The application's error handler failed: there is nobody left to tell.
-      }
+      this.#reportFailure(error);
     }
   }
 
@@ -82,6 +77,15 @@ export class SessionCore {
     this.#backlog.length = 0;
     this.client = undefined;
     this.connected = this.ready = false;
+  }
+
+  #reportFailure(error: unknown): void {
+    if (this.closed) return;
+    try {
+      this.settings.onError?.(callbackFailed(error));
+    } catch {
+      // The application's error handler failed: there is nobody left to tell.
+    }
   }
 
   #write(operation: number, id: number, reasonCode: number): boolean {

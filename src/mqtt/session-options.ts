@@ -2,6 +2,7 @@
 import { SealwireError } from "../errors.js";
 import { checkString, checkTopicName } from "./codec/topic.js";
 import type { QueuePolicy, SessionOptions } from "./session-types.js";
+import type { QoS } from "./types.js";
 
 /** The options with their defaults. */
 export interface SessionSettings extends SessionOptions {
@@ -86,6 +87,11 @@ export function integer(name: string, value: number, minimum: number, maximum: n
   if (!Number.isInteger(value) || value < minimum || value > maximum)
     throw invalid(name, `must be an integer from ${minimum} to ${maximum}`);
   return value;
+}
+
+/** @throws SealwireError `INVALID_ARGUMENT` unless it is 0, 1, 2, or left out */
+export function checkQoS(qos: QoS | undefined): QoS {
+  return oneOf("qos", qos ?? 0, [0, 1, 2] as const);
 }
 
 function oneOf<T extends string | number>(name: string, value: T, allowed: readonly T[]): T {

@@ -8,6 +8,7 @@ import { PayloadStream } from "./payload-stream.js";
 import { HEAD, PublishWriter } from "./publish-writer.js";
 import { costOf, createPublication, reopenSource } from "./publication.js";
 import type { SessionCore } from "./session-core.js";
+import { closed, expired, publicationRefused } from "./session-errors.js";
 import type { PayloadSource, PublishOptions } from "./session-types.js";
 
 /** Publications with QoS 0 that leave at once all share one promise. */
@@ -155,8 +156,11 @@ export class Outbound {
     const message = this.outbox.publications.find(id);
     // Of a message that was dropped meanwhile.
     if (!message?.sent) return;
-    if (message.qos !== 1) return this.#wrongPacket("PUBACK");
-    this.#settle(message, reasonCode < 0x80 ? undefined : refused(reasonCode));
+    if (message.qos !== 1) {
+      this.#wrongPacket("PUBACK");
+      return;
+    }
+    this.#settle(message, reasonCode < 0x80 ? undefined : publicationRefused(reasonCode));
     this.#drained();
   }
 
@@ -169,10 +173,14 @@ export class Outbound {
       if (reasonCode < 0x80) core.acknowledge(MQTTClient.PUBREL, id, known ? 0 : 0x92);
       return;
     }
-    if (message.qos !== 2) return this.#wrongPacket("PUBREC");
+    if (message.qos !== 2) {
+      this.#wrongPacket("PUBREC");
+      return;
+    }
     if (reasonCode >= 0x80) {
-      this.#settle(message, refused(reasonCode));
-      return this.#drained();
+      this.#settle(message, publicationRefused(reasonCode));
+      this.#drained();
+      return;
     }
     try {
       this.#release(message);
@@ -288,7 +296,10 @@ export class Outbound {
 
   /** A message is on its way. */
   #left(message: OutgoingMessage): void {
-    if (message.qos === 0) return this.#settle(message);
+    if (message.qos === 0) {
+      this.#settle(message);
+      return;
+    }
     message.sent = message.inFlight = true;
     this.#inFlight++;
     // It can be read again from where it is stored.
@@ -360,8 +371,7 @@ export class Outbound {
       const next = message.next;
       const { expiresAt } = message;
       if (expiresAt !== undefined && !message.inFlight) {
-        if (expiresAt <= now)
-          this.#discard(message, expired());
+        if (expiresAt <= now) this.#discard(message, expired());
         else earliest = Math.min(earliest ?? expiresAt, expiresAt);
       }
       message = next;
@@ -386,20 +396,4 @@ export class Outbound {
       ),
     );
   }
-}
-
-function expired(): SealwireError {
-  return new SealwireError("MQTT_MESSAGE_EXPIRED", "The message expired before it was sent.");
-}
-
-function refused(reasonCode: number): SealwireError {
-  return new SealwireError(
-    "MQTT_REQUEST_REFUSED",
-    `The server refused the publication with reason code 0x${reasonCode.toString(16)}.`,
-    { reasonCode },
-  );
-}
-
-function closed(): SealwireError {
-  return new SealwireError("CLOSED", "The session is closed.");
 }

@@ -3,7 +3,8 @@ import { SealwireError, toSealwireError } from "../errors.js";
 import { MQTTClient } from "./client.js";
 import { checkTopicFilter } from "./codec/topic.js";
 import { isOverflow, type SessionCore } from "./session-core.js";
-import { checkNames, integer, invalid } from "./session-options.js";
+import { closed } from "./session-errors.js";
+import { checkNames, checkQoS, integer, invalid } from "./session-options.js";
 import type { StoredSubscription } from "./session-records.js";
 import type { SubscribeOptions, SubscriptionRequest } from "./session-types.js";
 import type { SubscriptionItem } from "./types.js";
@@ -125,7 +126,7 @@ export class Subscriptions {
   }
 
   close(): void {
-    const error = new SealwireError("CLOSED", "The session is closed.");
+    const error = closed();
     for (const request of this.#requests.splice(0)) request.reject?.(error);
   }
 
@@ -200,7 +201,7 @@ export class Subscriptions {
   #request(remove: boolean, read: () => { subscription: Subscription; renew: boolean }[]): Promise<number[]> {
     const core = this.#core;
     try {
-      if (core.closed) throw new SealwireError("CLOSED", "The session is closed.");
+      if (core.closed) throw closed();
       const entries = read();
       const [first] = entries;
       if (!first) throw new SealwireError("INVALID_ARGUMENT", "There is no topic filter in the request.");
@@ -298,8 +299,7 @@ function sameOptions(a: StoredSubscription, b: StoredSubscription): boolean {
 function check(request: SubscriptionRequest): Subscription {
   checkNames(request, OPTION_NAMES, "subscribe() has no option");
   checkTopicFilter(request.filter, true);
-  const qos = request.qos ?? 0;
-  if (qos !== 0 && qos !== 1 && qos !== 2) throw invalid("qos", "must be 0, 1 or 2");
+  const qos = checkQoS(request.qos);
   const { retainHandling = 0, subscriptionIdentifier: identifier } = request;
   integer("retainHandling", retainHandling, 0, 2);
   if (identifier !== undefined) integer("subscriptionIdentifier", identifier, 1, 0x0fffffff);

@@ -3,6 +3,7 @@ import { SealwireError } from "../errors.js";
 import { MQTTClient } from "./client.js";
 import { clientOptions } from "./session-connection.js";
 import { SessionCore } from "./session-core.js";
+import { closed } from "./session-errors.js";
 import { Inbound } from "./session-inbound.js";
 import { checkSessionOptions } from "./session-options.js";
 import { Outbound } from "./session-outbound.js";
@@ -43,8 +44,8 @@ export class MQTTSession {
   #wasUncertain = false;
   #flushing = false;
   #goodbye: { promise: Promise<void>; resolve: () => void; timer: unknown } | undefined;
-  /** Version 5 was answered by silence: 3.1.1 is tried next. */
-  #silent = false;
+  /** The server did not say that it refuses the version, but something was wrong with the answer: the other one is tried next. */
+  #tryOther = false;
 
   /** @throws SealwireError `INVALID_ARGUMENT` naming the option; `STORAGE_FAILED` when storage cannot be read */
   constructor(options: SessionOptions) {
@@ -134,7 +135,7 @@ export class MQTTSession {
    */
   connect(connection: ConnectionOptions): void {
     const core = this.#core;
-    if (core.closed) throw new SealwireError("CLOSED", "The session is closed.");
+    if (core.closed) throw closed();
     if (core.client) throw new SealwireError("INVALID_STATE", "The session is connected, or about to be.");
     const pipeline = connection.pipeline === true && !core.settings.authentication && this.#state.limits !== undefined;
     const client: MQTTClient = new MQTTClient({
@@ -237,8 +238,8 @@ export class MQTTSession {
   #nextVersion(): ProtocolVersion {
     const { version } = this.#core.settings;
     if (version !== "auto") return version;
-    if (this.#state.version !== 0) return this.#state.version;
-    return this.#silent ? 4 : 5;
+    const known = this.#state.version || 5;
+    return this.#tryOther ? otherThan(known) : known;
   }
 
   #control(message: ControlMessage): void {
@@ -278,7 +279,7 @@ export class MQTTSession {
     state.version = client.version;
     state.limits = client.limits;
     if (properties?.assignedClientIdentifier) state.assignedIdentifier = properties.assignedClientIdentifier;
-    this.#silent = false;
+    this.#tryOther = false;
     const uncertain = sessionPresent && this.#wasUncertain;
     core.connected = core.ready = true;
     try {
@@ -350,9 +351,16 @@ export class MQTTSession {
       this.#state.uncertain = this.#wasUncertain;
     if (settings.version !== "auto" || settings.authentication) return;
     if (error?.code === "MQTT_VERSION_REFUSED") {
-      this.#state.version = version === 5 ? 4 : 5;
+      this.#state.version = otherThan(version);
+      this.#tryOther = false;
       this.#core.call(() => settings.onVersion?.(this.#nextVersion()));
-    } else if (error?.code === "CONNECTION_LOST" && this.#state.version === 0) this.#silent = !this.#silent;
+    } else if (error && this.#isMisunderstood(error)) this.#tryOther = !this.#tryOther;
+  }
+
+  /** Whether the server answered CONNECT as one that does not know the version may: in another format, or by hanging up. */
+  #isMisunderstood({ code }: SealwireError): boolean {
+    if (code === "MQTT_MALFORMED_PACKET" || code === "MQTT_PROTOCOL_ERROR") return true;
+    return code === "CONNECTION_LOST" && this.#state.version === 0;
   }
 
   #sayGoodbye(): void {
@@ -362,6 +370,10 @@ export class MQTTSession {
     this.#core.settings.timer.clear(goodbye.timer);
     goodbye.resolve();
   }
+}
+
+function otherThan(version: ProtocolVersion): ProtocolVersion {
+  return version === 5 ? 4 : 5;
 }
 
 function lost(): SealwireError {

@@ -7,8 +7,11 @@
  * - *reserve*: one session in flash for the start after a power cut. Written at most once after each full handshake, and once more
  *   after it was used up; never on an ordinary wake.
  *
- * A TLS 1.3 ticket is used once (RFC 8446 appendix C.4): it is removed before it is tried, and the reserve is always a ticket that the
- * live sessions do not hold. A TLS 1.2 session may be used until it ends.
+ * A TLS 1.3 ticket is removed before it is tried, and the reserve is always a ticket that the live sessions do not hold: so each is used once
+ * (RFC 8446 appendix C.4), also across power cuts. There is one exception: a server that accepted a ticket and gave no new one in return (the
+ * TLS servers of Node do so) would have to be met by full handshakes from then on. Then the same ticket is used again. What it costs is that an
+ * onlooker can tell that the two connections are of one device; nothing that is protected is at risk, since no early data is ever sent.
+ * `reuseTickets: false` forbids it. A TLS 1.2 session may be used until it ends.
  */
 import type { Clock } from "../clock.js";
 import { equal, toBytes } from "../bytes.js";
@@ -42,6 +45,8 @@ export interface TLSSessionStoreOptions {
   readonly maximumAuthenticationAge?: number | undefined;
   /** The same, in starts of the device, where there is no wall clock. 168 when left out (a week of hourly wakes). */
   readonly maximumAuthenticationWakes?: number | undefined;
+  /** Whether a TLS 1.3 ticket may be used again when the server accepted it and gave no new one. True when left out. */
+  readonly reuseTickets?: boolean | undefined;
 }
 
 const MAXIMUM_LIVE = 2;
@@ -124,6 +129,10 @@ export class TLSSessionStore {
         );
       const { authenticatedAt: at, wakes, verifiedUntil } = taken;
       this.#authentication = { policy, at, wakes, verifiedUntil };
+      if (taken.data.protocol === "TLSv1.2" || this.#options.reuseTickets === false) return;
+      // The last choice, until the server gives a new one.
+      this.#live = [{ ...taken, used: true }, ...this.#live.filter(({ used }) => !used)];
+      this.#keepLive();
       return;
     }
     // The server refused what was offered, or nothing was: what is kept of the past is worth nothing beside the new sessions.
@@ -148,7 +157,9 @@ export class TLSSessionStore {
       issuedAt: now,
       expiresAt: minimum(ticketEnd, authentication.verifiedUntil),
       verifiedUntil: authentication.verifiedUntil,
+      used: false,
     };
+    this.#live = this.#live.filter(({ used }) => !used);
     const reusable = data.protocol === "TLSv1.2";
     const reserveWanted = this.#reserveStale || this.#readReserve() === undefined;
     if (reserveWanted && (reusable || this.#live.length > 0)) {

@@ -17,6 +17,8 @@ export interface TLSSession {
   readonly expiresAt: number | undefined;
   /** The earliest notAfter of the chain and nextUpdate of the lists, without the ticket's lifetime: inherited by renewed tickets. */
   readonly verifiedUntil: number | undefined;
+  /** A TLS 1.3 ticket that the server accepted before, and did not replace. */
+  readonly used: boolean;
 }
 
 const FORMAT = 1;
@@ -38,6 +40,7 @@ export function encodeTLSSessions(sessions: readonly TLSSession[]): Uint8Array {
       optional(session.issuedAt),
       optional(session.expiresAt),
       optional(session.verifiedUntil),
+      session.used,
     ]),
   ]);
 }
@@ -61,11 +64,23 @@ export function decodeTLSSessions(bytes: Uint8Array): TLSSession[] {
 }
 
 function fromFields(fields: readonly CBORValue[]): TLSSession | undefined {
-  const [version, bytes, lifetime, extendedMasterSecret, policy, authenticatedAt, wakes, issuedAt, expiresAt, until] =
-    fields;
+  const [
+    version,
+    bytes,
+    lifetime,
+    extendedMasterSecret,
+    policy,
+    authenticatedAt,
+    wakes,
+    issuedAt,
+    expiresAt,
+    until,
+    used,
+  ] = fields;
   const protocol = typeof version === "number" ? VERSIONS[version] : undefined;
   if (protocol === undefined || !(bytes instanceof Uint8Array) || !(policy instanceof Uint8Array)) return undefined;
-  if (typeof extendedMasterSecret !== "boolean" || typeof wakes !== "number") return undefined;
+  if (typeof extendedMasterSecret !== "boolean" || typeof used !== "boolean" || typeof wakes !== "number")
+    return undefined;
   const times = [lifetime, authenticatedAt, issuedAt, expiresAt, until];
   if (!times.every(isOptionalTime)) return undefined;
   const [life, authenticated, issued, expires, verified] = times.map((time) => time ?? undefined);
@@ -77,6 +92,7 @@ function fromFields(fields: readonly CBORValue[]): TLSSession | undefined {
     issuedAt: issued,
     expiresAt: expires,
     verifiedUntil: verified,
+    used,
   };
 }
 

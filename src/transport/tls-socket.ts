@@ -61,7 +61,7 @@ export class TLSSocket implements Transport {
   constructor(options: TLSSocketOptions) {
     this.#options = options;
     const { socket, address, host, port } = options;
-    this.#below = new socket.io({
+    const below: TransportOptions = {
       ...socket,
       ...(address !== undefined && { address }),
       ...(host !== undefined && { host }),
@@ -81,7 +81,8 @@ export class TLSSocket implements Transport {
         if (this.#engine === undefined) this.#fail(this.#belowError);
         else this.#guard(() => this.#pumpIn());
       },
-    });
+    };
+    this.#below = new socket.io(below);
   }
 
   read(count?: number): ArrayBuffer | undefined;

@@ -64,7 +64,7 @@ export class BrokerModel {
   /** Return or reason code of CONNACK. */
   connackCode = 0;
   /** MQTT 5.0: property section of CONNACK, without its length. */
-  connackProperties = new Uint8Array(0);
+  connackProperties: Uint8Array = new Uint8Array(0);
   /** Publications to one client that may be unacknowledged. */
   window = 20;
   /** Reason codes, by topic, that publications are answered with (MQTT 5.0). */
@@ -239,10 +239,16 @@ export class BrokerConnection {
     const id = hasId && body.byteLength >= idOffset + 2 ? number(body, idOffset) : 0;
     const packet = { type, flags, body, id };
     broker.seen.push(packet);
-    if (type === PACKET.CONNECT) return this.#connect(packet);
+    if (type === PACKET.CONNECT) {
+      this.#connect(packet);
+      return;
+    }
     const { session } = this;
     if (type === PACKET.AUTH) return broker.onAuth?.(this, body);
-    if (!session) return this.#end.finish();
+    if (!session) {
+      this.#end.finish();
+      return;
+    }
     if (broker.silent.has(type)) return;
     switch (type) {
       case PACKET.PUBLISH:
@@ -288,7 +294,8 @@ export class BrokerConnection {
       // A 3.1.1 server answers in its own format [MQTT-3.1.2-2].
       if (broker.versions.includes(5)) this.send(PACKET.CONNACK, 0, Uint8Array.of(0, 0x84, 0));
       else this.send(PACKET.CONNACK, 0, Uint8Array.of(0, 1));
-      return this.#end.finish();
+      this.#end.finish();
+      return;
     }
     let offset = 10;
     if (version === 5) {
@@ -301,7 +308,8 @@ export class BrokerConnection {
     this.clientIdentifier = readText(body, offset);
     if (broker.connackCode !== 0) {
       this.sendConnack(false, broker.connackCode);
-      return this.#end.finish();
+      this.#end.finish();
+      return;
     }
     if (broker.onConnect?.(this, packet)) return;
     this.connack((body[7]! & 2) !== 0);
@@ -340,7 +348,10 @@ export class BrokerConnection {
 
   #received(session: BrokerSession, id: number, reasonCode: number): void {
     const entry = session.outgoing.find((other) => other.id === id);
-    if (entry && reasonCode >= 0x80) return this.#acknowledged(session, id);
+    if (entry && reasonCode >= 0x80) {
+      this.#acknowledged(session, id);
+      return;
+    }
     if (entry) entry.state = "received";
     this.sendIdentifier(PACKET.PUBREL, id);
   }

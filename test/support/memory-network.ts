@@ -252,7 +252,10 @@ class Link implements ServerEnd {
       const bytes = this.#up.slice(0, count);
       this.#up = this.#up.slice(count);
       if (count > 0) this.onData(bytes);
-      if (count < wanted || this.#budget === 0) return this.cut();
+      if (count < wanted || this.#budget === 0) {
+        this.cut();
+        return;
+      }
       if (this.#up.byteLength > 0) this.#scheduleUp();
       if (!this.#deaf) {
         this.#network.onOperation?.();

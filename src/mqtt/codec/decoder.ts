@@ -276,7 +276,8 @@ export class Decoder<Message> {
 }
 
 function withoutAlias(properties: ReceivedProperties): ReceivedProperties | undefined {
-  const { topicAlias: _, ...rest } = properties;
+  const rest: { -readonly [Name in keyof ReceivedProperties]: ReceivedProperties[Name] } = { ...properties };
+  delete rest.topicAlias;
   return Object.keys(rest).length === 0 ? undefined : rest;
 }
 

@@ -79,12 +79,12 @@ function writeEach(writer: Writer, properties: Properties, packet: number): void
       );
     if (identifier === USER_PROPERTY) {
       if (!Array.isArray(value)) throw invalidArgument("The property userProperties must be an array of pairs.");
-      for (const pair of value as readonly UserProperty[]) {
+      for (const pair of value as readonly unknown[]) {
         if (!Array.isArray(pair) || pair.length !== 2)
           throw invalidArgument("Each of userProperties must be an array of a name and a value.");
         writer.byte(USER_PROPERTY);
-        writer.string(pair[0], "The name of a user property");
-        writer.string(pair[1], "The value of a user property");
+        writer.string(pair[0] as string, "The name of a user property");
+        writer.string(pair[1] as string, "The value of a user property");
       }
     } else if (name === "subscriptionIdentifiers") {
       if (packet !== PUBLISH || !Array.isArray(value))
@@ -169,7 +169,7 @@ export function readProperties(reader: Reader, packet: number, rules: PropertyRu
     properties[name] = readValue(reader, specification, identifier);
   }
   reader.end = packetEnd;
-  return properties as ReceivedProperties;
+  return properties;
 }
 
 /** @throws when the section is larger than this side accepts; known before its bytes arrive */

@@ -20,6 +20,7 @@ async function live(
   body: () => void,
 ): Promise<boolean> {
   let lost = false;
+  const hasLost = (): boolean => lost;
   const lose = (): void => {
     lost = true;
     world.flash.die();
@@ -41,7 +42,7 @@ async function live(
     world.start({ ...POWER, ...options });
     world.connect();
     await world.run();
-    if (!lost) body();
+    if (!hasLost()) body();
     await world.run();
   } catch (error) {
     if (!(error instanceof PowerLoss)) throw error;

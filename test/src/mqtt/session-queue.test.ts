@@ -80,7 +80,12 @@ describe("The queue of a session", () => {
   it("says when there is room again", async () => {
     const world = new World();
     let drained = 0;
-    world.start({ queue: { messages: 4 }, onDrain: () => void drained++ });
+    world.start({
+      queue: { messages: 4 },
+      onDrain: () => {
+        drained++;
+      },
+    });
     publishAll(world, 4);
     strictEqual(world.session.pending.messages, 4);
     world.connect();

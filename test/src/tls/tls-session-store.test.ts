@@ -50,6 +50,8 @@ class Setup {
     if (wall) this.time.wall = { now: START, source: "sntp", uncertainty: 1000 };
   }
 
+  reuseTickets: boolean | undefined;
+
   start(wakeCause: WakeCause): TLSSessionStore {
     if (wakeCause === "power") this.retained = new Retained();
     this.storage = this.storage.afterReboot();
@@ -58,6 +60,7 @@ class Setup {
       platform: { wakeCause, clockSurvives: this.clockSurvives },
       retained: this.retained as unknown as RetainedStore,
       storage: this.storage,
+      reuseTickets: this.reuseTickets,
     });
     return this.store;
   }
@@ -127,8 +130,41 @@ describe("TLS session store", () => {
       ok(setup.connect("TLSv1.3", { tickets: 1 }) !== undefined, "power cut");
     });
 
-    it("never offers a ticket twice, whatever is cut when", () => {
+    it("never offers a ticket twice to a server that gives new ones, whatever is cut when", () => {
       const setup = new Setup();
+      const offered: number[] = [];
+      const causes: WakeCause[] = ["power", "sleep", "power", "restart", "sleep", "power", "power"];
+      for (let i = 0; i < 70; i++) {
+        const ticket = setup.connect("TLSv1.3", { tickets: 1 + (i % 2), accept: i % 5 !== 0 });
+        if (ticket !== undefined) offered.push(ticket);
+        setup.start(causes[i % causes.length]!);
+      }
+      ok(offered.length > 20, "too few resumptions for the test to mean anything");
+      strictEqual(new Set(offered).size, offered.length);
+    });
+
+    it("uses a ticket again only when the server accepted it and gave no new one", () => {
+      const setup = new Setup();
+      setup.connect("TLSv1.3", { tickets: 1 });
+      strictEqual(setup.connect("TLSv1.3", { tickets: 0 }), 1);
+      setup.start("sleep");
+      strictEqual(setup.connect("TLSv1.3", { tickets: 0 }), 1);
+      strictEqual(setup.connect("TLSv1.3", { tickets: 1 }), 1);
+      strictEqual(setup.connect("TLSv1.3", { tickets: 0, accept: false }), 2, "the new one takes its place");
+      strictEqual(setup.store.take(policy), undefined, "a ticket that was refused is not tried again");
+    });
+
+    it("does not use a ticket again when the connection failed before the server accepted it", () => {
+      const setup = new Setup();
+      setup.connect("TLSv1.3", { tickets: 1 });
+      strictEqual(setup.store.take(policy)?.bytes[0], 1);
+      strictEqual(setup.store.take(policy), undefined);
+    });
+
+    it("never offers a ticket twice when that is forbidden, whatever is cut when", () => {
+      const setup = new Setup();
+      setup.reuseTickets = false;
+      setup.start("power");
       const offered: number[] = [];
       const causes: WakeCause[] = ["power", "sleep", "power", "restart", "sleep", "power", "power"];
       for (let i = 0; i < 70; i++) {
