@@ -112,6 +112,22 @@ export function fromUTF8(bytes: Uint8Array, start = 0, end = bytes.byteLength): 
   let text = "";
   let i = start;
   while (i < end) {
+    // Eight ASCII characters at a time: each string that is made on the way costs more than the characters in it.
+    if (i + 8 <= end) {
+      const a = bytes[i]!;
+      const b = bytes[i + 1]!;
+      const c = bytes[i + 2]!;
+      const d = bytes[i + 3]!;
+      const e = bytes[i + 4]!;
+      const f = bytes[i + 5]!;
+      const g = bytes[i + 6]!;
+      const h = bytes[i + 7]!;
+      if ((a | b | c | d | e | f | g | h) < 0x80) {
+        text += String.fromCharCode(a, b, c, d, e, f, g, h);
+        i += 8;
+        continue;
+      }
+    }
     const lead = bytes[i++] as number;
     if (lead < 0x80) {
       text += String.fromCharCode(lead);
@@ -120,10 +136,19 @@ export function fromUTF8(bytes: Uint8Array, start = 0, end = bytes.byteLength): 
     let following: number;
     let minimum: number;
     let code: number;
-    if (lead >= 0xc2 && lead < 0xe0) [following, minimum, code] = [1, 0x80, lead & 0x1f];
-    else if (lead >= 0xe0 && lead < 0xf0) [following, minimum, code] = [2, 0x800, lead & 0x0f];
-    else if (lead >= 0xf0 && lead < 0xf5) [following, minimum, code] = [3, 0x10000, lead & 0x07];
-    else return undefined;
+    if (lead >= 0xc2 && lead < 0xe0) {
+      following = 1;
+      minimum = 0x80;
+      code = lead & 0x1f;
+    } else if (lead >= 0xe0 && lead < 0xf0) {
+      following = 2;
+      minimum = 0x800;
+      code = lead & 0x0f;
+    } else if (lead >= 0xf0 && lead < 0xf5) {
+      following = 3;
+      minimum = 0x10000;
+      code = lead & 0x07;
+    } else return undefined;
     if (i + following > end) return undefined;
     while (following-- > 0) {
       const next = bytes[i++] as number;

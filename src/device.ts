@@ -4,7 +4,7 @@ import { SealwireError, toSealwireError } from "./errors.js";
 import { clientIdentifier } from "./identity/index.js";
 import { Link } from "./link/index.js";
 import { matchesTopic, MQTTSession, type QoS, type SessionMessage, type Will } from "./mqtt/index.js";
-import type { Platform, TLSNegotiated, TimerHandle } from "./platform.js";
+import type { Platform, TLSNegotiated } from "./platform.js";
 import {
   EncryptedStore,
   openRootKey,
@@ -15,7 +15,7 @@ import {
   type RootKey,
 } from "./storage/index.js";
 import { policyDigest, TLSSessionStore } from "./tls/index.js";
-import { TLSSocket, type SecureOptions } from "./transport/index.js";
+import { TLSSocket, type SecureOptions, type TLSSocketOptions, type TransportOptions } from "./transport/index.js";
 import { readCredentials, type Credentials } from "./vault/index.js";
 
 export interface DeviceOptions {
@@ -74,8 +74,8 @@ export interface DevicePublishOptions {
 }
 
 interface Waiter {
-  readonly resolve: () => void;
-  readonly reject: (error: SealwireError) => void;
+  resolve: () => void;
+  reject: (error: SealwireError) => void;
 }
 
 export class Device {
@@ -101,6 +101,8 @@ export class Device {
   #negotiated: TLSNegotiated | undefined;
   #noSessionReason: string | undefined;
   #connectStarted = 0;
+  /** The connection is gone, its goodbye sent. */
+  #released: Promise<void> = Promise.resolve();
 
   /** @throws SealwireError `PROVISIONING_MISSING`, `PROVISIONING_INVALID`, `IDENTITY_MAC_INVALID`, `INVALID_ARGUMENT` */
   constructor(options: DeviceOptions) {
@@ -222,6 +224,8 @@ export class Device {
     this.#settle((waiter) => waiter.reject(closed()));
     if (wasConnected) await this.#session.disconnect();
     else this.#session.abort();
+    // A chip that sleeps at once would never send the goodbye, and the broker would take the device for dead.
+    await this.#released;
   }
 
   #createSession(): MQTTSession {
@@ -250,11 +254,17 @@ export class Device {
     const { platform } = this.#options;
     this.#connectStarted = platform.ticks();
     this.#negotiated = undefined;
-    this.#session.connect({
-      ...this.#broker,
-      dns: { io: platform.resolver },
-      socket: { io: TLSSocket, socket: { io: platform.tcp }, timer: platform.timer, secure: () => this.#secure() },
-    });
+    let released: (() => void) | undefined;
+    const socket: Omit<TLSSocketOptions, keyof TransportOptions> = {
+      socket: { io: platform.tcp },
+      timer: platform.timer,
+      secure: () => {
+        this.#released = new Promise((resolve) => (released = resolve));
+        return this.#secure();
+      },
+      onReleased: () => released?.(),
+    };
+    this.#session.connect({ ...this.#broker, dns: { io: platform.resolver }, socket: { io: TLSSocket, ...socket } });
   }
 
   #secure(): SecureOptions {
@@ -361,25 +371,24 @@ export class Device {
   }
 
   #untilConnected(timeout: number | undefined): Promise<void> {
+    const { timer } = this.#platform;
     return new Promise((resolve, reject) => {
-      let timer: TimerHandle;
-      const waiter = {
-        resolve: () => {
-          this.#platform.timer.clear(timer);
-          resolve();
-        },
-        reject: (error: SealwireError) => {
-          this.#platform.timer.clear(timer);
-          reject(error);
-        },
-      };
+      const waiter: Waiter = { resolve, reject };
       this.#waiters.push(waiter);
       if (timeout === undefined) return;
-      timer = this.#platform.timer.set(() => {
+      const handle = timer.set(() => {
         this.#waiters = this.#waiters.filter((other) => other !== waiter);
         const message = `The device was not connected within ${timeout} ms.`;
         reject(new SealwireError("TIMEOUT", message, { cause: this.#lastError }));
       }, timeout);
+      waiter.resolve = () => {
+        timer.clear(handle);
+        resolve();
+      };
+      waiter.reject = (error) => {
+        timer.clear(handle);
+        reject(error);
+      };
     });
   }
 

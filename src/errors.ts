@@ -114,7 +114,7 @@ export type ErrorCode =
 export interface SealwireErrorOptions {
   /** The error that led to this one. */
   readonly cause?: unknown;
-  /** MQTT return code (3.1.1, section 3.2.2.3) or reason code (5.0, section 2.4) that the server gave. */
+  /** MQTT return code (3.1.1, section 3.2.2.3) or reason code (5.0, section 2.4) that the server gave, or gets for what it sent. */
   readonly reasonCode?: number;
 }
 

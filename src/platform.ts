@@ -175,7 +175,7 @@ export interface TLSEngineOptions {
   readonly onOpen: (negotiated: TLSNegotiated) => void;
   /** Plaintext can be read. */
   readonly onReadable: () => void;
-  /** Plaintext can be written again after `write()` took less than it was given. */
+  /** Plaintext can be written again: what was written before has left, or most of it. */
   readonly onWritable: () => void;
   /** Ciphertext waits to be taken with `drain()`. */
   readonly onDrainable: () => void;
@@ -208,6 +208,11 @@ export interface TLSEngine {
   feedEnd(): void;
   /** Moves at most `buffer.byteLength` bytes of waiting ciphertext into `buffer`. @returns the number of bytes moved */
   drain(buffer: Uint8Array): number;
+  /**
+   * Whether something that was taken to be sent, a goodbye or an alert included, was not handed out by `drain()` yet. Who ends a
+   * connection waits a while until it is false; `onDrainable` is called on the way there, and at the end of it.
+   */
+  readonly unsent: boolean;
   /** Moves plaintext into `buffer`. @returns the number of bytes moved */
   read(buffer: Uint8Array): number;
   /** The number of plaintext bytes that can be read now. */

@@ -168,6 +168,15 @@ describe("architecture", () => {
     assert.deepEqual(faults, []);
   });
 
+  it("names every folder of src/ in the manifest for firmware builds, where a glob is one folder deep", () => {
+    const { modules } = JSON.parse(readFileSync(join(root, "manifest.json"), "utf8")) as {
+      modules: Record<string, string>;
+    };
+    const folders = [...new Set(filesOf(source).map((file) => relative(source, dirname(file))))];
+    const expected = folders.map((folder) => [join("sealwire", folder, "*"), `./${join("src", folder, "*")}`] as const);
+    assert.deepEqual(modules, Object.fromEntries(expected));
+  });
+
   describe("the check itself", () => {
     const at = (file: string, text: string): string[] =>
       importsOf(join(source, file), text).flatMap((entry) => fault(entry) ?? []);

@@ -4,5 +4,5 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 const folder = mkdtempSync(join(tmpdir(), "sealwire-test-"));
-process.env["SEALWIRE_DEVICE"] = folder;
+process.env["SEALWIRE_DEVICE"] ??= folder;
 process.on("exit", () => rmSync(folder, { recursive: true, force: true }));

@@ -8,8 +8,8 @@ import { Device } from "sealwire";
 import { platform } from "sealwire/host";
 
 const READINGS = 4;
-const PERIOD = 400;
-const SLEEP = 1_000;
+const PERIOD = 250;
+const SLEEP = 500;
 
 const device = new Device({
   platform,

@@ -70,8 +70,6 @@ export function createPlatform(options: NodePlatformOptions): NodePlatform {
     if (options.powerDown) options.powerDown(powerDown);
     else process.exit(exitCodes[powerDown.cause]);
   };
-  // A row that is due is not lost when the firmware crashes.
-  if (report) process.once("exit", () => report.flush());
   return {
     name: "node",
     buildTime: options.buildTime ?? Math.floor(statSync(new URL(import.meta.url)).mtimeMs),

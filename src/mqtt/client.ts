@@ -123,10 +123,9 @@ export class MQTTClient {
     let result: ArrayBuffer | number;
     if (target === undefined || typeof target === "number") {
       if (target !== undefined && !(target >= 0)) throw invalidArgument("The count to read must not be negative.");
-      if (announced === 0 || target === 0) return undefined;
-      const bytes = new Uint8Array(target === undefined ? announced : Math.min(announced, Math.trunc(target)));
-      input.read(bytes);
-      result = bytes.buffer;
+      const count = target === undefined ? announced : Math.trunc(target);
+      if (announced === 0 || count === 0) return undefined;
+      result = input.slice(count);
     } else {
       const bytes = viewOf(target);
       if (announced === 0 || bytes.byteLength === 0) return undefined;

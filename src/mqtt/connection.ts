@@ -21,8 +21,8 @@ import {
   expectedAfterConnack,
 } from "./handshake.js";
 import { KeepAlive } from "./keep-alive.js";
-import { Output } from "./output.js";
-import { Turn } from "./turn.js";
+import { Output, transportFailed } from "./output.js";
+import { quietly, Turn } from "./turn.js";
 import type {
   ConnackMessage,
   ControlMessage,
@@ -62,8 +62,8 @@ export class Connection<Client> {
   /** Without the password and the will, which are in CONNECT. */
   readonly #options: MQTTClientOptions<Client>;
   readonly #decoder: Decoder<ControlMessage>;
-  readonly #manual: boolean;
   readonly #clean: boolean;
+  readonly #manual: boolean;
   readonly #pipelined: boolean;
   readonly #receiveMaximum: number;
   #keepAlive: KeepAlive | undefined;
@@ -86,18 +86,17 @@ export class Connection<Client> {
     this.#client = client;
     const settings = checkClientOptions(options);
     const { version } = settings;
-    const { properties } = options;
     this.version = version;
     const kept = { ...options, password: undefined, will: undefined };
     this.#options = kept;
     this.#manual = settings.manual;
     this.#clean = settings.clean;
-    this.#receiveMaximum = properties?.receiveMaximum ?? 65535;
+    this.#receiveMaximum = options.properties?.receiveMaximum ?? 65535;
     this.#pipelined = settings.pipeline !== undefined;
     this.limits = settings.pipeline ?? defaultServerLimits();
     this.#keepAliveInterval = settings.keepAlive;
     this.#connect = settings.connect;
-    this.#decoder = createDecoder(settings, properties);
+    this.#decoder = createDecoder(settings, options.properties);
     this.#decoder.expected = (1 << code.CONNACK) | this.#authBit;
     this.input = new Input(this.#decoder, settings.inputBuffer);
     this.output = new Output(settings.outputBuffer, options.ticks);
@@ -178,11 +177,7 @@ export class Connection<Client> {
   /** Ends the connection without a word. */
   close(): void {
     if (this.#state === CLOSED) return;
-    try {
-      if (this.#state >= HANDSHAKE) this.output.flush();
-    } catch {
-      // The transport is broken: what was not sent is lost, as with every transport that is closed.
-    }
+    if (this.#state >= HANDSHAKE) quietly(() => this.output.flush());
     this.#shut();
   }
 
@@ -203,13 +198,13 @@ export class Connection<Client> {
 
   #exchange(): void {
     const output = this.output;
+    output.flush();
     if (this.#connect && output.capacity > 0) {
       output.opening(this.#connect);
       this.#connect = undefined;
       this.#state = HANDSHAKE;
       this.#drained = this.#pipelined;
     }
-    output.flush();
     this.#receive();
     if (this.#drained && this.open) {
       const { writable } = this;
@@ -219,6 +214,7 @@ export class Connection<Client> {
       }
     }
     output.flush();
+    if (this.#state === ENDING) this.input.drop();
   }
 
   /** Takes packets until none is complete, a payload waits to be read, or acknowledgements wait for the transport. */
@@ -310,12 +306,11 @@ export class Connection<Client> {
     return true;
   }
 
-  // Its end
-
   /** The transport took more, or closed: ends the connection when it took everything before. */
   #seeOff(): void {
     const sent = this.output.pending === 0;
     this.output.flush();
+    this.input.drop();
     if (sent && this.#drained) this.#finish();
     this.#drained = false;
   }
@@ -338,32 +333,15 @@ export class Connection<Client> {
   #finish(): void {
     const { onClose } = this.#options;
     this.#shut();
-    try {
-      onClose?.call(this.#client);
-    } catch {
-      // Nobody is left to be told: the connection is over and nothing may escape to the host.
-    }
+    quietly(() => onClose?.call(this.#client));
   }
 
   #fail(error: SealwireError, properties?: ReceivedProperties): void {
     if (this.#state === CLOSED) return;
-    if (this.#state === CONNECTED && this.version === 5) this.#sayGoodbye(error);
+    if (this.#state === CONNECTED && this.version === 5) quietly(() => writeGoodbye(this.output, error.reasonCode));
     const { onError } = this.#options;
     this.#shut();
-    try {
-      onError?.call(this.#client, error, properties);
-    } catch {
-      // As in #finish.
-    }
-  }
-
-  /** Tells a server of MQTT 5.0 why the connection ends (section 4.13). */
-  #sayGoodbye(error: SealwireError): void {
-    try {
-      if (!this.output.broken) writeGoodbye(this.output, error.reasonCode ?? code.REASON_UNSPECIFIED);
-    } catch {
-      // The transport failed under it: the connection ends anyway.
-    }
+    quietly(() => onError?.call(this.#client, error, properties));
   }
 
   #shut(): void {
@@ -379,8 +357,6 @@ export class Connection<Client> {
     this.#connect = undefined;
     this.#keepAlive = undefined;
   }
-
-  // Time
 
   #setDeadline(milliseconds: number): void {
     const { timer } = this.#options;
@@ -421,8 +397,4 @@ export class Connection<Client> {
         this.#fail(new SealwireError("MQTT_KEEP_ALIVE_TIMEOUT", "The server did not answer a ping in time.")),
     });
   }
-}
-
-function transportFailed(error: unknown): SealwireError {
-  return toSealwireError(error, "CONNECTION_LOST", "The transport failed under a write.");
 }

@@ -5,6 +5,7 @@ import {
   PINGREQ,
   PUBREL,
   REASON_CONTINUE_AUTHENTICATION,
+  REASON_UNSPECIFIED,
   SUBSCRIBE,
   UNSUBSCRIBE,
   nameOfPacket,
@@ -98,10 +99,10 @@ function checkReason(operation: number, reasonCode: number): void {
     throw invalidArgument(`The option reasonCode must be one that ${nameOfPacket(operation)} may have.`);
 }
 
-/** DISCONNECT with the reason for which this side gives up; nothing when it does not fit. */
-export function writeGoodbye(output: Output, reasonCode: number): void {
-  if (output.streaming > 0 || output.writable < 4) return;
-  output.packet(encodeReason(DISCONNECT, reasonCode, undefined));
+/** DISCONNECT with the reason for which this side gives up (MQTT 5.0 section 4.13); nothing when it cannot be sent. */
+export function writeGoodbye(output: Output, reasonCode: number | undefined): void {
+  if (output.broken || output.streaming > 0 || output.writable < 4) return;
+  output.packet(encodeReason(DISCONNECT, reasonCode ?? REASON_UNSPECIFIED, undefined));
   output.flush();
 }
 

@@ -116,6 +116,19 @@ export class Input<Message> {
     return count;
   }
 
+  /** Reads at most `count` bytes of what was announced, into a buffer of their own. */
+  slice(count: number): ArrayBuffer {
+    const length = Math.min(count, this.announced);
+    if (length > this.#decoder.buffered) {
+      const bytes = new Uint8Array(length);
+      this.read(bytes);
+      return bytes.buffer;
+    }
+    this.announced -= length;
+    this.#unread -= length;
+    return this.#decoder.slice(length);
+  }
+
   /** Reads at most `target.byteLength` bytes of what was announced. @returns their number */
   read(target: Uint8Array): number {
     const count = Math.min(target.byteLength, this.announced);
@@ -141,5 +154,14 @@ export class Input<Message> {
       this.announced -= skipped;
       this.#unread -= skipped;
     }
+  }
+
+  /** Throws away what is there and was not announced: transports tell of their end when everything was read. */
+  drop(): void {
+    if (this.announced > 0) return;
+    this.message = undefined;
+    this.#unread = 0;
+    do this.#decoder.drop();
+    while (this.#fill());
   }
 }

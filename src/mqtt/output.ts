@@ -1,6 +1,7 @@
 /** The way out: joins small packets to one write of the transport, and never holds more than its buffer. */
 import type { Transport } from "../platform.js";
 import { wipe } from "../bytes.js";
+import { toSealwireError, type SealwireError } from "../errors.js";
 
 export class Output {
   /** Bytes that the transport takes now. */
@@ -161,4 +162,9 @@ export class Output {
     this.broken = false;
     this.lastSent = this.#ticks();
   }
+}
+
+/** What the transport threw under a write. */
+export function transportFailed(error: unknown): SealwireError {
+  return toSealwireError(error, "CONNECTION_LOST", "The transport failed under a write.");
 }

@@ -54,3 +54,12 @@ export class Turn {
     this.request();
   }
 }
+
+/** Runs what comes last: nobody is left to be told of what it throws, and nothing may escape to the host. */
+export function quietly(last: () => void): void {
+  try {
+    last();
+  } catch {
+    // The connection is over anyway.
+  }
+}

@@ -35,14 +35,19 @@ export interface TLSSocketOptions extends TransportOptions {
    */
   readonly secure: (host: string | undefined) => SecureOptions;
   readonly timer: PlatformTimer;
+  /** Everything is gone, the goodbye sent: called once, a moment after `close()` or `onError`. A device should not sleep before. */
+  readonly onReleased?: (() => void) | undefined;
 }
 
 /** Bytes of ciphertext that are moved at once, each way. */
 const CHUNK = 1024;
 
+/** Milliseconds that a goodbye or an alert may take to leave. */
+const LINGER = 1000;
+
 export class TLSSocket implements Transport {
   readonly #options: TLSSocketOptions;
-  #below: Transport | undefined;
+  readonly #below: Transport;
   #engine: TLSEngine | undefined;
   #belowReadable = 0;
   #belowWritable = 0;
@@ -54,8 +59,9 @@ export class TLSSocket implements Transport {
   readonly #output = new Uint8Array(CHUNK);
   #start = 0;
   #end = 0;
-  #stepTimer: TimerHandle;
-  #open = false;
+  /** Of the next step of the handshake, or of the end of lingering. */
+  #timer: TimerHandle;
+  #state: "connecting" | "handshake" | "open" | "closing" | "closed" = "connecting";
   #pumping = false;
 
   constructor(options: TLSSocketOptions) {
@@ -73,12 +79,14 @@ export class TLSSocket implements Transport {
       },
       onWritable: (count) => {
         this.#belowWritable = count;
-        this.#guard(() => (this.#engine === undefined ? this.#handshake() : this.#pumpOut()));
+        if (this.#state === "closing") this.#flush();
+        this.#guard(() => (this.#state === "connecting" ? this.#handshake() : this.#pumpOut()));
       },
       onError: (error) => {
         this.#belowError = error ?? new SealwireError("CONNECTION_LOST", "The connection was lost.");
         this.#belowWritable = 0;
-        if (this.#engine === undefined) this.#fail(this.#belowError);
+        if (this.#state === "connecting") this.#fail(this.#belowError);
+        else if (this.#state === "closing") this.#release();
         else this.#guard(() => this.#pumpIn());
       },
     };
@@ -88,7 +96,7 @@ export class TLSSocket implements Transport {
   read(count?: number): ArrayBuffer | undefined;
   read(buffer: BufferLike): number | undefined;
   read(into?: number | BufferLike): ArrayBuffer | number | undefined {
-    const engine = this.#engine;
+    const engine = this.#isOver() ? undefined : this.#engine;
     const readable = engine?.readable ?? 0;
     if (engine === undefined || readable === 0) return undefined;
     const given = typeof into === "object";
@@ -103,60 +111,78 @@ export class TLSSocket implements Transport {
   write(buffer: BufferLike): number {
     const bytes = toBytes(buffer);
     const engine = this.#engine;
-    if (engine === undefined || !this.#open || bytes.byteLength > engine.writable)
+    if (engine === undefined || this.#state !== "open" || bytes.byteLength > engine.writable)
       throw new SealwireError(
         "INVALID_ARGUMENT",
         `${bytes.byteLength} bytes are more than can be written to the TLS socket now.`,
       );
     engine.write(bytes);
     this.#guard(() => this.#pumpOut());
-    return this.#engine?.writable ?? 0;
+    return this.#writable;
   }
 
-  /** Says goodbye (close_notify), so far as the transport takes it at once, and ends the connection. */
+  /** Says goodbye (close_notify) and ends the connection. What was written before is still sent; nothing is called back any more. */
   close(): void {
-    const engine = this.#engine;
+    if (this.#state === "closing" || this.#state === "closed") return;
     try {
-      if (this.#open) engine?.end();
-      this.#pumpOut();
+      if (this.#state === "open") this.#engine?.end();
     } catch {
       // The connection is being given up: a goodbye that fails changes nothing.
     }
-    this.#release();
+    this.#linger();
+  }
+
+  /** Lets what is unsent leave, for a limited time. */
+  #linger(): void {
+    const { timer } = this.#options;
+    this.#state = "closing";
+    timer.clear(this.#timer);
+    this.#timer = timer.set(() => this.#release(), LINGER);
+    this.#flush();
+  }
+
+  #flush(): void {
+    try {
+      this.#pumpOut();
+    } catch {
+      this.#release();
+    }
+    if (this.#state === "closing" && (this.#engine?.unsent !== true || this.#belowError !== undefined)) this.#release();
   }
 
   #release(): void {
-    const below = this.#below;
-    const engine = this.#engine;
-    this.#below = undefined;
-    this.#engine = undefined;
-    this.#open = false;
-    this.#options.timer.clear(this.#stepTimer);
-    this.#stepTimer = undefined;
+    if (this.#state === "closed") return;
+    this.#state = "closed";
+    this.#options.timer.clear(this.#timer);
+    this.#timer = undefined;
     this.#input.fill(0);
-    engine?.close();
-    below?.close();
+    this.#engine?.close();
+    this.#below.close();
+    this.#engine = undefined;
+    this.#options.onReleased?.();
   }
 
   #handshake(): void {
     const { host, secure } = this.#options;
+    this.#state = "handshake";
     const { createTLSEngine, onOpen, ...engineOptions } = secure(host);
     this.#engine = createTLSEngine({
       ...engineOptions,
       onOpen: (negotiated) => {
         this.#guard(() => {
           onOpen?.(negotiated);
-          this.#open = true;
-          this.#options.onWritable?.(this.#engine?.writable ?? 0);
+          this.#state = "open";
+          this.#options.onWritable?.(this.#writable);
         });
       },
       onReadable: () => {
         this.#guard(() => this.#options.onReadable?.(this.#engine?.readable ?? 0));
       },
       onWritable: () => {
-        this.#guard(() => this.#open && this.#options.onWritable?.(this.#engine?.writable ?? 0));
+        this.#guard(() => this.#state === "open" && this.#options.onWritable?.(this.#writable));
       },
       onDrainable: () => {
+        if (this.#state === "closing") this.#flush();
         this.#guard(() => this.#pumpOut());
       },
       onClose: () => {
@@ -173,12 +199,12 @@ export class TLSSocket implements Transport {
 
   /** One piece of work at a time, with a turn of the event loop in between: a handshake must not starve the watchdog. */
   #step(): void {
-    if (this.#engine === undefined || this.#stepTimer !== undefined) return;
+    if (this.#engine === undefined || this.#timer !== undefined || this.#isOver()) return;
     const more = this.#engine.step();
     this.#pumpOut();
-    if (!more || (this.#engine as TLSEngine | undefined) === undefined) return;
-    this.#stepTimer = this.#options.timer.set(() => {
-      this.#stepTimer = undefined;
+    if (!more || this.#isOver()) return;
+    this.#timer = this.#options.timer.set(() => {
+      this.#timer = undefined;
       this.#guard(() => {
         this.#step();
         this.#pumpIn();
@@ -191,7 +217,7 @@ export class TLSSocket implements Transport {
     if (this.#pumping) return;
     this.#pumping = true;
     try {
-      while (this.#below && this.#engine) {
+      while (this.#engine && !this.#isOver()) {
         if (this.#start === this.#end) {
           if (this.#belowReadable <= 0) {
             this.#feedEnd();
@@ -220,7 +246,7 @@ export class TLSSocket implements Transport {
   }
 
   #pumpOut(): void {
-    while (this.#below && this.#engine && this.#belowWritable > 0) {
+    while (this.#engine && this.#belowWritable > 0) {
       const count = this.#engine.drain(this.#output.subarray(0, Math.min(this.#belowWritable, CHUNK)));
       if (count === 0) break;
       this.#belowWritable = this.#below.write(this.#output.subarray(0, count));
@@ -229,24 +255,27 @@ export class TLSSocket implements Transport {
 
   /** Nothing that is thrown in a callback may reach the host: there it would restart the device. */
   #guard(body: () => unknown): void {
-    if (this.#below === undefined) return;
+    if (this.#isOver()) return;
     try {
       body();
     } catch (error) {
-      const code = this.#open ? "CONNECTION_LOST" : "TLS_HANDSHAKE_FAILED";
+      const code = this.#state === "open" ? "CONNECTION_LOST" : "TLS_HANDSHAKE_FAILED";
       this.#fail(toSealwireError(error, code, "The TLS connection failed."));
     }
   }
 
   #fail(error: SealwireError): void {
-    if (this.#below === undefined) return;
-    try {
-      // An alert that tells the server why.
-      this.#pumpOut();
-    } catch {
-      // It is being closed for a better reason already.
-    }
-    this.#release();
+    if (this.#isOver()) return;
+    // An alert that tells the server why may still have to leave.
+    this.#linger();
     this.#options.onError?.(error);
+  }
+
+  #isOver(): boolean {
+    return this.#state === "closing" || this.#state === "closed";
+  }
+
+  get #writable(): number {
+    return this.#state === "open" ? (this.#engine?.writable ?? 0) : 0;
   }
 }

@@ -33,6 +33,19 @@ describe("bytes", () => {
     strictEqual(lengthOfUTF8("\udc00"), 3);
   });
 
+  it("reads long text with longer characters at every place", () => {
+    const ascii = "0123456789abcdefghijklmnopq";
+    for (let length = 0; length <= ascii.length; length++) {
+      for (const character of ["", "é", "€", "𐍈"]) {
+        const text = ascii.slice(0, length) + character + ascii.slice(length);
+        const bytes = toUTF8(text);
+        strictEqual(fromUTF8(bytes), text);
+        strictEqual(fromUTF8(bytes, 0, length), ascii.slice(0, length));
+        if (character !== "") strictEqual(fromUTF8(bytes, 0, length + 1), undefined, text);
+      }
+    }
+  });
+
   it("refuses UTF-8 that is not well-formed", () => {
     const malformed = [
       "80",

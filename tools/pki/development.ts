@@ -10,7 +10,7 @@ import { isIP } from "node:net";
 import * as path from "node:path";
 import { CommandFailure, exitCodes } from "../failure.js";
 import { type Authority, issueAuthority, issueDevice, issueRoot, issueServer, type Validity } from "./certificates.js";
-import { createFile, createFolder, readFile, replaceFile } from "./files.js";
+import { createFile, createFolder, readFile, replaceFile } from "../files.js";
 import { exportPrivateKey, generateKeys, importKeys, type KeyPair } from "./keys.js";
 import { fromPEM, toPEM } from "./pem.js";
 import { issueRevocationList, readRevocationList } from "./revocation.js";

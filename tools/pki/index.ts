@@ -3,4 +3,5 @@ export * from "./certificates.js";
 export * from "./development.js";
 export * from "./keys.js";
 export * from "./pem.js";
+export * from "./pem-files.js";
 export * from "./revocation.js";

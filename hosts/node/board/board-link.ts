@@ -6,6 +6,7 @@
  * the process ends.
  */
 import { writeSync } from "node:fs";
+import { Worker } from "node:worker_threads";
 import type { PlatformEvent } from "../../../src/platform.js";
 
 /** What a firmware process tells its board. */
@@ -22,7 +23,16 @@ export interface BoardMessage {
 
 /** The pipe's file descriptor, after standard input, output, errors, and node's channel. */
 export const messageDescriptor = 4;
+/** Set in the firmware's process: the board's process identifier. */
 export const boardVariable = "SEALWIRE_BOARD";
+
+/** Kills the process when its parent is another than at the start: run by a thread of its own, it works while firmware hangs. */
+const orphanGuard = `
+  const parent = Number(process.env.SEALWIRE_BOARD);
+  setInterval(() => process.ppid === parent || process.kill(process.pid, "SIGKILL"), 250);
+`;
+/** Most wakes are shorter, and do not pay for the thread. */
+const orphanGuardDelay = 1000;
 
 export class BoardLink {
   #network: boolean | undefined;
@@ -30,6 +40,7 @@ export class BoardLink {
 
   constructor() {
     process.on("disconnect", () => process.exit());
+    setTimeout(() => new Worker(orphanGuard, { eval: true }).unref(), orphanGuardDelay).unref();
     process.on("message", ({ network }: BoardMessage) => {
       this.#network = network;
       this.#onNetwork?.(network);

@@ -158,7 +158,9 @@ class FirmwareProcess {
     stdio[messageDescriptor] = "pipe";
     const child = fork(runner, [firmware], {
       stdio,
-      env: { ...process.env, ...env, ...toEnvironment(settings), [boardVariable]: "1" },
+      // Not those of this process: they may load code that has no place on a device.
+      execArgv: ["--enable-source-maps"],
+      env: { ...process.env, ...env, ...toEnvironment(settings), [boardVariable]: String(process.pid) },
     });
     this.#child = child;
     for (const stream of [child.stdout, child.stderr]) onLines(stream!, (line) => onLog?.(line));

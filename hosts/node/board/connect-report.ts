@@ -20,6 +20,8 @@ export class ConnectReport {
   readonly #emit: (event: PlatformEvent) => void;
   #newest: NetworkConnection | undefined;
   #pending: Pending | undefined;
+  /** A row that is due is not lost when the firmware crashes. */
+  readonly #onExit = (): void => this.flush();
 
   constructor(network: SimulatedNetwork, emit: (event: PlatformEvent) => void) {
     this.#emit = emit;
@@ -42,6 +44,7 @@ export class ConnectReport {
       milliseconds: Math.round((performance.now() - this.#newest.statistics.startedAt) * 10) / 10,
       timeout: setTimeout(() => this.flush(), wait),
     };
+    process.once("exit", this.#onExit);
     if (!this.#newest.statistics.open) this.flush();
   }
 
@@ -51,6 +54,7 @@ export class ConnectReport {
     if (pending === undefined) return;
     this.#pending = undefined;
     clearTimeout(pending.timeout);
+    process.off("exit", this.#onExit);
     const { bytesOut, bytesIn } = pending.connection.statistics;
     const { protocol, resumed } = pending.connected;
     this.#emit({ event: "connect", protocol, resumed, bytesOut, bytesIn, milliseconds: pending.milliseconds });

@@ -31,7 +31,8 @@ export async function createCertificateRequest(options: CertificateRequestOption
     const names = dnsNames.map((value) => ({ type: "dns" as const, value }));
     const request = await x509.Pkcs10CertificateRequestGenerator.create(
       {
-        name: new x509.Name([{ CN: [commonName] }]).toJSON(),
+        // As an object: a plain string would be parsed, and quotes, commas or a leading # in it change the name.
+        name: new x509.Name([{ CN: [{ utf8String: commonName }] }]),
         keys: { privateKey, publicKey },
         signingAlgorithm: algorithm,
         extensions: names.length > 0 ? [new x509.SubjectAlternativeNameExtension(names)] : [],

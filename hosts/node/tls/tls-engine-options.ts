@@ -1,4 +1,5 @@
 /** Checks the options of a TLS engine and turns them into those of `node:tls`. */
+import { constants } from "node:crypto";
 import { isIP } from "node:net";
 import { type ConnectionOptions, createSecureContext, type SecureContext, type SecureContextOptions } from "node:tls";
 import { SealwireError } from "../../../src/errors.js";
@@ -62,6 +63,8 @@ export function checkTLSOptions(options: TLSEngineOptions): CheckedOptions {
         ciphers,
         minVersion: minimumVersion,
         maxVersion: maximumVersion,
+        // A new handshake inside the connection could bring another certificate, which nobody would verify.
+        secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
         ...clientCertificate(options),
       }),
       // Our own verification decides, before anything is written or read: see verify-path.ts.

@@ -48,9 +48,10 @@ export class NodeTLSEngine implements TLSEngine {
   #transportEnded = false;
   /** Everything that was fed is processed; what it leads to shows by the next turn. */
   #lastTurn = false;
-  /** `feed()` or `write()` took less than it was given. */
+  /** `feed()` took less than it was given. */
   #feedRefused = false;
-  #writeRefused = false;
+  /** Something was written since `onWritable` was due. */
+  #written = false;
   readonly #due = { scheduled: false, open: false, readable: false, writable: false, drainable: false };
 
   constructor(options: TLSEngineOptions) {
@@ -65,6 +66,10 @@ export class NodeTLSEngine implements TLSEngine {
       .on("session", (bytes: Buffer) => this.#attempt(() => this.#onSession(bytes)))
       .on("data", (bytes: Buffer) => this.#onPlaintext(bytes))
       .on("drain", () => this.#signalWritable())
+      .on("finish", () => {
+        this.#due.drainable = true;
+        this.#schedule();
+      })
       .on("end", () => {
         this.#peerClosed = true;
         this.#schedule();
@@ -108,6 +113,13 @@ export class NodeTLSEngine implements TLSEngine {
     return count;
   }
 
+  get unsent(): boolean {
+    if (this.#state === "closed") return false;
+    if (this.#ciphertext.byteLength > 0) return true;
+    if (this.#state === "failed") return false;
+    return this.#tls.writableLength > 0 || (this.#state === "ended" && !this.#tls.writableFinished);
+  }
+
   read(buffer: Uint8Array): number {
     const count = this.#plaintext.read(buffer);
     if (this.#plaintext.byteLength < plaintextInBound && this.#tls.isPaused()) this.#tls.resume();
@@ -123,7 +135,7 @@ export class NodeTLSEngine implements TLSEngine {
 
   write(plaintext: Uint8Array): number {
     const count = Math.min(plaintext.byteLength, this.writable);
-    this.#writeRefused = count < plaintext.byteLength;
+    this.#written = true;
     if (count > 0) this.#tls.write(Buffer.from(plaintext.subarray(0, count)));
     return count;
   }
@@ -177,6 +189,11 @@ export class NodeTLSEngine implements TLSEngine {
 
   /** Verifies the server. Nothing was handed to the caller yet, and nothing of the caller's was sent. */
   #onSecureConnect(): void {
+    if (this.#state !== "handshake")
+      throw new SealwireError(
+        "TLS_HANDSHAKE_FAILED",
+        "The server asked for another handshake (renegotiation), which is refused.",
+      );
     const protocol = this.#tls.getProtocol() as TLSVersion;
     const resumed = this.#tls.isSessionReused();
     const verified: Partial<Verified> = resumed
@@ -234,8 +251,8 @@ export class NodeTLSEngine implements TLSEngine {
   }
 
   #signalWritable(): void {
-    if (!this.#writeRefused || this.writable === 0) return;
-    this.#writeRefused = false;
+    if (!this.#written || this.writable < outBound / 2) return;
+    this.#written = false;
     this.#due.writable = true;
     this.#schedule();
   }

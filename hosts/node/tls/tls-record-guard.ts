@@ -30,23 +30,27 @@ export class RecordGuard {
       offset += skipped;
       while (this.#bodyLeft === 0 && offset < bytes.byteLength && this.#headerFilled < headerLength)
         this.#header[this.#headerFilled++] = bytes[offset++]!;
+      // Checked as far as it came: who does not speak TLS may not send five bytes.
+      if (this.#headerFilled > 0) this.#checkKind();
       if (this.#headerFilled < headerLength) continue;
-      this.#checkHeader();
-      this.#bodyLeft = (this.#header[3]! << 8) | this.#header[4]!;
+      this.#bodyLeft = this.#checkedLength();
       this.#headerFilled = 0;
     }
   }
 
-  #checkHeader(): void {
-    const [type, major, , high, low] = this.#header as unknown as [number, number, number, number, number];
-    if (type < changeCipherSpec || type > applicationData || major !== 3)
+  #checkKind(): void {
+    const [type, major] = this.#header as unknown as [number, number];
+    if (type < changeCipherSpec || type > applicationData || (this.#headerFilled > 1 && major !== 3))
       throw new SealwireError("TLS_HANDSHAKE_FAILED", "The peer does not speak TLS on this port.");
-    const length = (high << 8) | low;
-    const limit = this.#inputBuffer + expansion[this.protocol];
-    if (length > limit)
+  }
+
+  #checkedLength(): number {
+    const length = (this.#header[3]! << 8) | this.#header[4]!;
+    if (length > this.#inputBuffer + expansion[this.protocol])
       throw new SealwireError(
         "TLS_RECORD_TOO_LARGE",
         `The peer sent a TLS record of ${length} bytes; the input buffer holds ${this.#inputBuffer} bytes of plaintext.`,
       );
+    return length;
   }
 }

@@ -5,6 +5,9 @@
  * OpenSSL verifies the chain too, and what it refuses stays refused; only its word on dates is replaced by ours. Where it
  * complained of a date it may hide another complaint, so everything is checked here as if it had not looked at all.
  *
+ * OpenSSL does not try every path: of two certificates of one cross-signed authority it takes the first that was sent. A
+ * server that sends them in the other order is refused, as it is by other clients.
+ *
  * A trust anchor may be any authority, a root or an intermediate one; a server's own self-signed certificate counts as its
  * own authority when it is a trust anchor.
  */
@@ -70,7 +73,7 @@ export function verifyServer(
   if (leaf === undefined) throw new SealwireError("TLS_CERTIFICATE_UNTRUSTED", "The server sent no certificate.");
   const aboutDates = complaint !== undefined && dateComplaints.includes(complaint);
   const best = findPaths(leaf, others, policy.trustAnchors)
-    .map((path) => new PathCheck(path, policy, complaint === undefined))
+    .map((path) => new PathCheck(path, policy, !aboutDates))
     .sort((a, b) => b.rank - a.rank)[0];
   if (best === undefined) throw untrusted(leaf, others);
   if (best.problem !== undefined) throw best.problem;
@@ -85,6 +88,7 @@ const unsuitableComplaints = [
   "PATH_LENGTH_EXCEEDED",
   "CERT_REJECTED",
   "CERT_UNTRUSTED",
+  // What node has no name for: violated name constraints and policies, weak signatures.
   "UNSPECIFIED",
 ];
 
@@ -149,11 +153,11 @@ class PathCheck implements Verified {
   readonly #policy: VerificationPolicy;
   readonly #problems: SealwireError[] = [];
 
-  constructor(path: readonly Certificate[], policy: VerificationPolicy, openSSLAgrees: boolean) {
+  constructor(path: readonly Certificate[], policy: VerificationPolicy, openSSLSpokeOfAll: boolean) {
     this.#path = path;
     this.#policy = policy;
     this.chainNotAfter = Math.min(...path.map((certificate) => certificate.notAfter));
-    this.#checkUse(openSSLAgrees);
+    this.#checkUse(openSSLSpokeOfAll);
     this.#checkDates();
     this.#checkName();
     this.#checkRevocation();
@@ -166,7 +170,7 @@ class PathCheck implements Verified {
     this.#problems.push(new SealwireError(code, message));
   }
 
-  #checkUse(openSSLAgrees: boolean): void {
+  #checkUse(openSSLSpokeOfAll: boolean): void {
     const [leaf, ...issuers] = this.#path;
     const unsuitable = (what: string): void => this.#report("TLS_CERTIFICATE_UNSUITABLE", what);
     this.#path.forEach((certificate, index) => {
@@ -177,7 +181,7 @@ class PathCheck implements Verified {
       if (!isStrongKey(certificate.key)) unsuitable(`${who} has a key that is too weak.`);
       if (certificate.extendedKeyUsage !== undefined && !certificate.extendedKeyUsage.includes(oids.serverAuth))
         unsuitable(`${who} is not meant for servers (extended key usage).`);
-      const known = openSSLAgrees ? [...checkedHere, ...checkedByOpenSSL] : checkedHere;
+      const known = openSSLSpokeOfAll ? [...checkedHere, ...checkedByOpenSSL] : checkedHere;
       const unknown = certificate.critical.find((id) => !known.includes(id));
       if (unknown !== undefined) unsuitable(`${who} has a critical extension that is not supported (${unknown}).`);
     });

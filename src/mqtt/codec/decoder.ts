@@ -43,9 +43,9 @@ export class Decoder<Message> {
   message: Inbound | undefined;
 
   readonly #options: DecoderOptions<Message>;
-  readonly #window: Uint8Array;
+  readonly #window: Uint8Array<ArrayBuffer>;
   readonly #reader: Reader;
-  #bytes: Uint8Array;
+  #bytes: Uint8Array<ArrayBuffer>;
   #start = 0;
   #end = 0;
   /** Bytes that must be there, counted from `#start`, before a look at them is worth while. */
@@ -96,12 +96,18 @@ export class Decoder<Message> {
   /** Moves `count` bytes of payload out of the window. There must be as many. */
   take(target: Uint8Array, count: number): void {
     const start = this.#start;
-    const bytes = this.#bytes;
-    // A copy by hand beats a view of a few bytes.
-    if (count < 32) for (let i = 0; i < count; i++) target[i] = bytes[start + i]!;
-    else target.set(start === 0 && count === bytes.byteLength ? bytes : bytes.subarray(start, start + count));
+    target.set(this.#bytes.subarray(start, start + count));
     this.#start = start + count;
     this.#need = 2;
+  }
+
+  /** As {@link take}, into a buffer of its own. */
+  slice(count: number): ArrayBuffer {
+    const start = this.#start;
+    const { buffer, byteOffset } = this.#bytes;
+    this.#start = start + count;
+    this.#need = 2;
+    return buffer.slice(byteOffset + start, byteOffset + start + count);
   }
 
   /** Passes over payload in the window. @returns the number of bytes passed over, at most `count` */
@@ -110,6 +116,12 @@ export class Decoder<Message> {
     this.#start += skipped;
     this.#need = 2;
     return skipped;
+  }
+
+  /** Forgets the bytes in the window. */
+  drop(): void {
+    this.#start = this.#end = 0;
+    this.#need = 2;
   }
 
   /**

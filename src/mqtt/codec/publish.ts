@@ -1,37 +1,36 @@
 /** Writes the header of a PUBLISH in place: the packet that is sent most. */
-import { writeUTF8 } from "../../bytes.js";
+import { toUTF8, writeUTF8 } from "../../bytes.js";
 import { checkTopicName } from "./topic.js";
 import { lengthOfVariableInteger, writeVariableInteger } from "./writer.js";
 
 /** Topic names up to this length are kept as bytes while they are published to again and again. */
 const REMEMBERED_TOPIC = 256;
 
-const EMPTY = new Uint8Array(0);
-
-/** A topic name that is checked, measured and encoded once for all messages in a row that have it. */
+/**
+ * The topic name of the present message. For messages in a row that have the same one, it is checked once, and encoded once from the second on: a
+ * topic that changes with each message costs no memory.
+ */
 export class OutboundTopic {
   #text = "";
-  #bytes = EMPTY;
+  #bytes: Uint8Array | undefined;
   /** In UTF-8, in bytes. */
   byteLength = 0;
 
   /** @throws SealwireError `INVALID_ARGUMENT` when it is no topic name; the topic before is kept then */
   set(text: string): void {
-    if (text === this.#text && typeof text === "string") return;
-    const byteLength = checkTopicName(text, "The option topic");
-    if (byteLength <= REMEMBERED_TOPIC) {
-      const bytes = new Uint8Array(byteLength);
-      writeUTF8(text, bytes, 0);
-      this.#bytes = bytes;
-    } else this.#bytes = EMPTY;
+    if (text === this.#text && text !== "") {
+      if (!this.#bytes && this.byteLength <= REMEMBERED_TOPIC) this.#bytes = toUTF8(text);
+      return;
+    }
+    this.byteLength = checkTopicName(text, "The option topic");
     this.#text = text;
-    this.byteLength = byteLength;
+    this.#bytes = undefined;
   }
 
   /** The empty topic name that goes with a topic alias (MQTT 5.0 section 3.3.2.1). */
   clear(): void {
     this.#text = "";
-    this.#bytes = EMPTY;
+    this.#bytes = undefined;
     this.byteLength = 0;
   }
 
@@ -41,7 +40,7 @@ export class OutboundTopic {
     target[offset] = byteLength >> 8;
     target[offset + 1] = byteLength & 0xff;
     offset += 2;
-    if (byteLength <= REMEMBERED_TOPIC) target.set(this.#bytes, offset);
+    if (this.#bytes) target.set(this.#bytes, offset);
     else writeUTF8(this.#text, target, offset);
     return offset + byteLength;
   }

@@ -1,12 +1,14 @@
 import { deepEqual, equal, match, notEqual, ok, rejects } from "node:assert/strict";
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Board, type BoardEvent, type BoardExit } from "../../../hosts/node/index.js";
-import { SealwireError } from "../../../src/errors.js";
+import type { SealwireError } from "../../../src/errors.js";
+import { until } from "./support/tls.js";
 
 const firmware = fileURLToPath(new URL("./firmware/probe.js", import.meta.url));
 const patience = 8000;
@@ -47,10 +49,10 @@ describe("node host: board", () => {
     equal(boot["wakeCause"], "power");
     equal(boot["boots"], 1);
     equal(board.running, true);
+    await until(() => logs.includes("a line"), "a line");
     await board.powerCut();
     equal(board.running, false);
     deepEqual(exits, [{ reason: "power" }]);
-    ok(logs.includes("a line"));
   });
 
   it("wakes from deep sleep in a new process, with retained memory, storage and MAC address", async () => {
@@ -132,6 +134,34 @@ describe("node host: board", () => {
     await board.powerCut();
     equal(board.running, false);
   });
+
+  for (const [title, probe, awaited] of [
+    ["ends with its board, even when that is killed", "", "boot"],
+    ["ends with its board even when it hangs", "hang-later", "hanging"],
+  ] as const)
+    it(title, async () => {
+      create("");
+      const script = fileURLToPath(new URL("./firmware/board-parent.js", import.meta.url));
+      const parent = spawn(process.execPath, [script, folder, firmware, probe, awaited], {
+        stdio: ["ignore", "pipe", "inherit"],
+      });
+      const text = await new Promise<string>((resolve) =>
+        parent.stdout.once("data", (bytes: Buffer) => resolve(bytes.toString())),
+      );
+      const pid = Number(text);
+      const isThere = (): boolean => {
+        try {
+          // A zombie that nobody waits for has ended too.
+          return !/^State:\tZ/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+        } catch {
+          return false;
+        }
+      };
+      if (!existsSync("/proc/self/status")) return;
+      equal(isThere(), true);
+      parent.kill("SIGKILL");
+      await until(() => !isThere(), "the end of the firmware", patience);
+    });
 
   it("gives up waiting with a sentence that says for what", async () => {
     await create("").powerOn();

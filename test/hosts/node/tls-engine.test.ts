@@ -1,7 +1,7 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import type { TLSSessionData, TLSVersion } from "../../../src/platform.js";
 import { type Issued, issue } from "./support/pki.js";
-import { at, startClient, startServer, type TestServer, until } from "./support/tls.js";
+import { at, closeServers, startClient, startServer, type TestServer, until } from "./support/tls.js";
 
 const versions: readonly TLSVersion[] = ["TLSv1.2", "TLSv1.3"];
 
@@ -17,7 +17,7 @@ describe("node host: TLS engine", () => {
     leaf = await issue({ name: "server", issuer: intermediate, dns: ["localhost"], ip: ["127.0.0.1"] });
     server = await startServer({ ALPNProtocols: ["mqtt"] }, [leaf, intermediate]);
   });
-  after(() => server.close());
+  after(closeServers);
 
   const options = () => ({ trustAnchors: [root.der], serverName: "localhost", time: at(Date.now()) });
 
@@ -111,6 +111,25 @@ describe("node host: TLS engine", () => {
         client.close();
       });
 
+      it("holds no more than its bound while nobody reads, and loses nothing", async () => {
+        const before = server.sockets.length;
+        const client = startClient(server.port, { ...options(), ...range });
+        await client.opened;
+        await until(() => server.sockets.length > before, "the server");
+        client.holding = true;
+        const message = Buffer.alloc(1 << 20, "0123456789abc");
+        server.sockets.at(-1)!.write(message);
+        await new Promise((resolve) => setTimeout(resolve, 60));
+        const waiting = client.engine.readable;
+        ok(waiting > 0 && waiting <= 32_768, `${waiting} bytes wait to be read`);
+        client.holding = false;
+        const buffer = new Uint8Array(16_384);
+        const first = Buffer.from(buffer.subarray(0, client.engine.read(buffer))).toString();
+        await client.until(() => first.length + client.text().length === message.byteLength, "all of it");
+        equal(first + client.text(), message.toString());
+        client.close();
+      });
+
       it("says goodbye with end(), and reports the goodbye of the peer after what it sent before", async () => {
         const client = startClient(server.port, { ...options(), ...range });
         await client.opened;
@@ -134,6 +153,19 @@ describe("node host: TLS engine", () => {
         ok(other.callbacks.lastIndexOf("readable") < other.callbacks.indexOf("close"));
         deepEqual(other.errors, []);
         other.close();
+      });
+
+      it("hands out everything that was written in one turn, and the goodbye, before it says that nothing is unsent", async () => {
+        const client = startClient(server.port, { ...options(), ...range });
+        await client.opened;
+        for (let i = 0; i < 5; i++) client.engine.write(Buffer.from(`one ${i} `));
+        client.engine.end();
+        equal(client.engine.unsent, true);
+        await client.until(() => !client.engine.unsent, "the end of sending");
+        ok(client.callbacks.at(-1) === "drainable" || client.callbacks.at(-1) === "close");
+        client.close();
+        await until(() => server.sockets.at(-1)!.readableEnded, "close_notify at the server");
+        equal(server.received.slice(-5).join("").slice(-30), "one 0 one 1 one 2 one 3 one 4 ");
       });
 
       it("reports a peer that leaves without close_notify", async () => {

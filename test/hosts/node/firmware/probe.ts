@@ -13,6 +13,7 @@ platform.observe?.({
   event: "boot",
   wakeCause: platform.wakeCause,
   boots,
+  pid: process.pid,
   mac: Buffer.from(platform.mac()).toString("hex"),
   retained: Buffer.from(retained.subarray(0, 8)).toString("hex"),
   networkUp: platform.network?.up,
@@ -47,6 +48,10 @@ switch (action) {
     break;
   case "exit":
     process.exit(0);
+  case "hang-later":
+    await delay(1500);
+    platform.observe?.({ event: "hanging" });
+    for (;;);
   case "hang":
     platform.observe?.({ event: "hanging" });
     for (;;);

@@ -15,6 +15,13 @@ export interface TestServer {
   close(): Promise<void>;
 }
 
+const servers = new Set<TestServer>();
+
+/** Closes every server that a test left open. */
+export async function closeServers(): Promise<void> {
+  await Promise.all([...servers].map((server) => server.close()));
+}
+
 /** A server that answers every message with `echo:` and the message. */
 export async function startServer(options: TlsOptions, chain?: readonly Issued[]): Promise<TestServer> {
   const received: string[] = [];
@@ -35,15 +42,18 @@ export async function startServer(options: TlsOptions, chain?: readonly Issued[]
     socket.on("error", () => undefined);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return {
+  const started: TestServer = {
     port: (server.address() as AddressInfo).port,
     received,
     sockets,
     close: () => {
+      servers.delete(started);
       for (const socket of raw) socket.destroy();
       return new Promise((resolve) => server.close(() => resolve()));
     },
   };
+  servers.add(started);
+  return started;
 }
 
 /** Changes what comes from the server before the engine is fed. */
@@ -54,7 +64,11 @@ export interface Client {
   readonly sessions: TLSSessionData[];
   readonly errors: SealwireError[];
   readonly callbacks: string[];
+  /** While true nothing is read. */
+  holding: boolean;
   text(): string;
+  /** The last piece of ciphertext that was drained. */
+  lastSent(): Uint8Array;
   /** Resolves at onOpen, rejects at onError. */
   readonly opened: Promise<TLSNegotiated>;
   /** Resolves at onError. */
@@ -72,6 +86,7 @@ export function startClient(port: number, options: Options, tamper?: Tamper, pie
   const errors: SealwireError[] = [];
   const callbacks: string[] = [];
   let text = "";
+  let sent = new Uint8Array(0);
   const buffer = new Uint8Array(piece);
   const socket = connect(port, "127.0.0.1");
   let waiting: Buffer[] = [];
@@ -99,7 +114,7 @@ export function startClient(port: number, options: Options, tamper?: Tamper, pie
   };
   const drain = (): void => {
     for (let count = engine.drain(buffer); count > 0; count = engine.drain(buffer))
-      socket.write(Buffer.from(buffer.subarray(0, count)));
+      socket.write((sent = buffer.slice(0, count)));
   };
   const engine: TLSEngine = new NodeTLSEngine({
     ...options,
@@ -109,6 +124,7 @@ export function startClient(port: number, options: Options, tamper?: Tamper, pie
     },
     onReadable: () => {
       callbacks.push("readable");
+      if (client.holding) return;
       for (let count = engine.read(buffer); count > 0; count = engine.read(buffer))
         text += Buffer.from(buffer.subarray(0, count)).toString("latin1");
       pump();
@@ -141,12 +157,14 @@ export function startClient(port: number, options: Options, tamper?: Tamper, pie
     pump();
   });
   socket.on("end", () => engine.feedEnd());
-  return {
+  const client: Client = {
+    holding: false,
     engine,
     sessions,
     errors,
     callbacks,
     text: () => text,
+    lastSent: () => sent,
     opened,
     failed,
     closedByPeer,
@@ -157,6 +175,7 @@ export function startClient(port: number, options: Options, tamper?: Tamper, pie
       socket.destroy();
     },
   };
+  return client;
 }
 
 /** Waits until something holds, at most two seconds. */

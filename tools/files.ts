@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { CommandFailure, exitCodes, reasonOf } from "../failure.js";
+import { CommandFailure, exitCodes, reasonOf } from "./failure.js";
 
 /** The text of a file, or `undefined` when it does not exist. */
 export function readFile(file: string): string | undefined {
@@ -15,8 +15,8 @@ export function readFile(file: string): string | undefined {
 }
 
 /** Writes a file that nobody sees half written; the last of several writers wins. */
-export function replaceFile(file: string, text: string, mode = 0o644): void {
-  write(file, text, mode, (temporary) => {
+export function replaceFile(file: string, content: string | Uint8Array, mode = 0o644): void {
+  write(file, content, mode, (temporary) => {
     fs.renameSync(temporary, file);
   });
 }
@@ -45,12 +45,12 @@ export function createFolder(folder: string, mode = 0o755): void {
   }
 }
 
-function write(file: string, text: string, mode: number, publish: (temporary: string) => void): void {
+function write(file: string, content: string | Uint8Array, mode: number, publish: (temporary: string) => void): void {
   const temporary = path.join(path.dirname(file), `.${path.basename(file)}.${randomBytes(6).toString("hex")}`);
   try {
     const descriptor = fs.openSync(temporary, "wx", mode);
     try {
-      fs.writeFileSync(descriptor, text);
+      fs.writeFileSync(descriptor, content);
       fs.fsyncSync(descriptor);
     } finally {
       fs.closeSync(descriptor);

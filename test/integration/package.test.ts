@@ -1,0 +1,88 @@
+/** The packed tarball, unpacked where `npm install` would put it, works without the rest of the repository. */
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { temporaryFolder } from "../tools/support/temporary-folder.js";
+
+const root = resolve(fileURLToPath(import.meta.url), "../../../..");
+
+interface Manifest {
+  readonly dependencies: Record<string, string>;
+  readonly exports: Record<string, string>;
+  readonly bin: { readonly sealwire: string };
+}
+
+describe("The package", function () {
+  this.timeout(60_000);
+  const folder = temporaryFolder();
+  let installed: string;
+  let manifest: Manifest;
+
+  before(() => {
+    const packed = execFileSync("npm", ["pack", "--ignore-scripts", "--json", "--pack-destination", folder.join()], {
+      cwd: root,
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+    const [{ filename }] = JSON.parse(packed) as [{ filename: string }];
+    installed = folder.join("app", "node_modules", "sealwire");
+    mkdirSync(installed, { recursive: true });
+    execFileSync("tar", ["-xzf", folder.join(filename), "-C", installed, "--strip-components=1"]);
+    manifest = JSON.parse(readFileSync(join(installed, "package.json"), "utf8")) as Manifest;
+    // What npm would install beside it: the dependencies, with theirs, and no development dependency of ours.
+    const wanted = new Set<string>();
+    const add = (name: string): void => {
+      if (wanted.has(name)) return;
+      wanted.add(name);
+      const { dependencies = {} } = JSON.parse(
+        readFileSync(join(root, "node_modules", name, "package.json"), "utf8"),
+      ) as Partial<Manifest>;
+      Object.keys(dependencies).forEach(add);
+    };
+    Object.keys(manifest.dependencies).forEach(add);
+    for (const name of wanted) {
+      const link = folder.join("app", "node_modules", name);
+      mkdirSync(resolve(link, ".."), { recursive: true });
+      symlinkSync(join(root, "node_modules", name), link);
+    }
+  });
+
+  const node = (...parameters: string[]): string =>
+    execFileSync(process.execPath, parameters, {
+      cwd: folder.join("app"),
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+
+  it("gives every entry of its exports", () => {
+    const entries = Object.keys(manifest.exports).filter((entry) => !entry.endsWith(".json"));
+    assert.ok(entries.length >= 8);
+    const script = entries
+      .map((entry) => `await import(${JSON.stringify(entry.replace(".", "sealwire"))});`)
+      .join("\n");
+    node("--input-type=module", "--eval", script);
+  });
+
+  it("holds the sources and the manifest for firmware builds", () => {
+    assert.ok(readdirSync(join(installed, "src")).includes("device.ts"));
+    assert.ok(readdirSync(installed).includes("manifest.json"));
+  });
+
+  it("holds no test, no key and no build information", () => {
+    const files = readdirSync(installed, { recursive: true, encoding: "utf8" });
+    const unwanted = files.filter((name) => /(^|\/)test\/|\.tsbuildinfo$|\.key$|certs\/dev|\.test\./.test(name));
+    assert.deepEqual(unwanted, []);
+  });
+
+  it("runs the main job", () => {
+    const result = JSON.parse(node(join(installed, manifest.bin.sealwire), "simulate", "--json")) as {
+      connects: { resumed: boolean }[];
+    };
+    assert.deepEqual(
+      result.connects.map(({ resumed }) => resumed),
+      [false, true, true, true],
+    );
+  });
+});

@@ -1,0 +1,48 @@
+/** Runs the real command in a process of its own. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+
+const main = fileURLToPath(new URL("../../../tools/main.js", import.meta.url));
+
+export interface CommandResult {
+  readonly exitCode: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface RunningCommand {
+  readonly child: ChildProcess;
+  /** What it printed so far. */
+  readonly output: () => { readonly stdout: string; readonly stderr: string };
+  readonly result: Promise<CommandResult>;
+}
+
+const running = new Set<ChildProcess>();
+
+/** @param environment variables beside those of this process; `undefined` takes one away */
+export function startCommand(args: readonly string[], environment: NodeJS.ProcessEnv = {}): RunningCommand {
+  const child = spawn(process.execPath, [main, ...args], {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, NODE_OPTIONS: undefined, DEBUG: undefined, ...environment },
+  });
+  running.add(child);
+  child.once("close", () => running.delete(child));
+  let stdout = "";
+  let stderr = "";
+  child.stdout.on("data", (chunk) => (stdout += String(chunk)));
+  child.stderr.on("data", (chunk) => (stderr += String(chunk)));
+  return {
+    child,
+    output: () => ({ stdout, stderr }),
+    result: new Promise((resolve) => child.once("close", (exitCode) => resolve({ exitCode, stdout, stderr }))),
+  };
+}
+
+/** Ends those that a failed test left running. */
+export function killCommands(): void {
+  for (const child of running) child.kill("SIGKILL");
+}
+
+export function runCommand(args: readonly string[], environment?: NodeJS.ProcessEnv): Promise<CommandResult> {
+  return startCommand(args, environment).result;
+}

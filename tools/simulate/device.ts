@@ -1,0 +1,122 @@
+/** The device of the story: a board with firmware, provisioned for the broker, and a subscriber that watches what it sends. */
+import { fileURLToPath } from "node:url";
+import { Board, type BoardEvent, createPlatform } from "../../hosts/node/index.js";
+import { toHex } from "../../src/bytes.js";
+import { clientIdentifier } from "../../src/identity/index.js";
+import type { Alarm } from "../alarm.js";
+import { loopback, type TLSVersionRange } from "../brokers/index.js";
+import { claimFolder } from "../claim.js";
+import type { Cleanup } from "../cleanup.js";
+import { CommandFailure, exitCodes } from "../failure.js";
+import { createFolder } from "../files.js";
+import { shownPath } from "../paths.js";
+import { type Connect, type ConnectReason, newestConnection, observeConnect } from "./connects.js";
+import type { Narrator } from "./narrator.js";
+import { provision } from "./provision.js";
+import type { Readings } from "./readings.js";
+import type { Setting } from "./setting.js";
+import { Subscriber } from "./subscriber.js";
+import type { TapConnection } from "./tap.js";
+
+export interface SimulatedDeviceOptions {
+  readonly setting: Setting;
+  readonly versions: TLSVersionRange;
+  /** Where the device keeps what outlives its process; a temporary folder when `undefined`. */
+  readonly folder: string | undefined;
+  readonly readings: Readings;
+  readonly cleanup: Cleanup;
+  readonly alarm: Alarm;
+  readonly narrator: Narrator;
+  readonly onLog: (line: string) => void;
+}
+
+const firmware = new URL("../../examples/telemetry/main.js", import.meta.url);
+
+export class SimulatedDevice {
+  /** Name of the firmware. */
+  static readonly firmware = "examples/telemetry";
+  readonly board: Board;
+  readonly #setting: Setting;
+  /** The connection through the tap that was the newest when the device reported a connect. */
+  readonly #connections = new WeakMap<BoardEvent, TapConnection>();
+
+  private constructor(setting: Setting, board: (onEvent: (event: BoardEvent) => void) => Board, readings: Readings) {
+    this.#setting = setting;
+    this.board = board((event) => {
+      if (event.event === "connect") {
+        const connection = newestConnection(setting.tap);
+        if (connection) this.#connections.set(event, connection);
+      }
+      readings.deviceSays(event);
+    });
+  }
+
+  /** Provisions it and lets the subscriber watch. Its power is still off. */
+  static async prepare(options: SimulatedDeviceOptions): Promise<SimulatedDevice> {
+    const { setting, cleanup, alarm, narrator, readings, onLog } = options;
+    const { broker, tap, trustAnchors, revocationLists } = setting;
+    const folder = options.folder ?? cleanup.temporaryFolder("sealwire-device-");
+    createFolder(folder, 0o700);
+    cleanup.add(claimFolder(folder));
+    const mac = createPlatform({ folder }).mac();
+    const identifier = clientIdentifier(mac);
+    const credentials = await setting.credentials(identifier);
+    provision({
+      folder,
+      broker: { host: broker.host, port: tap?.port ?? broker.port },
+      trustAnchors,
+      revocationLists,
+      credentials,
+      versions: options.versions,
+    });
+    narrator.fact("Device", `${identifier}, from its MAC address ${toHex(mac)}, in ${shownPath(folder)}`);
+    const observer = `${identifier}observer`;
+    const subscriber = await Subscriber.connect({
+      address: broker.address,
+      port: broker.port,
+      host: broker.host,
+      trustAnchors,
+      credentials: await setting.credentials(observer),
+      clientIdentifier: observer,
+      topicFilter: `${identifier}/telemetry`,
+      onMessage: (_topic, payload) => readings.subscriberGot(payload),
+      onLost: (reason) =>
+        alarm.ring(
+          new CommandFailure(exitCodes.environment, "CONNECTION_LOST", `The subscriber lost the broker: ${reason}.`),
+        ),
+    });
+    cleanup.add(() => subscriber.close());
+    const device = new SimulatedDevice(
+      setting,
+      (onEvent) =>
+        new Board({
+          folder,
+          firmware: fileURLToPath(firmware),
+          // The device finds the tap under the broker's name.
+          ...(tap && { hosts: { [broker.host]: loopback } }),
+          onLog: (line) => onLog(`device: ${line}`),
+          onEvent,
+          onExit: ({ reason, error }) => {
+            readings.deviceStarts();
+            if (reason === "crash" || reason === "ended")
+              alarm.ring(
+                new CommandFailure(
+                  exitCodes.failed,
+                  error?.code ?? "INVALID_STATE",
+                  `The firmware crashed: ${error?.message ?? "it ended by itself."}`,
+                  { cause: error },
+                ),
+              );
+          },
+        }),
+      readings,
+    );
+    cleanup.add(() => device.board.off());
+    return device;
+  }
+
+  /** Puts a connect that the device reports beside what network and broker saw. */
+  observe(reason: ConnectReason, event: BoardEvent): Promise<Connect> {
+    return observeConnect(reason, event, this.#connections.get(event), this.#setting.broker);
+  }
+}

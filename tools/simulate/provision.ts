@@ -1,0 +1,35 @@
+/** Gives a simulated device what a real one is given at the factory. */
+import * as path from "node:path";
+import { encodeProvisioningRecord } from "../../src/vault/index.js";
+import type { TLSVersionRange } from "../brokers/index.js";
+import { replaceFile } from "../files.js";
+import type { Credentials } from "../pki/index.js";
+
+export interface Provisioning {
+  /** The device's folder. */
+  readonly folder: string;
+  /** The name in the broker's certificate, and the port at which the device reaches it. */
+  readonly broker: { readonly host: string; readonly port: number };
+  /** DER certificates that the broker's must chain to. */
+  readonly trustAnchors: readonly Uint8Array[];
+  /** With lists, the broker's whole chain is checked against them. DER. */
+  readonly revocationLists?: readonly Uint8Array[] | undefined;
+  readonly credentials: Credentials;
+  readonly versions: TLSVersionRange;
+}
+
+/** Writes the provisioning record into the device's folder. */
+export function provision(options: Provisioning): void {
+  const { folder, broker, trustAnchors, revocationLists, credentials, versions } = options;
+  const record = encodeProvisioningRecord({
+    broker,
+    trustAnchors,
+    revocationLists,
+    revocation: revocationLists ? "chain" : "off",
+    certificateChain: credentials.certificateChain,
+    privateKey: credentials.privateKey,
+    tls: { minimumVersion: versions.minimum, maximumVersion: versions.maximum },
+  });
+  replaceFile(path.join(folder, "provisioning.bin"), record, 0o600);
+  record.fill(0);
+}
