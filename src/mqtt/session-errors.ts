@@ -16,3 +16,12 @@ export function publicationRefused(reasonCode: number): SealwireError {
 export function closed(): SealwireError {
   return new SealwireError("CLOSED", "The session is closed.");
 }
+
+/** @param name of a packet that ends the other QoS's exchange */
+export function wrongPacket(name: string): SealwireError {
+  return new SealwireError(
+    "MQTT_PROTOCOL_ERROR",
+    `The server answered a publication with ${name}, which is not of its QoS.`,
+    { reasonCode: 0x82 },
+  );
+}

@@ -8,7 +8,7 @@ import { PayloadStream } from "./payload-stream.js";
 import { HEAD, PublishWriter } from "./publish-writer.js";
 import { costOf, createPublication, reopenSource } from "./publication.js";
 import type { SessionCore } from "./session-core.js";
-import { closed, expired, publicationRefused } from "./session-errors.js";
+import { closed, expired, publicationRefused, wrongPacket } from "./session-errors.js";
 import type { PayloadSource, PublishOptions } from "./session-types.js";
 
 /** Publications with QoS 0 that leave at once all share one promise. */
@@ -157,7 +157,7 @@ export class Outbound {
     // Of a message that was dropped meanwhile.
     if (!message?.sent) return;
     if (message.qos !== 1) {
-      this.#wrongPacket("PUBACK");
+      this.#core.fail(wrongPacket("PUBACK"));
       return;
     }
     this.#settle(message, reasonCode < 0x80 ? undefined : publicationRefused(reasonCode));
@@ -174,7 +174,7 @@ export class Outbound {
       return;
     }
     if (message.qos !== 2) {
-      this.#wrongPacket("PUBREC");
+      core.fail(wrongPacket("PUBREC"));
       return;
     }
     if (reasonCode >= 0x80) {
@@ -262,8 +262,14 @@ export class Outbound {
       this.#stream = this.#open(message, head, payload);
       return true;
     } catch (error) {
-      this.#discard(message, toSealwireError(error, "INVALID_ARGUMENT", "The message cannot be sent."));
-      return true;
+      const failure = toSealwireError(error, "STORAGE_FAILED", "The storage failed.");
+      if (failure.code !== "STORAGE_FAILED") {
+        this.#discard(message, failure);
+        return true;
+      }
+      // It may be readable again later; what comes after it must not overtake it.
+      this.#core.fail(failure);
+      return false;
     }
   }
 
@@ -386,14 +392,5 @@ export class Outbound {
     if (2 * this.outbox.bytes > settings.queueBytes) return;
     this.#refused = false;
     this.#core.call(() => settings.onDrain?.());
-  }
-
-  #wrongPacket(name: string): void {
-    this.#core.fail(
-      new SealwireError(
-        "MQTT_PROTOCOL_ERROR",
-        `The server answered a publication with ${name}, which is not of its QoS.`,
-      ),
-    );
   }
 }

@@ -199,7 +199,10 @@ export interface SessionOptions {
 
   // Bounds
   readonly queue?: QueueOptions | undefined;
-  /** Publications with QoS > 0 that may be unacknowledged at a time, if the server allows as many. 20 when left out. */
+  /**
+   * Publications with QoS > 0 that may be unacknowledged at a time, if the server allows as many. 20 when left out: over 3.1.1, where a server
+   * cannot say how many it takes, Mosquitto 2.0.11 drops QoS 2 messages beyond 20 without a word.
+   */
   readonly window?: number | undefined;
   /**
    * Inbound messages with QoS > 0 that may be unacknowledged at a time: announced in MQTT 5.0; a server that exceeds it in either

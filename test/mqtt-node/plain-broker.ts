@@ -42,6 +42,7 @@ export class PlainMosquitto implements PlainBroker {
       "persistence true",
       `persistence_location ${this.#folder}/`,
       "max_queued_messages 0",
+      "set_tcp_nodelay true",
       ...(process.getuid?.() === 0 ? ["user root"] : []),
     ];
     writeFileSync(configuration, lines.join("\n") + "\n");

@@ -1,5 +1,6 @@
 /** Stands between a device and a broker, and cuts each connection after a number of bytes. */
 import * as net from "node:net";
+import type { Watched } from "./broker-conduct.js";
 
 export class CuttingProxy {
   /** Connections that were cut. */
@@ -10,9 +11,10 @@ export class CuttingProxy {
   /**
    * @param target port of the broker
    * @param budget gives, for each new connection, the bytes of both directions together that get through; `undefined`: all
+   * @param watch told of the bytes that do
    */
-  constructor(target: number, budget: () => number | undefined) {
-    this.#server = net.createServer({ noDelay: true }, (device) => this.#accept(device, target, budget()));
+  constructor(target: number, budget: () => number | undefined, watch: () => Watched) {
+    this.#server = net.createServer({ noDelay: true }, (device) => this.#accept(device, target, budget(), watch()));
   }
 
   /** 0 until it was started. */
@@ -32,7 +34,7 @@ export class CuttingProxy {
     return new Promise((resolve) => this.#server.close(() => resolve()));
   }
 
-  #accept(device: net.Socket, target: number, budget: number | undefined): void {
+  #accept(device: net.Socket, target: number, budget: number | undefined, watched: Watched): void {
     const broker = net.connect({ host: "127.0.0.1", port: target, noDelay: true });
     let left = budget ?? Number.POSITIVE_INFINITY;
     let over = false;
@@ -49,11 +51,12 @@ export class CuttingProxy {
       socket.on("error", end);
       socket.on("close", end);
     }
-    const pass = (from: net.Socket, to: net.Socket): void => {
+    const pass = (from: net.Socket, to: net.Socket, observe: (bytes: Buffer) => void): void => {
       from.on("data", (bytes) => {
         if (over) return;
         const part = bytes.subarray(0, left);
         left -= part.byteLength;
+        observe(part);
         // The last bytes arrive, and nothing behind them: in the middle of a packet as often as not.
         if (left > 0) to.write(part);
         else {
@@ -63,7 +66,7 @@ export class CuttingProxy {
         }
       });
     };
-    pass(device, broker);
-    pass(broker, device);
+    pass(device, broker, (bytes) => watched.fromDevice(bytes));
+    pass(broker, device, (bytes) => watched.fromBroker(bytes));
   }
 }

@@ -39,6 +39,7 @@ export class InboundLedger {
   #mark = 0;
   /** Automatic mode: the one message that the last crash may have caught in its handling. */
   #caught = 0;
+  readonly #excused = new Set<number>();
 
   constructor(violations: Violations, manual: boolean) {
     this.#violations = violations;
@@ -75,6 +76,16 @@ export class InboundLedger {
     this.#mark = mark;
     this.#caught = lane.last > mark ? lane.last : 0;
     for (const number of lane.open.keys()) if (number <= mark) lane.open.delete(number);
+  }
+
+  /** The broker has sent a message again when it must not, so that it comes as a new one. */
+  excuse({ qos, number }: Numbered): void {
+    if (qos === 2) this.#excused.add(number);
+  }
+
+  /** Messages that were excused. */
+  get excused(): number {
+    return this.#excused.size;
   }
 
   /** The application is called with a message. */
@@ -127,6 +138,7 @@ export class InboundLedger {
 
   /** QoS 2: handed out again only after a crash, and only while its handling was not stored. */
   #checkRepeat(name: string, number: number, lane: Lane): void {
+    if (this.#excused.has(number)) return;
     if (number <= this.#mark) this.#violations.add(`${name} was handed out again, though it was stored as handled.`);
     else if (lane.open.get(number) === this.#life) this.#violations.add(`${name} was handed out twice in one life.`);
     else if (!this.#manual && number !== this.#caught)

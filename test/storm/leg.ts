@@ -7,6 +7,8 @@ import type { Violations } from "./violations.js";
 
 export interface LegResult {
   readonly name: string;
+  /** Whether the broker is a real one. */
+  readonly real: boolean;
   readonly outbound: Readonly<Record<1 | 2, OutboundCounts>>;
   readonly inbound: Readonly<Record<1 | 2, InboundCounts>>;
   /** Connections that the broker accepted. */
@@ -19,6 +21,8 @@ export interface LegResult {
   readonly struck: Readonly<Record<string, number>>;
   /** Operations at which the power could have failed and never did. */
   readonly missed: readonly string[];
+  /** QoS 2 messages that the broker sent again when it must not: they are excused. */
+  readonly brokerFaults: number;
   /** What went wrong; of many, the first. */
   readonly violations: readonly string[];
   readonly violationCount: number;
@@ -35,11 +39,14 @@ interface Parts {
   readonly cuts: number;
   readonly fate: ChanceFate;
   readonly violations: Violations;
+  readonly real: boolean;
 }
 
-export function resultOf(name: string, { outbound, inbound, device, cuts, fate, violations }: Parts): LegResult {
+export function resultOf(name: string, { outbound, inbound, device, cuts, fate, violations, real }: Parts): LegResult {
   return {
     name,
+    real,
+    brokerFaults: inbound.excused,
     outbound: { 1: outbound.counts(1), 2: outbound.counts(2) },
     inbound: { 1: inbound.counts(1), 2: inbound.counts(2) },
     connections: device.connects,

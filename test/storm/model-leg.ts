@@ -131,5 +131,6 @@ export async function modelLeg({ messages, seed, version, manual, damage }: Mode
     cuts: device.disconnects,
     fate,
     violations,
+    real: false,
   });
 }

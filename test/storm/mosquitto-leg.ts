@@ -5,6 +5,7 @@ import { createTCP } from "../../hosts/node/tcp.js";
 import { SimulatedNetwork } from "../../hosts/node/network.js";
 import { SystemClock } from "../../hosts/node/clock.js";
 import { PlainMosquitto } from "../../tools/brokers/index.js";
+import { BrokerConduct } from "./broker-conduct.js";
 import { CuttingProxy } from "./cutting-proxy.js";
 import { StormDevice } from "./device.js";
 import { ChanceFate } from "./fate.js";
@@ -60,7 +61,15 @@ export async function mosquittoLeg(options: MosquittoLegOptions): Promise<LegRes
   const inbound = new InboundLedger(violations, manual);
   const clock = new SystemClock();
   const network = new SimulatedNetwork();
-  const proxy = new CuttingProxy(broker.port, () => (fate.active ? cutting.around(bytesPerCut) : undefined));
+  const conduct = new BrokerConduct(version, (payload) => {
+    const message = decode(payload);
+    if (message) inbound.excuse(message);
+  });
+  const proxy = new CuttingProxy(
+    broker.port,
+    () => (fate.active ? cutting.around(bytesPerCut) : undefined),
+    () => conduct.connection(),
+  );
   await proxy.start();
   const peer = await connectPeer(broker.port);
   peer.on("message", (_topic, payload, { qos }) => outbound.deliver(decode(payload), qos));
@@ -167,5 +176,6 @@ export async function mosquittoLeg(options: MosquittoLegOptions): Promise<LegRes
     cuts: proxy.cuts,
     fate,
     violations,
+    real: true,
   });
 }

@@ -31,6 +31,11 @@ export class Flash implements KeyValueStorage {
     this.maximumValueLength = maximumValueLength;
   }
 
+  /** Whether the power has failed. */
+  get dead(): boolean {
+    return this.#dead;
+  }
+
   /** The power fails now. */
   die(): void {
     this.#dead = true;
