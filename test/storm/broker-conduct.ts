@@ -1,13 +1,24 @@
 /**
- * Reads what a broker and a device say to each other, and tells where the broker breaks the rule that no client can make good: it must not send
- * PUBLISH again once it has sent PUBREL [MQTT-4.3.3-1], for the client has forgotten the identifier by then and must take it for a new message.
+ * Reads what a broker sends to a device, and tells where it breaks rules that no client can make good:
  *
- * Mosquitto 2.0.11 does, when the connection on which it repeated a PUBREL is cut before PUBCOMP.
+ * - It must not send PUBLISH again once it has sent PUBREL [MQTT-4.3.3-1]: the client has forgotten the identifier by then and must take it for a
+ *   new message.
+ * - It must send the messages of a topic in the order in which they were published [MQTT-4.6.0-5].
+ *
+ * Mosquitto 2.0.11 breaks both when a client with messages in flight comes back and is cut off again.
  */
+import { type Assured, type Numbered, decode } from "./numbered.js";
 
 const PUBLISH = 3;
 const PUBREL = 6;
-const PUBCOMP = 7;
+
+/** What is done about it. */
+export interface Faults {
+  /** The message came again after its PUBREL. */
+  repeated(message: Numbered): void;
+  /** The message came before one that was published earlier. */
+  early(message: Numbered): void;
+}
 
 /** Splits a stream into packets: type, flags, and what follows the fixed header. */
 class PacketReader {
@@ -42,44 +53,61 @@ function readVariable(bytes: Buffer, offset: number): { value: number; next: num
   return undefined;
 }
 
-export interface Watched {
-  fromBroker(bytes: Buffer): void;
-  fromDevice(bytes: Buffer): void;
+/** Messages of one QoS that were sent at least once. */
+class Lane {
+  readonly #sent = new Set<number>();
+  #next = 1;
+
+  /** @returns whether one that was published earlier was never sent before */
+  add(number: number): boolean {
+    if (this.#sent.has(number)) return false;
+    this.#sent.add(number);
+    const early = number > this.#next;
+    while (this.#sent.has(this.#next)) this.#next++;
+    return early;
+  }
 }
 
 export class BrokerConduct {
   readonly #version: 4 | 5;
-  readonly #onFault: (payload: Buffer) => void;
-  /** Identifiers of which the broker has sent PUBREL and not got PUBCOMP. They outlive connections. */
+  readonly #faults: Faults;
+  readonly #lanes: Record<Assured, Lane> = { 1: new Lane(), 2: new Lane() };
+  /** QoS 2: the message that each packet identifier stands for. */
+  readonly #identified = new Map<number, number>();
+  /** QoS 2: messages of which PUBREL was sent. */
   readonly #released = new Set<number>();
 
-  /** @param onFault called with the payload of a PUBLISH that must not have been sent again */
-  constructor(version: 4 | 5, onFault: (payload: Buffer) => void) {
+  constructor(version: 4 | 5, faults: Faults) {
     this.#version = version;
-    this.#onFault = onFault;
+    this.#faults = faults;
   }
 
-  /** A connection of the device begins. What is fed is what arrives: bytes that a cut swallowed were not said. */
-  connection(): Watched {
-    const broker = new PacketReader((type, flags, body) => {
-      if (type === PUBREL) this.#released.add(body.readUInt16BE());
-      if (type === PUBLISH && (flags & 6) === 4) this.#published((flags & 8) !== 0, body);
+  /** A connection begins. @returns takes what arrives at the device: bytes that a cut swallowed were not said */
+  connection(): (bytes: Buffer) => void {
+    const reader = new PacketReader((type, flags, body) => {
+      if (type === PUBREL) {
+        const number = this.#identified.get(body.readUInt16BE());
+        if (number !== undefined) this.#released.add(number);
+      }
+      if (type === PUBLISH && (flags & 6) !== 0) this.#published(body);
     });
-    const device = new PacketReader((type, _flags, body) => {
-      if (type === PUBCOMP) this.#released.delete(body.readUInt16BE());
-    });
-    return { fromBroker: (bytes) => broker.feed(bytes), fromDevice: (bytes) => device.feed(bytes) };
+    return (bytes) => reader.feed(bytes);
   }
 
-  #published(duplicate: boolean, body: Buffer): void {
+  #published(body: Buffer): void {
     let offset = 2 + body.readUInt16BE();
     const id = body.readUInt16BE(offset);
     offset += 2;
-    if (!this.#released.delete(id) || !duplicate) return;
     if (this.#version === 5) {
       const properties = readVariable(body, offset);
       offset = (properties?.next ?? offset) + (properties?.value ?? 0);
     }
-    this.#onFault(body.subarray(offset));
+    const message = decode(body.subarray(offset));
+    if (!message) return;
+    const { qos, number } = message;
+    if (this.#lanes[qos].add(number)) this.#faults.early(message);
+    if (qos === 1) return;
+    if (this.#released.has(number)) this.#faults.repeated(message);
+    this.#identified.set(id, number);
   }
 }

@@ -1,6 +1,16 @@
 /** Stands between a device and a broker, and cuts each connection after a number of bytes. */
 import * as net from "node:net";
-import type { Watched } from "./broker-conduct.js";
+
+/** How a connection is cut. */
+export interface Cut {
+  /** Bytes of both directions together that get through. */
+  readonly after: number;
+  /** Whether both sides are told with a reset, which swallows bytes on their way, or with an end behind the last byte. */
+  readonly reset: boolean;
+}
+
+/** Milliseconds until a side that was told of the end must have closed. */
+const farewell = 500;
 
 export class CuttingProxy {
   /** Connections that were cut. */
@@ -10,11 +20,13 @@ export class CuttingProxy {
 
   /**
    * @param target port of the broker
-   * @param budget gives, for each new connection, the bytes of both directions together that get through; `undefined`: all
-   * @param watch told of the bytes that do
+   * @param cut decides for each new connection; `undefined`: it is not cut
+   * @param watch takes what gets through to the device, for each new connection
    */
-  constructor(target: number, budget: () => number | undefined, watch: () => Watched) {
-    this.#server = net.createServer({ noDelay: true }, (device) => this.#accept(device, target, budget(), watch()));
+  constructor(target: number, cut: () => Cut | undefined, watch: () => (bytes: Buffer) => void) {
+    this.#server = net.createServer({ noDelay: true, allowHalfOpen: true }, (device) =>
+      this.#accept(device, target, cut(), watch()),
+    );
   }
 
   /** 0 until it was started. */
@@ -34,39 +46,44 @@ export class CuttingProxy {
     return new Promise((resolve) => this.#server.close(() => resolve()));
   }
 
-  #accept(device: net.Socket, target: number, budget: number | undefined, watched: Watched): void {
-    const broker = net.connect({ host: "127.0.0.1", port: target, noDelay: true });
-    let left = budget ?? Number.POSITIVE_INFINITY;
-    let over = false;
+  #accept(device: net.Socket, target: number, cut: Cut | undefined, observe: (bytes: Buffer) => void): void {
+    const broker = net.connect({ host: "127.0.0.1", port: target, noDelay: true, allowHalfOpen: true });
     const both = [device, broker];
-    const end = (): void => {
-      over = true;
-      for (const socket of both) {
-        this.#sockets.delete(socket);
-        if (!socket.destroyed) socket.destroy();
-      }
-    };
+    let left = cut?.after ?? Number.POSITIVE_INFINITY;
+    const over = (): boolean => left <= 0;
     for (const socket of both) {
       this.#sockets.add(socket);
-      socket.on("error", end);
-      socket.on("close", end);
+      socket.on("error", () => socket.destroy());
+      socket.on("close", () => {
+        this.#sockets.delete(socket);
+        for (const other of both) other.destroy();
+      });
     }
-    const pass = (from: net.Socket, to: net.Socket, observe: (bytes: Buffer) => void): void => {
+    const pass = (from: net.Socket, to: net.Socket): void => {
       from.on("data", (bytes) => {
-        if (over) return;
+        if (over()) return;
         const part = bytes.subarray(0, left);
         left -= part.byteLength;
-        observe(part);
-        // The last bytes arrive, and nothing behind them: in the middle of a packet as often as not.
-        if (left > 0) to.write(part);
-        else {
-          over = true;
-          this.cuts++;
-          to.end(part, () => setImmediate(end));
-        }
+        if (to === device) observe(part);
+        // The last bytes get through, and nothing behind them: in the middle of a packet as often as not.
+        to.write(part);
+        if (!over()) return;
+        this.cuts++;
+        if (cut?.reset) for (const socket of both) socket.destroy();
+        else this.#end(both);
+      });
+      from.on("end", () => {
+        if (!over()) to.end();
       });
     };
-    pass(device, broker, (bytes) => watched.fromDevice(bytes));
-    pass(broker, device, (bytes) => watched.fromBroker(bytes));
+    pass(device, broker);
+    pass(broker, device);
+  }
+
+  #end(sockets: readonly net.Socket[]): void {
+    for (const socket of sockets) socket.end();
+    setTimeout(() => {
+      for (const socket of sockets) socket.destroy();
+    }, farewell).unref();
   }
 }

@@ -1,8 +1,9 @@
 /** A device with a session that survives, an application that uses it, and power that fails. */
 import { MQTTSession, type SessionMessage } from "../../src/mqtt/index.js";
-import type { KeyValueStorage, PlatformTimer, TransportConstructor } from "../../src/platform.js";
+import type { PlatformTimer, TransportConstructor } from "../../src/platform.js";
+import { type Damage, damaged } from "./damage.js";
 import type { InboundLedger } from "./inbound-ledger.js";
-import { type Fate, Life, MortalStorage, type Values, mortal } from "./life.js";
+import { type Fate, Life, MortalStorage, MortalTimer, type Values, mortal } from "./life.js";
 import { type Assured, type Numbered, decode, encode, isWithin } from "./numbered.js";
 import type { OutboundLedger } from "./outbound-ledger.js";
 import type { Random } from "./random.js";
@@ -28,13 +29,15 @@ export interface DeviceOptions {
   readonly version: 4 | 5;
   /** Whether the application acknowledges by itself. */
   readonly manual: boolean;
+  /** Inbound messages that may be unacknowledged; the session's own when left out. */
+  readonly receiveMaximum?: number;
   readonly random: Random;
   readonly fate: Fate;
   readonly outbound: OutboundLedger;
   readonly inbound: InboundLedger;
   readonly violations: Violations;
-  /** Makes a bad storage of a good one, to prove that the storm tells. */
-  readonly damage?: ((storage: KeyValueStorage) => KeyValueStorage) | undefined;
+  /** Makes the storage a bad one. */
+  readonly damage?: Damage | undefined;
 }
 
 const queue = { messages: 64, bytes: 32_768 };
@@ -88,7 +91,7 @@ export class StormDevice {
   /** Whether nothing is under way in either direction. */
   get idle(): boolean {
     const { messages, inbound, requests } = this.#session.pending;
-    return this.#session.connected && messages + inbound + requests === 0;
+    return this.alive && this.#session.connected && messages + inbound + requests === 0;
   }
 
   /** For people, when nothing goes on. */
@@ -105,7 +108,8 @@ export class StormDevice {
   /** Power returns: a new program with what the flash holds. */
   boot(): Life {
     const { version, manual, world, inbound, fate, violations, damage } = this.#options;
-    const life = (this.#life = new Life(++this.#lives, fate, () => {
+    this.#lives++;
+    const life = (this.#life = new Life(fate, () => {
       this.#waiting = [];
       this.#connecting = false;
       world.vanish();
@@ -114,12 +118,13 @@ export class StormDevice {
       const storage = new MortalStorage(life, this.#values);
       const session: MQTTSession = new MQTTSession({
         clientIdentifier: this.#options.clientIdentifier,
-        timer: world.timer,
+        timer: new MortalTimer(life, world.timer),
         ticks: world.ticks,
         version,
         durability: "power",
-        storage: damage ? damage(storage) : storage,
+        storage: damage ? damaged(storage, damage) : storage,
         queue,
+        receiveMaximum: this.#options.receiveMaximum,
         acknowledge: manual ? "manual" : "auto",
         onMessage: (message) => {
           // Nothing runs in a device without power.
@@ -141,9 +146,9 @@ export class StormDevice {
         },
       });
       this.#session = session;
-      const { mark, lost } = session;
+      const { lost, mark } = session;
       if (lost.damaged + lost.surplus > 0) violations.add(`The session found bad records: ${JSON.stringify(lost)}`);
-      inbound.begin(life.number, mark ? Buffer.from(mark).readUInt32BE() : 0);
+      inbound.begin(mark ? new DataView(mark.buffer, mark.byteOffset).getUint32(0) : 0);
       this.#request(
         session.subscribe(`${this.#options.inboundTopic}/#`, { qos: 2 }),
         life,
@@ -171,7 +176,7 @@ export class StormDevice {
 
   /** The power fails now. */
   crash(): void {
-    this.#life.end("anywhere");
+    this.#life.end();
   }
 
   /** Publishes the next messages of one QoS, as far as there is room and up to a number. */
@@ -211,7 +216,7 @@ export class StormDevice {
   /** Ends the program for good. */
   close(): void {
     const session = this.#session;
-    this.#life.end("the end");
+    this.#life.end();
     session.close();
   }
 
@@ -225,9 +230,9 @@ export class StormDevice {
           () => {
             if (life.alive) outbound.acknowledged(message);
           },
-          (error: Error) => {
+          (error: unknown) => {
             if (life.alive)
-              violations.add(`outbound QoS ${message.qos} message ${message.number} was rejected: ${error.message}`);
+              violations.add(`outbound QoS ${message.qos} message ${message.number} was rejected: ${String(error)}`);
           },
         );
     });
@@ -247,11 +252,11 @@ export class StormDevice {
     const { inbound, manual, random } = this.#options;
     const { qos, redelivered, payload } = message;
     const numbered = decode(payload);
-    inbound.handOut({ message: numbered, qos, redelivered });
+    const turn = inbound.handOut({ message: numbered, qos, redelivered });
     if (!numbered) return;
     if (qos === 2) {
       message.mark = new Uint8Array(4);
-      new DataView(message.mark.buffer).setUint32(0, numbered.number);
+      new DataView(message.mark.buffer).setUint32(0, turn);
     }
     life.step("application: handed out");
     if (manual && random.chance(0.7)) this.#waiting.push({ message, numbered });
@@ -273,8 +278,8 @@ export class StormDevice {
       () => {
         if (life.alive) done();
       },
-      (error: Error) => {
-        if (life.alive) this.#options.violations.add(`A request of subscription failed: ${error.message}`);
+      (error: unknown) => {
+        if (life.alive) this.#options.violations.add(`A request of subscription failed: ${String(error)}`);
       },
     );
   }

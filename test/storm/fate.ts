@@ -10,7 +10,7 @@ const rare: readonly (readonly [beginning: string, mean: number])[] = [
   ["transport: open", 40],
   ["transport: close", 40],
   ["transport: lost", 40],
-  ["store identity", 10],
+  ["store identity", 6],
   ["store subscription", 8],
   ["remove subscription", 8],
 ];

@@ -14,11 +14,10 @@ class Lane {
   published = 0;
   recorded = 0;
   repeated = 0;
-  /** The highest number that was handed out. */
-  last = 0;
-  /** Messages that were handed out, and the life in which that was last. */
-  readonly open = new Map<number, number>();
-  /** Entries of the ledger, by number; the first so many are all there. */
+  /** Numbers that were handed out, and the lowest that was not. */
+  readonly handed = new Set<number>();
+  next = 1;
+  /** Entries of the ledger, by number. */
   readonly entries = new Set<number>();
 }
 
@@ -34,12 +33,15 @@ export class InboundLedger {
   readonly #violations: Violations;
   /** Whether the application acknowledges by itself, perhaps long after it was called. */
   readonly #manual: boolean;
-  #life = 0;
-  /** QoS 2: what the session says it has stored as handled. */
+  /** QoS 2: how often a message was handed out. */
+  #turn = 0;
+  /** QoS 2: the turn up to which the session has stored that messages are handled. */
   #mark = 0;
-  /** Automatic mode: the one message that the last crash may have caught in its handling. */
-  #caught = 0;
-  readonly #excused = new Set<number>();
+  /** QoS 2: turns of this life, by number; and those of the life before that its end caught in their handling. */
+  #turns = new Map<number, number>();
+  #caught = new Set<number>();
+  /** Messages that the broker sent against its rules. */
+  readonly #excused = { repeated: new Set<number>(), early: new Set<string>() };
 
   constructor(violations: Violations, manual: boolean) {
     this.#violations = violations;
@@ -60,54 +62,72 @@ export class InboundLedger {
     return { published, recorded, repeated };
   }
 
+  /** Messages that the broker sent again after PUBREL, and before others that were published earlier. */
+  get excused(): { readonly repeated: number; readonly early: number } {
+    return { repeated: this.#excused.repeated.size, early: this.#excused.early.size };
+  }
+
   publish({ qos, number }: Numbered): void {
     this.#lanes[qos].published = number;
   }
 
+  /** The broker sends a QoS 2 message again after PUBREL: it comes as a new one. */
+  excuseRepeated({ number }: Numbered): void {
+    this.#excused.repeated.add(number);
+  }
+
+  /** The broker sends a message before others that were published earlier. */
+  excuseEarly({ qos, number }: Numbered): void {
+    this.#excused.early.add(`${qos} ${number}`);
+  }
+
   /**
    * The device started again.
-   * @param mark the number of the QoS 2 message that was handled last, as the session has stored it
+   * @param mark the turn of the message that was handled last, as the session has stored it
    */
-  begin(life: number, mark: number): void {
-    const lane = this.#lanes[2];
+  begin(mark: number): void {
     if (mark < this.#mark) this.#violations.add(`The mark went back from ${this.#mark} to ${mark}.`);
-    if (mark > lane.last) this.#violations.add(`The mark ${mark} is of a message that was never handed out.`);
-    this.#life = life;
+    if (mark > this.#turn) this.#violations.add(`The mark ${mark} is of a message that was never handed out.`);
     this.#mark = mark;
-    this.#caught = lane.last > mark ? lane.last : 0;
-    for (const number of lane.open.keys()) if (number <= mark) lane.open.delete(number);
+    // What was caught before and has not come again since may still come.
+    for (const [number, turn] of this.#turns)
+      if (turn > mark) this.#caught.add(number);
+      else this.#caught.delete(number);
+    this.#turns.clear();
+    // A callback that does its work at once is in one message at most.
+    if (!this.#manual && this.#caught.size > 1)
+      this.#violations.add(`One crash came within the handling of ${this.#caught.size} messages.`);
   }
 
-  /** The broker has sent a message again when it must not, so that it comes as a new one. */
-  excuse({ qos, number }: Numbered): void {
-    if (qos === 2) this.#excused.add(number);
-  }
-
-  /** Messages that were excused. */
-  get excused(): number {
-    return this.#excused.size;
-  }
-
-  /** The application is called with a message. */
-  handOut({ message, qos, redelivered }: Seen): void {
+  /**
+   * The application is called with a message.
+   * @returns the mark that it shall set for QoS 2
+   */
+  handOut({ message, qos, redelivered }: Seen): number {
     if (!message) {
       this.#violations.add("The device was handed bytes that nobody published.");
-      return;
+      return 0;
     }
     const { number } = message;
     const lane = this.#lanes[message.qos];
     const name = `inbound QoS ${message.qos} message ${number}`;
     if (qos !== message.qos) this.#violations.add(`${name} came with QoS ${qos}.`);
     if (number > lane.published) this.#violations.add(`${name} was never published.`);
-    if (number > lane.last) {
-      if (number !== lane.last + 1) this.#violations.add(`${name} overtook ${lane.last + 1}, or that is lost.`);
-      lane.last = number;
-    } else {
+    if (lane.handed.has(number)) {
       lane.repeated++;
-      if (!redelivered) this.#violations.add(`${name} was handed out again without a mark.`);
-      if (message.qos === 2) this.#checkRepeat(name, number, lane);
+      if (!redelivered && !this.#excused.repeated.has(number))
+        this.#violations.add(`${name} was handed out again without a mark.`);
+      if (message.qos === 2) this.#checkRepeat(name, number);
+    } else {
+      if (number !== lane.next && !this.#excused.early.has(`${message.qos} ${number}`))
+        this.#violations.add(`${name} overtook ${lane.next}, or that is lost.`);
+      lane.handed.add(number);
+      while (lane.handed.has(lane.next)) lane.next++;
     }
-    if (message.qos === 2) lane.open.set(number, this.#life);
+    if (message.qos === 1) return 0;
+    this.#caught.delete(number);
+    this.#turns.set(number, ++this.#turn);
+    return this.#turn;
   }
 
   /** Whether the ledger, which survives, has the message. */
@@ -136,12 +156,11 @@ export class InboundLedger {
     }
   }
 
-  /** QoS 2: handed out again only after a crash, and only while its handling was not stored. */
-  #checkRepeat(name: string, number: number, lane: Lane): void {
-    if (this.#excused.has(number)) return;
-    if (number <= this.#mark) this.#violations.add(`${name} was handed out again, though it was stored as handled.`);
-    else if (lane.open.get(number) === this.#life) this.#violations.add(`${name} was handed out twice in one life.`);
-    else if (!this.#manual && number !== this.#caught)
-      this.#violations.add(`${name} was handed out again, though no crash came within its handling.`);
+  /** QoS 2: handed out again only when a crash came within the handling. */
+  #checkRepeat(name: string, number: number): void {
+    if (this.#excused.repeated.has(number)) return;
+    if (this.#turns.has(number)) this.#violations.add(`${name} was handed out twice in one life.`);
+    else if (!this.#caught.has(number))
+      this.#violations.add(`${name} was handed out again, though it was stored as handled.`);
   }
 }

@@ -21,8 +21,8 @@ export interface LegResult {
   readonly struck: Readonly<Record<string, number>>;
   /** Operations at which the power could have failed and never did. */
   readonly missed: readonly string[];
-  /** QoS 2 messages that the broker sent again when it must not: they are excused. */
-  readonly brokerFaults: number;
+  /** What the broker did against its rules, as the wire shows, and the device cannot make good. */
+  readonly excused: InboundLedger["excused"];
   /** What went wrong; of many, the first. */
   readonly violations: readonly string[];
   readonly violationCount: number;
@@ -46,7 +46,7 @@ export function resultOf(name: string, { outbound, inbound, device, cuts, fate, 
   return {
     name,
     real,
-    brokerFaults: inbound.excused,
+    excused: inbound.excused,
     outbound: { 1: outbound.counts(1), 2: outbound.counts(2) },
     inbound: { 1: inbound.counts(1), 2: inbound.counts(2) },
     connections: device.connects,

@@ -3,6 +3,8 @@ import { toBytes } from "../../src/bytes.js";
 import type {
   BufferLike,
   KeyValueStorage,
+  PlatformTimer,
+  TimerHandle,
   Transport,
   TransportConstructor,
   TransportOptions,
@@ -18,13 +20,12 @@ export interface Fate {
 }
 
 export class Life {
-  readonly number: number;
   readonly #fate: Fate;
-  readonly #onDeath: (operation: string) => void;
+  readonly #onDeath: () => void;
+  readonly #last = new Set<() => void>();
   #alive = true;
 
-  constructor(number: number, fate: Fate, onDeath: (operation: string) => void) {
-    this.number = number;
+  constructor(fate: Fate, onDeath: () => void) {
     this.#fate = fate;
     this.#onDeath = onDeath;
   }
@@ -35,15 +36,23 @@ export class Life {
 
   /** The power may fail here. @throws PowerLoss when it does, or has */
   step(operation: string): void {
-    if (this.#alive && this.#fate.strikes(operation)) this.end(operation);
+    if (this.#alive && this.#fate.strikes(operation)) this.end();
     if (!this.#alive) throw new PowerLoss();
   }
 
   /** The power fails now. */
-  end(operation: string): void {
+  end(): void {
     if (!this.#alive) return;
     this.#alive = false;
-    this.#onDeath(operation);
+    this.#onDeath();
+    for (const cleanUp of this.#last) cleanUp();
+    this.#last.clear();
+  }
+
+  /** Does something when the power fails. @returns a function that calls it off */
+  atEnd(cleanUp: () => void): () => void {
+    this.#last.add(cleanUp);
+    return () => void this.#last.delete(cleanUp);
   }
 
   /** Runs a callback of the world; what the dead do has no effect. */
@@ -52,8 +61,39 @@ export class Life {
     try {
       callback();
     } catch (error) {
-      if (this.#alive) throw error;
+      if (!(error instanceof PowerLoss) && !this.#isOver()) throw error;
     }
+  }
+
+  /** The compiler does not know that a callback may be the last. */
+  #isOver(): boolean {
+    return !this.#alive;
+  }
+}
+
+/** Timers that end with the power. */
+export class MortalTimer implements PlatformTimer {
+  readonly #life: Life;
+  readonly #timer: PlatformTimer;
+
+  constructor(life: Life, timer: PlatformTimer) {
+    this.#life = life;
+    this.#timer = timer;
+  }
+
+  set(callback: () => void, milliseconds: number): TimerHandle {
+    const handle = this.#timer.set(() => {
+      callOff();
+      this.#life.run(callback);
+    }, milliseconds);
+    const callOff = this.#life.atEnd(() => this.#timer.clear(handle));
+    return { handle, callOff };
+  }
+
+  clear(timer: TimerHandle): void {
+    const set = timer as { handle: TimerHandle; callOff: () => void } | undefined;
+    set?.callOff();
+    this.#timer.clear(set?.handle);
   }
 }
 
@@ -83,7 +123,7 @@ export class MortalStorage implements KeyValueStorage {
 
   read(key: string): ArrayBuffer | undefined {
     if (!this.#life.alive) throw new PowerLoss();
-    return this.#values.get(key)?.slice().buffer as ArrayBuffer | undefined;
+    return this.#values.get(key)?.slice().buffer;
   }
 
   write(key: string, value: BufferLike): void {
@@ -138,8 +178,7 @@ export function mortal(io: TransportConstructor, life: Life): TransportConstruct
     read(buffer: BufferLike): number | undefined;
     read(target?: number | BufferLike): ArrayBuffer | number | undefined {
       life.step("transport: read, before");
-      const result =
-        typeof target === "object" ? this.#inner.read(target) : (this.#inner.read(target) as ArrayBuffer | undefined);
+      const result = typeof target === "object" ? this.#inner.read(target) : this.#inner.read(target);
       life.step("transport: read, after");
       return result;
     }

@@ -2,7 +2,7 @@
 import { BrokerModel } from "../support/broker-model.js";
 import { ManualTime } from "../support/manual-time.js";
 import { MemoryNetwork } from "../support/memory-network.js";
-import type { KeyValueStorage, TransportConstructor } from "../../src/platform.js";
+import type { Damage } from "./damage.js";
 import { type StormWorld, StormDevice } from "./device.js";
 import { ChanceFate } from "./fate.js";
 import { InboundLedger } from "./inbound-ledger.js";
@@ -18,7 +18,7 @@ export interface ModelLegOptions {
   readonly seed: number;
   readonly version: 4 | 5;
   readonly manual: boolean;
-  readonly damage?: ((storage: KeyValueStorage) => KeyValueStorage) | undefined;
+  readonly damage?: Damage | undefined;
 }
 
 const outboundTopic = "storm/out";
@@ -53,7 +53,7 @@ export async function modelLeg({ messages, seed, version, manual, damage }: Mode
     ticks: time.ticks,
     address: "192.0.2.1",
     port: 1883,
-    io: network.socket.io as TransportConstructor,
+    io: network.socket.io,
     vanish: () => network.crash(),
   };
   broker.onRoute = collect;
@@ -85,8 +85,8 @@ export async function modelLeg({ messages, seed, version, manual, damage }: Mode
     }
     await network.run();
   };
-  while (!device.subscribed) await round();
   storming(true);
+  while (!device.subscribed) await round();
   for (let stuck = 0, before = ""; stuck < patience;) {
     const finished = [1, 2].every(
       (qos) => outbound.delivered(qos as 1 | 2) === messages && inbound.recorded(qos as 1 | 2) === messages,
@@ -104,6 +104,8 @@ export async function modelLeg({ messages, seed, version, manual, damage }: Mode
     device.acknowledge(random.below(40));
     if (random.chance(0.05)) device.toggleSubscription();
     if (random.chance(0.05)) network.cut();
+    // A receive maximum that changes from connection to connection is written down.
+    if (random.chance(0.05)) broker.connackProperties = Uint8Array.of(0x21, 0, 5 + random.below(30));
     if (random.chance(0.01)) device.crash();
     await round();
     const progress = `${outbound.delivered(1)} ${outbound.delivered(2)} ${inbound.recorded(1)} ${inbound.recorded(2)}`;
