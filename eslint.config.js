@@ -6,6 +6,7 @@ const missingOnXS = [
   "Blob",
   "Buffer",
   "EventTarget",
+  "Intl",
   "TextDecoder",
   "TextEncoder",
   "URL",

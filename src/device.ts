@@ -1,10 +1,11 @@
 /** The object a device team holds: one secure MQTT link that resumes, and survives what devices live through. */
 import { Clock } from "./clock.js";
-import { SealwireError, toSealwireError } from "./errors.js";
+import type { DeviceMessage, DeviceOptions, DevicePublishOptions } from "./device-options.js";
+import { SealwireError, toSealwireError, type ErrorCode } from "./errors.js";
 import { clientIdentifier } from "./identity/index.js";
-import { Link } from "./link/index.js";
-import { matchesTopic, MQTTSession, type QoS, type SessionMessage, type Will } from "./mqtt/index.js";
-import type { Platform, TLSNegotiated } from "./platform.js";
+import { Link, Waiters } from "./link/index.js";
+import { matchesTopic, MQTTSession, type QoS, type SessionMessage } from "./mqtt/index.js";
+import type { Key, Platform, TLSNegotiated } from "./platform.js";
 import {
   EncryptedStore,
   openRootKey,
@@ -18,66 +19,6 @@ import { policyDigest, TLSSessionStore } from "./tls/index.js";
 import { TLSSocket, type SecureOptions, type TLSSocketOptions, type TransportOptions } from "./transport/index.js";
 import { readCredentials, type Credentials } from "./vault/index.js";
 
-export interface DeviceOptions {
-  readonly platform: Platform;
-  /** The broker's name or address and its TLS port (8883 when left out). What was provisioned, when left out. */
-  readonly broker?: { readonly host: string; readonly port?: number } | undefined;
-  /** What was provisioned, when left out. */
-  readonly credentials?: Credentials | undefined;
-  /** What was provisioned, else derived from the MAC address, when left out. */
-  readonly clientIdentifier?: string | undefined;
-  /** Milliseconds without traffic after which the broker is asked for a sign of life. 60,000 when left out. */
-  readonly keepAlive?: number | undefined;
-  /** Protocol level: 4 is MQTT 3.1.1, 5 is MQTT 5.0, `"auto"` tries 5 first. 4 when left out. */
-  readonly mqttVersion?: 4 | 5 | "auto" | undefined;
-  /** What the broker publishes when this device vanishes. `%c` in its topic is the client identifier. */
-  readonly will?: Will | undefined;
-  /** Names offered by ALPN, for brokers that need one: `mqtt` on port 443, say. */
-  readonly applicationProtocols?: readonly string[] | undefined;
-  /** See `ReconnectSchedule`. Milliseconds. */
-  readonly reconnectSpread?: readonly number[] | undefined;
-  /** Milliseconds after which the broker's certificate must be checked anew, instead of resuming. 7 days when left out. */
-  readonly maximumAuthenticationAge?: number | undefined;
-  /** Whether a TLS 1.3 ticket may be used again when the broker accepted it and gave no new one. True when left out. */
-  readonly reuseTickets?: boolean | undefined;
-  readonly onConnected?: ((info: DeviceConnected) => void) | undefined;
-  readonly onDisconnected?: ((info: DeviceDisconnected) => void) | undefined;
-  /** A failure that no promise tells of, such as an error thrown by a subscription's handler. */
-  readonly onError?: ((error: SealwireError) => void) | undefined;
-}
-
-export interface DeviceConnected {
-  readonly protocol: TLSNegotiated["protocol"];
-  readonly cipherSuite: string;
-  /** Whether a TLS session was resumed. */
-  readonly resumed: boolean;
-  /** Whether the broker still had the MQTT session. */
-  readonly sessionPresent: boolean;
-  /** Why no TLS session could be offered; `undefined` when one was. */
-  readonly noSessionReason: string | undefined;
-  /** From the start of the connection to the CONNACK. */
-  readonly milliseconds: number;
-}
-
-export interface DeviceDisconnected {
-  readonly cause: SealwireError | undefined;
-  /** Milliseconds; `undefined` when the network is down: as soon as it is up. */
-  readonly willRetryIn: number | undefined;
-}
-
-/** A message as it is handed to the handler of a subscription. */
-export type DeviceMessage = Pick<SessionMessage, "topic" | "payload" | "qos" | "retain" | "redelivered">;
-
-export interface DevicePublishOptions {
-  readonly qos?: QoS | undefined;
-  readonly retain?: boolean | undefined;
-}
-
-interface Waiter {
-  resolve: () => void;
-  reject: (error: SealwireError) => void;
-}
-
 export class Device {
   readonly #options: DeviceOptions;
   readonly #platform: Platform;
@@ -86,6 +27,8 @@ export class Device {
   readonly #clientIdentifier: string;
   readonly #clock: Clock;
   readonly #root: RootKey | undefined;
+  /** Of the credentials that this device read itself, and therefore closes. */
+  readonly #ownKey: Key | undefined;
   readonly #retained: RetainedStore | undefined;
   readonly #storage: EncryptedStore | undefined;
   readonly #tlsSessions: TLSSessionStore;
@@ -96,7 +39,9 @@ export class Device {
     readonly handler: (message: DeviceMessage) => void | Promise<void>;
   }[] = [];
   #state: "new" | "started" | "stopped" = "new";
-  #waiters: Waiter[] = [];
+  /** The sleep or stop that is under way, or done. */
+  #ending: Promise<void> | undefined;
+  readonly #waiters: Waiters;
   #lastError: SealwireError | undefined;
   #negotiated: TLSNegotiated | undefined;
   #noSessionReason: string | undefined;
@@ -110,14 +55,19 @@ export class Device {
     this.#options = options;
     this.#platform = platform;
     this.#credentials = options.credentials ?? readCredentials(platform);
-    this.#broker = { port: 8883, ...(options.broker ?? this.#credentials.broker) };
+    this.#ownKey = options.credentials ? undefined : this.#credentials.privateKey;
+    const { host, port = 8883 } = options.broker ?? this.#credentials.broker;
+    this.#broker = { host, port };
     this.#clientIdentifier =
       options.clientIdentifier ?? this.#credentials.clientIdentifier ?? clientIdentifier(platform.mac());
     this.#clock = new Clock(platform);
-    this.#root = openRootKey(platform.crypto, platform.rootOfTrust, platform.storage);
+    this.#waiters = new Waiters(platform.timer);
+    this.#root = this.#openRootKey();
     const box = this.#root && new SealedBox(platform.crypto, this.#root.key);
     this.#retained = box && platform.retainedMemory && new RetainedStore(platform.retainedMemory, box);
     this.#storage = box && platform.storage && new EncryptedStore(platform.storage, box);
+    // Before anything else is written to retained memory: whatever is written next then no longer holds it.
+    const savedSession = this.#takeSavedSession();
     this.#tlsSessions = new TLSSessionStore({
       clock: this.#clock,
       platform,
@@ -126,7 +76,7 @@ export class Device {
       maximumAuthenticationAge: options.maximumAuthenticationAge,
       reuseTickets: options.reuseTickets,
     });
-    this.#session = this.#createSession();
+    this.#session = this.#createSession(savedSession);
     this.#link = new Link({
       platform,
       connect: () => this.#connect(),
@@ -154,7 +104,7 @@ export class Device {
    */
   start({ timeout }: { readonly timeout?: number } = {}): Promise<void> {
     if (this.#state === "stopped") return Promise.reject(closed());
-    const connected = this.connected ? Promise.resolve() : this.#untilConnected(timeout);
+    const connected = this.connected ? Promise.resolve() : this.#waiters.add(timeout, () => this.#lastError);
     if (this.#state === "new") {
       this.#state = "started";
       this.#link.start();
@@ -174,7 +124,10 @@ export class Device {
 
   /**
    * Subscribes, now or once connected, and again whenever the broker forgot. `%c` in the filter is the client identifier.
-   * @returns a promise of the QoS that the broker granted
+   *
+   * Call it before {@link start} without waiting for the promise: messages that the broker kept during a sleep come with the
+   * connection, and find their handler only if it is there.
+   * @returns a promise of the QoS that the broker granted; pending as long as there is no connection
    */
   async subscribe(
     filter: string,
@@ -197,38 +150,56 @@ export class Device {
 
   /**
    * Says goodbye to the broker, keeps what the next start needs, and sleeps. On a chip the program then starts again from the top, and so
-   * it does in the simulators.
+   * it does in the simulators. Where it returns all the same, the device is stopped.
    */
   async sleep(milliseconds: number): Promise<void> {
+    if (!(milliseconds >= 0 && Number.isFinite(milliseconds)))
+      throw new SealwireError("INVALID_ARGUMENT", "A device sleeps for a number of milliseconds, 0 or more.");
     this.#mustBeOpen();
     const resting = this.connected && this.#session.pending.messages === 0;
-    await this.#end();
-    if (resting) this.#link.restful();
-    this.#keepForWake();
+    await (this.#ending = this.#end(() => {
+      if (resting) this.#link.restful();
+      this.#keepForWake();
+    }));
     this.#platform.sleep(milliseconds);
   }
 
-  /** Says goodbye to the broker and ends. Promises that are pending are rejected with `CLOSED`. Safe at any time. */
-  async stop(): Promise<void> {
-    if (this.#state === "stopped") return;
-    await this.#end();
-    this.#session.close();
-    this.#root?.key.close();
-    this.#credentials.privateKey?.close();
+  /**
+   * Says goodbye to the broker and ends. Promises that are pending are rejected with `CLOSED`. Safe at any time; while the device is
+   * about to sleep it changes nothing, and is fulfilled when the goodbye is said.
+   */
+  stop(): Promise<void> {
+    return (this.#ending ??= this.#end());
   }
 
-  async #end(): Promise<void> {
+  /** @param keep is called once the connection is gone, and before the keys are */
+  async #end(keep?: () => void): Promise<void> {
     const wasConnected = this.connected;
     this.#state = "stopped";
     this.#link.stop();
-    this.#settle((waiter) => waiter.reject(closed()));
+    this.#waiters.settle(closed());
     if (wasConnected) await this.#session.disconnect();
     else this.#session.abort();
     // A chip that sleeps at once would never send the goodbye, and the broker would take the device for dead.
     await this.#released;
+    keep?.();
+    this.#session.close();
+    this.#root?.key.close();
+    this.#ownKey?.close();
   }
 
-  #createSession(): MQTTSession {
+  /** Storage that fails costs what would be kept in it, not the link: a device with worn flash can still be reached, and replaced. */
+  #openRootKey(): RootKey | undefined {
+    const { crypto, rootOfTrust, storage } = this.#platform;
+    try {
+      return openRootKey(crypto, rootOfTrust, storage);
+    } catch (error) {
+      this.#report(error, "STORAGE_FAILED", "The root key could not be opened: nothing will be kept.");
+      return undefined;
+    }
+  }
+
+  #createSession(savedState: Uint8Array | undefined): MQTTSession {
     const { platform, keepAlive = 60_000, mqttVersion = 4, will } = this.#options;
     const { username, password } = this.#credentials;
     return new MQTTSession({
@@ -242,7 +213,7 @@ export class Device {
       password,
       will: will && { ...will, topic: this.#expand(will.topic) },
       durability: "sleep",
-      savedState: this.#savedSession(),
+      savedState,
       onMessage: (message) => this.#dispatch(message),
       onConnected: ({ sessionPresent }) => this.#connected(sessionPresent),
       onDisconnected: (error) => this.#link.lost(error),
@@ -319,7 +290,7 @@ export class Device {
     const noSessionReason = this.#noSessionReason;
     const info = { protocol, cipherSuite, resumed, sessionPresent, noSessionReason, milliseconds };
     this.#platform.observe?.({ event: "connected", ...info });
-    this.#settle((waiter) => waiter.resolve());
+    this.#waiters.settle();
     this.#call(() => this.#options.onConnected?.(info));
   }
 
@@ -338,27 +309,32 @@ export class Device {
   }
 
   #expand(topic: string): string {
-    return topic.replaceAll("%c", this.#clientIdentifier);
+    if (!topic.includes("%c")) return topic;
+    if (/[+#]/.test(this.#clientIdentifier))
+      throw new SealwireError("INVALID_ARGUMENT", "%c in a topic needs a client identifier without + and #.");
+    // A function, because `$` in a replacement text has a meaning of its own.
+    return topic.replaceAll("%c", () => this.#clientIdentifier);
   }
 
-  /** The MQTT session as it was before the sleep. */
-  #savedSession(): Uint8Array | undefined {
-    const retained = this.#retained?.get(RETAINED_SECTION.mqttSession);
-    if (retained) return retained;
+  /** The MQTT session as it was before the sleep. It is used once: after a crash it would be the past, and messages would be sent again. */
+  #takeSavedSession(): Uint8Array | undefined {
     try {
+      const retained = this.#retained?.get(RETAINED_SECTION.mqttSession);
+      this.#retained?.set(RETAINED_SECTION.mqttSession, undefined);
+      this.#retained?.commit();
+      if (retained) return retained;
       const stored = this.#storage?.read(STORAGE_KEY.mqttSession);
-      // It is used once: after a later power cut it would be the past, and messages would be sent again.
       if (stored) this.#storage?.delete(STORAGE_KEY.mqttSession);
       return stored && new Uint8Array(stored);
     } catch (error) {
-      this.#report(error, "The MQTT session of before the sleep could not be read.");
+      this.#report(error, "STORAGE_FAILED", "The MQTT session of before the sleep could not be read.");
       return undefined;
     }
   }
 
   #keepForWake(): void {
-    const session = this.#session.save();
     try {
+      const session = this.#session.save();
       this.#retained?.set(RETAINED_SECTION.mqttSession, session);
       this.#retained?.set(RETAINED_SECTION.link, this.#link.save());
       const dropped = this.#retained?.commit() ?? [RETAINED_SECTION.mqttSession];
@@ -366,36 +342,8 @@ export class Device {
       if (dropped.includes(RETAINED_SECTION.mqttSession)) this.#storage?.write(STORAGE_KEY.mqttSession, session);
     } catch (error) {
       // A device that cannot keep its session must sleep all the same, or its battery is gone as well.
-      this.#report(error, "The MQTT session could not be kept for after the sleep.");
+      this.#report(error, "STORAGE_FAILED", "The MQTT session could not be kept for after the sleep.");
     }
-  }
-
-  #untilConnected(timeout: number | undefined): Promise<void> {
-    const { timer } = this.#platform;
-    return new Promise((resolve, reject) => {
-      const waiter: Waiter = { resolve, reject };
-      this.#waiters.push(waiter);
-      if (timeout === undefined) return;
-      const handle = timer.set(() => {
-        this.#waiters = this.#waiters.filter((other) => other !== waiter);
-        const message = `The device was not connected within ${timeout} ms.`;
-        reject(new SealwireError("TIMEOUT", message, { cause: this.#lastError }));
-      }, timeout);
-      waiter.resolve = () => {
-        timer.clear(handle);
-        resolve();
-      };
-      waiter.reject = (error) => {
-        timer.clear(handle);
-        reject(error);
-      };
-    });
-  }
-
-  #settle(how: (waiter: Waiter) => void): void {
-    const waiters = this.#waiters;
-    this.#waiters = [];
-    for (const waiter of waiters) how(waiter);
   }
 
   /** What the application's callbacks throw is theirs: it is reported, and the link goes on. */
@@ -403,12 +351,17 @@ export class Device {
     try {
       callback();
     } catch (error) {
-      this.#report(error, "A callback of the application failed.");
+      const message = "A callback of the application failed; its error is the cause.";
+      this.#report(new SealwireError("CALLBACK_FAILED", message, { cause: error }), "CALLBACK_FAILED", message);
     }
   }
 
-  #report(error: unknown, message: string): void {
-    this.#options.onError?.(toSealwireError(error, "INVALID_STATE", message));
+  #report(error: unknown, code: ErrorCode, message: string): void {
+    try {
+      this.#options.onError?.(toSealwireError(error, code, message));
+    } catch {
+      // The handler of errors failed itself: there is nobody left to tell, and in a timer it would restart the device.
+    }
   }
 
   #mustBeOpen(): void {

@@ -1,12 +1,12 @@
 /** What a device team imports. */
-export {
-  Device,
-  type DeviceConnected,
-  type DeviceDisconnected,
-  type DeviceMessage,
-  type DeviceOptions,
-  type DevicePublishOptions,
-} from "./device.js";
+export { Device } from "./device.js";
+export type {
+  DeviceConnected,
+  DeviceDisconnected,
+  DeviceMessage,
+  DeviceOptions,
+  DevicePublishOptions,
+} from "./device-options.js";
 export { SealwireError, type ErrorCode } from "./errors.js";
 export { readCredentials, type Credentials } from "./vault/index.js";
 export type * from "./platform.js";

@@ -32,7 +32,8 @@ const allowed: Record<string, readonly string[]> = {
   permissions: leaves,
   monitor: [...leaves, "storage"],
   update: [...leaves, "storage", "cose"],
-  device: [...leaves, "link", "mqtt", "tls", "identity", "vault", "transport", "storage"],
+  "device-options": [...leaves, "mqtt", "vault"],
+  device: [...leaves, "device-options", "link", "mqtt", "tls", "identity", "vault", "transport", "storage"],
   index: ["*"],
 };
 

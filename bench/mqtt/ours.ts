@@ -29,6 +29,12 @@ class Device {
 let device: Device | undefined;
 const theDevice = (): Device => (device ??= new Device());
 
+/**
+ * Bytes of the client's buffers, each way, where throughput is measured: MQTT.js has no bound on its own. A device's are 1,024, and so they are
+ * where memory is measured.
+ */
+const buffers = { inputBuffer: 16_384, outputBuffer: 16_384 };
+
 /** A session and how to connect it. */
 class Connectable {
   readonly session: MQTTSession;
@@ -119,6 +125,7 @@ async function sender({ port, qos, window, durability }: SenderSettings): Promis
     durability: storage ? "power" : durability === "sleep" ? "sleep" : "none",
     storage,
     cleanStart: true,
+    ...buffers,
   });
   await connectable.connect();
   return new OurSender(connectable.session, qos, ahead);
@@ -127,6 +134,7 @@ async function sender({ port, qos, window, durability }: SenderSettings): Promis
 async function receiver({ port, qos, onMessage }: ReceiverSettings): Promise<Receiver> {
   const connectable = theDevice().session("bench-receiver", port, {
     onMessage: ({ payload }: SessionMessage) => onMessage(payload),
+    ...buffers,
   });
   await connectable.connect();
   await connectable.session.subscribe(topic, { qos });

@@ -2,19 +2,12 @@
 import { SealwireError } from "../../src/errors.js";
 import type { WakeCause } from "../../src/platform.js";
 import type { NodePlatformOptions } from "./create-platform.js";
-import type { StorageOptions } from "./storage.js";
 
 /** The part of the options that can be handed to another process. */
-export interface DeviceSettings {
-  readonly folder: string;
-  readonly wakeCause?: WakeCause | undefined;
-  readonly hosts?: Readonly<Record<string, string>> | undefined;
-  readonly retainedBytes?: number | undefined;
-  readonly storage?: StorageOptions | undefined;
-  readonly rootOfTrust?: boolean | undefined;
-  readonly counter?: boolean | undefined;
-  readonly networkUp?: boolean | undefined;
-}
+export type DeviceSettings = Pick<
+  NodePlatformOptions,
+  "folder" | "wakeCause" | "hosts" | "retainedBytes" | "storage" | "rootOfTrust" | "counter" | "networkUp"
+>;
 
 const names = {
   /** The device folder; `.sealwire/device` in the working directory when not set. */

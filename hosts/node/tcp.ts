@@ -134,7 +134,8 @@ class TCPConnection implements Transport, NetworkConnection {
     this.#received.push(bytes);
     if (this.#received.byteLength >= bound) this.#socket.pause();
     this.#due.readable = true;
-    this.#schedule();
+    // Node calls this from its event loop, never from inside a method of ours: no need to wait for the next turn.
+    this.#dispatch();
   }
 
   #onEnd(): void {

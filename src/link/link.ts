@@ -108,7 +108,8 @@ export class Link {
   }
 
   #networkUp(): void {
-    if (this.#state === "waiting") this.#wait(this.#schedule.next("local"));
+    // A network that tells twice that it is up must not put off, or hasten, what already has its time.
+    if (this.#state === "waiting" && this.#timer === undefined) this.#wait(this.#schedule.next("local"));
   }
 
   #networkDown(): void {

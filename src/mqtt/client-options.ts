@@ -79,6 +79,7 @@ function known(name: string): boolean {
 
 /** @throws SealwireError `INVALID_ARGUMENT` naming the option */
 export function checkClientOptions(options: MQTTClientOptions<never>): ClientSettings {
+  if (!isObject(options)) throw invalidArgument("The options must be an object.");
   for (const name of Object.keys(options)) if (!known(name)) throw invalidArgument(`There is no option ${name}.`);
   if (options.format !== undefined && (options.format as string) !== "buffer")
     throw invalidArgument('The option format must be "buffer".');
@@ -94,13 +95,15 @@ export function checkClientOptions(options: MQTTClientOptions<never>): ClientSet
   if (acknowledge !== "automatic" && (acknowledge as string) !== "manual")
     throw invalidArgument('The option acknowledge must be "automatic" or "manual".');
   const clean = flag("clean", options.clean ?? true);
-  const keepAlive = integer("keepAlive", options.keepAlive ?? options.keepalive ?? 0, 0, 65_535_000);
+  const spelling = options.keepAlive === undefined && options.keepalive !== undefined ? "keepalive" : "keepAlive";
+  const keepAlive = integer(spelling, options[spelling] ?? 0, 0, 65_535_000);
   if (version === 4) {
     if (properties !== undefined) throw invalidArgument("The option properties needs version 5.");
     if (will?.properties !== undefined) throw invalidArgument("The option will.properties needs version 5.");
     if (options.onAuth !== undefined) throw invalidArgument("The option onAuth needs version 5.");
   }
   checkWill(will);
+  if (properties !== undefined) object("properties", properties);
   if (properties?.authenticationData !== undefined && properties.authenticationMethod === undefined)
     throw invalidArgument("The property authenticationData needs authenticationMethod.");
   const limits = checkLimits(options.limits);
@@ -146,14 +149,18 @@ function checkEndpoint({ host, address, port, dns, socket }: MQTTClientOptions<n
 
 function checkWill(will: MQTTClientOptions["will"]): void {
   if (will === undefined) return;
-  if (typeof will !== "object" || (will as unknown) === null)
-    throw invalidArgument("The option will must be an object.");
+  object("will", will);
   for (const name of Object.keys(will))
     if (!["topic", "message", "QoS", "retain", "properties"].includes(name))
       throw invalidArgument(`There is no option will.${name}.`);
+  const { retain, properties } = will;
+  if (retain !== undefined && typeof retain !== "boolean" && typeof retain !== "number")
+    throw invalidArgument("The option will.retain must be true or false.");
+  if (properties !== undefined) object("will.properties", properties);
 }
 
 function checkLimits(limits: ClientLimits = {}): ClientSettings["limits"] {
+  object("limits", limits);
   for (const name of Object.keys(limits))
     if (!["topicLength", "propertiesLength", "userProperties", "controlPacketSize"].includes(name))
       throw invalidArgument(`There is no option limits.${name}.`);
@@ -175,9 +182,11 @@ function checkPipeline(
     throw invalidArgument("The option pipeline cannot be used with enhanced authentication.");
   const limits = defaultServerLimits();
   if (pipeline === true) return limits;
-  if (typeof pipeline !== "object") throw invalidArgument("The option pipeline must be true, false or limits.");
-  for (const name of Object.keys(pipeline))
-    if (!(name in limits)) throw invalidArgument(`There is no option pipeline.${name}.`);
+  if (!isObject(pipeline)) throw invalidArgument("The option pipeline must be true, false or limits.");
+  for (const name of Object.keys(pipeline)) {
+    if (!Object.hasOwn(limits, name)) throw invalidArgument(`There is no option pipeline.${name}.`);
+    if (name.endsWith("Available")) flag(`pipeline.${name}`, pipeline[name as keyof ServerLimits]);
+  }
   const { maximumQoS = 2, receiveMaximum = 65535, maximumPacketSize = MAXIMUM_PACKET_SIZE } = pipeline;
   integer("pipeline.maximumQoS", maximumQoS, 0, 2);
   integer("pipeline.receiveMaximum", receiveMaximum, 1, 65535);
@@ -194,6 +203,14 @@ function integer(name: string, value: unknown, minimum: number, maximum: number)
   if (typeof value !== "number" || !Number.isInteger(value) || value < minimum || value > maximum)
     throw invalidArgument(`The option ${name} must be an integer from ${minimum} to ${maximum}.`);
   return value;
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function object(name: string, value: unknown): void {
+  if (!isObject(value)) throw invalidArgument(`The option ${name} must be an object.`);
 }
 
 function flag(name: string, value: unknown): boolean {

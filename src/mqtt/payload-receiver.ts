@@ -3,8 +3,6 @@ import type { MQTTClient } from "./client.js";
 import type { SessionCore } from "./session-core.js";
 import type { MessageConsumer } from "./session-types.js";
 
-const NOTHING = new Uint8Array(0);
-
 export abstract class PayloadReceiver {
   /** Reads the `count` bytes that are there. @param more whether further parts follow */
   abstract read(client: MQTTClient, count: number, more: boolean): void;
@@ -62,8 +60,11 @@ class Whole extends PayloadReceiver {
 
   override read(client: MQTTClient, count: number, more: boolean): void {
     let payload = this.#payload;
-    if (!payload && !more) payload = count > 0 ? new Uint8Array(client.read(count) ?? NOTHING) : new Uint8Array(0);
-    else {
+    if (!payload && !more) {
+      // The whole message at once. Reading into an array of ours is cheaper than asking for a buffer and making an array of it.
+      payload = new Uint8Array(count);
+      client.read(payload);
+    } else {
       payload ??= this.#payload = new Uint8Array(this.#byteLength);
       this.#offset += client.read(payload.subarray(this.#offset, this.#offset + count)) ?? 0;
     }
@@ -94,7 +95,8 @@ class Stream extends PayloadReceiver {
       this.#waiting = { client, count, more };
       return;
     }
-    const bytes = count > 0 ? new Uint8Array(client.read(count) ?? NOTHING) : NOTHING;
+    const bytes = new Uint8Array(count);
+    client.read(bytes);
     if (bytes.byteLength > 0 && !this.#failure) {
       try {
         const result = this.#consumer.write(bytes);

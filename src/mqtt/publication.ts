@@ -4,7 +4,7 @@ import { SealwireError } from "../errors.js";
 import { checkString, checkTopicName } from "./codec/topic.js";
 import { OutgoingMessage } from "./outgoing-message.js";
 import { copyPublishProperties, lengthOfPublishProperties } from "./publish-properties.js";
-import { checkNames, checkQoS, invalid } from "./session-options.js";
+import { checkFlag, checkNames, checkObject, checkQoS, invalid } from "./session-options.js";
 import type { PayloadSource, PublishOptions } from "./session-types.js";
 
 const OPTION_NAMES = " qos retain expiry properties ";
@@ -19,13 +19,16 @@ export function createPublication(
   checkNames(options, OPTION_NAMES, "publish() has no option");
   const topicLength = checkTopicName(topic);
   const qos = checkQoS(options.qos);
+  checkFlag("retain", options.retain);
+  checkObject("properties", options.properties);
   const isBytes = payload instanceof Uint8Array;
   const bytes = isBytes ? payload : typeof payload === "string" ? toUTF8(payload) : undefined;
   const message = new OutgoingMessage(topic, qos, options.retain ?? false, bytes, bytes?.byteLength ?? 0);
   if (!bytes) setSource(message, payload as PayloadSource);
   const { expiry } = options;
   if (expiry !== undefined) {
-    if (!(expiry > 0) || expiry > 0xffffffff * 1000) throw invalid("expiry", "must be 1 to 4,294,967,295,000");
+    if (typeof expiry !== "number" || !(expiry > 0) || expiry > 0xffffffff * 1000)
+      throw invalid("expiry", "must be 1 to 4,294,967,295,000");
     message.expiresAt = ticks() + expiry;
   }
   let propertiesLength = 0;
@@ -39,8 +42,14 @@ export function createPublication(
 }
 
 function setSource(message: OutgoingMessage, source: PayloadSource): void {
-  const { byteLength, reference } = source;
-  if (typeof source.read !== "function" || !Number.isInteger(byteLength) || byteLength < 0 || byteLength > 0x0fffffff)
+  const { byteLength, reference, read } = (source as PayloadSource | null) ?? ({} as Partial<PayloadSource>);
+  if (
+    typeof read !== "function" ||
+    byteLength === undefined ||
+    !Number.isInteger(byteLength) ||
+    byteLength < 0 ||
+    byteLength > 0x0fffffff
+  )
     throw new SealwireError(
       "INVALID_ARGUMENT",
       "A payload must be a Uint8Array, a string, or a source with byteLength and read().",

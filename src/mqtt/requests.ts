@@ -5,7 +5,7 @@ import type { PlatformTimer, TimerHandle } from "../platform.js";
 import { checkTopicName } from "./codec/topic.js";
 import type { MQTTSession } from "./session.js";
 import { closed } from "./session-errors.js";
-import { checkNames, integer } from "./session-options.js";
+import { checkNames, integer, invalid } from "./session-options.js";
 import type { PublishOptions, SessionMessage } from "./session-types.js";
 
 export interface RequestsOptions {
@@ -46,10 +46,14 @@ export class Requests {
   constructor(options: RequestsOptions) {
     checkNames(options, " session timer responseTopic random timeout maximumRequests ", "Requests has no option");
     checkTopicName(options.responseTopic, "The option responseTopic");
+    const { session, timer, random } = options as Partial<RequestsOptions>;
+    if (typeof session?.publish !== "function") throw invalid("session", "must be an MQTTSession");
+    if (typeof timer?.set !== "function") throw invalid("timer", "must be a PlatformTimer");
+    if (typeof random !== "function") throw invalid("random", "must be a function");
     this.#options = options;
     this.#maximum = integer("maximumRequests", options.maximumRequests ?? 16, 1, 0xffff);
     this.#timeout = integer("timeout", options.timeout ?? 30_000, 1, 0x3fffffff);
-    this.#prefix = options.random(4);
+    this.#prefix = random(4);
   }
 
   /** Requests that wait for their response. */

@@ -6,6 +6,7 @@ import { concat, equal, fromUTF8, toUTF8, wipe } from "../bytes.js";
 import { SealwireError } from "../errors.js";
 import type { Crypto, Key } from "../platform.js";
 import { fromBase64, toBase64 } from "./base64.js";
+import { checkNames, integer, invalid } from "./session-options.js";
 import type { Authentication } from "./session-types.js";
 import type { AuthenticationStep } from "./types.js";
 
@@ -45,7 +46,11 @@ export class ScramSHA256 implements Authentication {
 
   /** @throws SealwireError `INVALID_ARGUMENT` */
   constructor(options: ScramOptions) {
+    checkNames(options, " crypto user password maximumIterations ", "ScramSHA256 has no option");
     const { crypto, user, password, maximumIterations = 100_000 } = options;
+    if (typeof (crypto as Partial<ScramOptions["crypto"]> | undefined)?.pbkdf2 !== "function")
+      throw invalid("crypto", "must be the platform's cryptography");
+    integer("maximumIterations", maximumIterations, MINIMUM_ITERATIONS, 0x7fffffff);
     checkText(user, "user");
     this.#crypto = crypto;
     // RFC 5802 section 5.1: these two are special in a message.
@@ -54,7 +59,8 @@ export class ScramSHA256 implements Authentication {
     if (typeof password === "string") {
       checkText(password, "password");
       this.#password = crypto.importKey("secret", toUTF8(password));
-    } else this.#password = password;
+    } else if ((password as Key | undefined)?.type === "secret") this.#password = password;
+    else throw invalid("password", "must be a string or a secret key");
   }
 
   start(): Uint8Array {

@@ -1,10 +1,38 @@
 /** Turns the options of a session into those of one connection. */
+import { wipe } from "../bytes.js";
+import type { Transport } from "../platform.js";
 import type { MQTTClient } from "./client.js";
-import { checkNames, invalid, type SessionSettings } from "./session-options.js";
+import { checkClientOptions } from "./client-options.js";
+import { checkFlag, checkNames, invalid, type SessionSettings } from "./session-options.js";
 import type { ConnectionOptions } from "./session-types.js";
 import type { MQTTClientOptions, Properties, ProtocolVersion } from "./types.js";
 
 const NAMES = " host address port dns socket connectTimeout pipeline ";
+
+/**
+ * Checks what the client would refuse at every `connect()`: a wrong option of the session fails in its constructor.
+ * @throws SealwireError `INVALID_ARGUMENT` naming the option
+ */
+export function checkConnectionSettings(settings: SessionSettings): void {
+  const version = settings.version === 4 ? 4 : 5;
+  // An exchange is begun by connect() alone.
+  const plain = { ...settings, authentication: undefined };
+  const nowhere = { address: "192.0.2.1", socket: { io: NoTransport } };
+  wipe(checkClientOptions(clientOptions(plain, nowhere, version, settings.clientIdentifier)).connect);
+}
+
+/** Stands where the transport's class goes; it is never made. */
+class NoTransport implements Transport {
+  read(): undefined {
+    return undefined;
+  }
+  write(): number {
+    return 0;
+  }
+  close(): void {
+    return;
+  }
+}
 
 /** @throws SealwireError `INVALID_ARGUMENT` naming the option */
 export function clientOptions(
@@ -14,6 +42,7 @@ export function clientOptions(
   clientIdentifier: string,
 ): MQTTClientOptions<MQTTClient> {
   checkNames(connection, NAMES, "connect() has no option");
+  checkFlag("pipeline", connection.pipeline);
   if (version === 4 && settings.authentication) throw invalid("authentication", "needs version 5");
   const { host, address, port, dns, socket, connectTimeout } = connection;
   const { timer, ticks, keepAlive, pingTimeout, user, password, will, limits, inputBuffer, outputBuffer } = settings;
@@ -31,7 +60,8 @@ export function clientOptions(
     clean: settings.cleanStart || clientIdentifier === "",
     user,
     password,
-    will,
+    // 3.1.1 has no properties: "auto" must be able to fall back.
+    will: version === 4 && will?.properties ? { ...will, properties: undefined } : will,
     keepAlive,
     pingTimeout,
     timer,

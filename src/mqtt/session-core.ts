@@ -63,6 +63,7 @@ export class SessionCore {
   /** Sends acknowledgements that wait. @returns whether none is left */
   flushAcknowledgements(): boolean {
     const backlog = this.#backlog;
+    if (backlog.length === 0) return true;
     let sent = 0;
     for (const { operation, id, reasonCode } of backlog) {
       if (!this.#write(operation, id, reasonCode)) break;

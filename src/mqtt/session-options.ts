@@ -1,7 +1,8 @@
 /** Checks the options of a session and fills in what was left out. */
 import { SealwireError } from "../errors.js";
 import { checkString, checkTopicName } from "./codec/topic.js";
-import type { QueuePolicy, SessionOptions } from "./session-types.js";
+import type { KeyValueStorage, PlatformTimer } from "../platform.js";
+import type { Authentication, QueuePolicy, SessionOptions } from "./session-types.js";
 import type { QoS } from "./types.js";
 
 /** The options with their defaults. */
@@ -29,12 +30,42 @@ const NAMES =
   "maximumSubscriptions topicAliases limits inputBuffer outputBuffer acknowledge onMessage onMessageStart onConnected onDisconnected " +
   "onVersion onDrain onError ";
 
+const FUNCTIONS = [
+  "time",
+  "openSource",
+  "onMessage",
+  "onMessageStart",
+  "onConnected",
+  "onDisconnected",
+  "onVersion",
+  "onDrain",
+  "onError",
+] as const;
+
+const OBJECTS = ["will", "properties", "authentication", "storage", "queue", "topicAliases"] as const;
+
+/** Properties of CONNECT that have an option of their own: given twice, one of them would be ignored without a word. */
+const OWN_PROPERTIES = {
+  sessionExpiryInterval: "sessionExpiryInterval",
+  receiveMaximum: "receiveMaximum",
+  maximumPacketSize: "maximumPacketSize",
+  topicAliasMaximum: "topicAliases.incoming",
+  authenticationMethod: "authentication",
+  authenticationData: "authentication",
+} as const;
+
 /** @throws SealwireError `INVALID_ARGUMENT` naming the option */
 export function checkSessionOptions(options: SessionOptions): SessionSettings {
   checkNames(options, NAMES, "MQTTSession has no option");
   checkString(options.clientIdentifier, "The option clientIdentifier");
   if (typeof options.ticks !== "function") throw invalid("ticks", "must be a function");
-  if (typeof options.timer !== "object") throw invalid("timer", "must be a PlatformTimer");
+  if (typeof (options.timer as PlatformTimer | undefined)?.set !== "function")
+    throw invalid("timer", "must be a PlatformTimer");
+  for (const name of FUNCTIONS)
+    if (options[name] !== undefined && typeof options[name] !== "function") throw invalid(name, "must be a function");
+  checkFlag("cleanStart", options.cleanStart);
+  for (const name of OBJECTS) checkObject(name, options[name]);
+  checkParts(options);
   const version = oneOf("version", options.version ?? "auto", [4, 5, "auto"] as const);
   const durability = oneOf("durability", options.durability ?? "none", ["none", "sleep", "power"] as const);
   if (durability === "power" && !options.storage) throw invalid("storage", 'is needed for durability "power"');
@@ -70,10 +101,42 @@ export function checkSessionOptions(options: SessionOptions): SessionSettings {
   };
 }
 
+/** Objects that the host or the application made: what is called on them must be there. */
+function checkParts({ authentication, properties, savedState, storage }: SessionOptions): void {
+  if (authentication !== undefined) {
+    const { method, start, step } = authentication as Partial<Authentication>;
+    if (typeof method !== "string" || typeof start !== "function" || typeof step !== "function")
+      throw invalid("authentication", "must have method, start() and step()");
+  }
+  if (storage !== undefined) {
+    const { read, write, delete: remove, [Symbol.iterator]: keys } = storage as Partial<KeyValueStorage>;
+    for (const each of [read, write, remove, keys])
+      if (typeof each !== "function") throw invalid("storage", "must be a KeyValueStorage");
+  }
+  if (savedState !== undefined && !(savedState instanceof Uint8Array))
+    throw invalid("savedState", "must be a Uint8Array that save() returned");
+  for (const [name, own] of Object.entries(OWN_PROPERTIES))
+    if (properties?.[name as keyof typeof OWN_PROPERTIES] !== undefined)
+      throw invalid(`properties.${name}`, `is set by the session: use ${own}`);
+}
+
+/** @throws SealwireError `INVALID_ARGUMENT` unless it is an object, or left out */
+export function checkObject(name: string, value: unknown): void {
+  if (value !== undefined && (typeof value !== "object" || value === null || Array.isArray(value)))
+    throw invalid(name, "must be an object");
+}
+
+/** @throws SealwireError `INVALID_ARGUMENT` unless it is true, false, or left out: a text such as "false" would count as true */
+export function checkFlag(name: string, value: unknown): void {
+  if (value !== undefined && typeof value !== "boolean") throw invalid(name, "must be true or false");
+}
+
 /** Refuses members that nobody reads: a misspelt option must not be silently ignored. */
 export function checkNames(options: object, names: string, sentence: string): void {
-  if (typeof options !== "object") throw new SealwireError("INVALID_ARGUMENT", "Options must be an object.");
-  for (const name of Object.keys(options)) {
+  if (typeof options !== "object" || (options as unknown) === null)
+    throw new SealwireError("INVALID_ARGUMENT", "Options must be an object.");
+  // Not Object.keys(): this runs for each publication, and shall cost no array.
+  for (const name in options) {
     if (!names.includes(` ${name} `)) throw new SealwireError("INVALID_ARGUMENT", `${sentence} "${name}".`);
   }
 }

@@ -4,7 +4,7 @@ import { MQTTClient } from "./client.js";
 import { checkTopicFilter } from "./codec/topic.js";
 import { isOverflow, type SessionCore } from "./session-core.js";
 import { closed } from "./session-errors.js";
-import { checkNames, checkQoS, integer, invalid } from "./session-options.js";
+import { checkFlag, checkNames, checkQoS, integer, invalid } from "./session-options.js";
 import type { StoredSubscription } from "./session-records.js";
 import type { SubscribeOptions, SubscriptionRequest } from "./session-types.js";
 import type { SubscriptionItem } from "./types.js";
@@ -41,16 +41,11 @@ export class Subscriptions {
   readonly #held: Subscription[] = [];
   /** In the order in which they were made. */
   readonly #requests: Request[] = [];
-  readonly #freeIndexes: number[] = [];
 
   constructor(core: SessionCore, restored: readonly { index: number; subscription: StoredSubscription }[]) {
     this.#core = core;
-    const used = new Set<number>();
-    for (const { index, subscription } of restored.slice(0, core.settings.maximumSubscriptions)) {
-      used.add(index);
+    for (const { index, subscription } of restored.slice(0, core.settings.maximumSubscriptions))
       this.#held.push({ ...subscription, index, stored: subscription.granted });
-    }
-    for (let index = 255; index >= 0; index--) if (!used.has(index)) this.#freeIndexes.push(index);
   }
 
   /** Requests that wait for an answer. */
@@ -64,6 +59,7 @@ export class Subscriptions {
 
   subscribe(filters: string | readonly (string | SubscriptionRequest)[], options: SubscribeOptions): Promise<number[]> {
     return this.#request(false, () => {
+      checkList(filters);
       const list = typeof filters === "string" ? [filters] : filters;
       return list.map((entry) => {
         const request = typeof entry === "string" ? { ...options, filter: entry } : { ...options, ...entry };
@@ -74,6 +70,7 @@ export class Subscriptions {
 
   async unsubscribe(filters: string | readonly string[]): Promise<void> {
     await this.#request(true, () => {
+      checkList(filters);
       const list = typeof filters === "string" ? [filters] : filters;
       return list.map((filter) => ({ subscription: check({ filter }), renew: false }));
     });
@@ -267,7 +264,7 @@ export class Subscriptions {
   #hold(subscription: Subscription, granted: 0 | 1 | 2): void {
     const present = this.#find(subscription.filter);
     const changed = !present || !sameOptions(present, subscription) || present.stored !== granted;
-    const index = present?.index ?? this.#freeIndexes.pop();
+    const index = present?.index ?? this.#freeIndex();
     const held: Subscription = { ...subscription, granted, index, stored: present?.stored };
     if (present) Object.assign(present, held);
     else this.#held.push(held);
@@ -276,12 +273,19 @@ export class Subscriptions {
     (present ?? held).stored = granted;
   }
 
+  /** The first place in storage that is free; `undefined` when nothing is stored. */
+  #freeIndex(): number | undefined {
+    if (!this.#core.store.durable) return undefined;
+    let index = 0;
+    while (this.#held.some((subscription) => subscription.index === index)) index++;
+    return index;
+  }
+
   #drop(filter: string): void {
     const index = this.#held.findIndex((subscription) => subscription.filter === filter);
     if (index < 0) return;
     const [dropped] = this.#held.splice(index, 1);
     if (dropped?.index === undefined) return;
-    this.#freeIndexes.push(dropped.index);
     this.#core.store.deleteSubscription(dropped.index);
   }
 }
@@ -296,10 +300,16 @@ function sameOptions(a: StoredSubscription, b: StoredSubscription): boolean {
   );
 }
 
+function checkList(filters: unknown): void {
+  if (typeof filters !== "string" && !Array.isArray(filters))
+    throw new SealwireError("INVALID_ARGUMENT", "The topic filter must be a string or an array.");
+}
+
 function check(request: SubscriptionRequest): Subscription {
   checkNames(request, OPTION_NAMES, "subscribe() has no option");
   checkTopicFilter(request.filter, true);
   const qos = checkQoS(request.qos);
+  for (const name of ["noLocal", "retainAsPublished", "renew"] as const) checkFlag(name, request[name]);
   const { retainHandling = 0, subscriptionIdentifier: identifier } = request;
   integer("retainHandling", retainHandling, 0, 2);
   if (identifier !== undefined) integer("subscriptionIdentifier", identifier, 1, 0x0fffffff);

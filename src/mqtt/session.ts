@@ -1,7 +1,7 @@
 /** An MQTT session that outlives connections, sleep and loss of power. */
 import { SealwireError } from "../errors.js";
 import { MQTTClient } from "./client.js";
-import { clientOptions } from "./session-connection.js";
+import { checkConnectionSettings, clientOptions } from "./session-connection.js";
 import { SessionCore } from "./session-core.js";
 import { closed } from "./session-errors.js";
 import { Inbound } from "./session-inbound.js";
@@ -50,6 +50,7 @@ export class MQTTSession {
   /** @throws SealwireError `INVALID_ARGUMENT` naming the option; `STORAGE_FAILED` when storage cannot be read */
   constructor(options: SessionOptions) {
     const settings = checkSessionOptions(options);
+    checkConnectionSettings(settings);
     const { durability, ticks } = settings;
     const store = new SessionStore(durability === "power" ? settings.storage : undefined, {
       ticks,
@@ -137,9 +138,10 @@ export class MQTTSession {
     const core = this.#core;
     if (core.closed) throw closed();
     if (core.client) throw new SealwireError("INVALID_STATE", "The session is connected, or about to be.");
+    const options = clientOptions(core.settings, connection, this.#nextVersion(), this.clientIdentifier);
     const pipeline = connection.pipeline === true && !core.settings.authentication && this.#state.limits !== undefined;
     const client: MQTTClient = new MQTTClient({
-      ...clientOptions(core.settings, connection, this.#nextVersion(), this.clientIdentifier),
+      ...options,
       ...(pipeline ? { pipeline: this.#state.limits! } : {}),
       onReadable: (count: number, message: InboundMessage) => this.#inbound.readable(client, count, message),
       onWritable: () => this.#flush(true),

@@ -5,6 +5,7 @@
  * Layout: length of the box (2 bytes, big-endian), box. Content of the box: for each section its number (1 byte), length (2 bytes,
  * big-endian) and bytes.
  */
+import { wipe } from "../bytes.js";
 import { SealwireError, toSealwireError } from "../errors.js";
 import type { RetainedMemory } from "../platform.js";
 import type { RetainedSection } from "./keys.js";
@@ -64,17 +65,22 @@ export class RetainedStore {
       content.set(bytes, offset + SECTION_HEAD);
       offset += SECTION_HEAD + bytes.byteLength;
     }
+    if (capacity >= 0) this.#write(content.subarray(0, offset));
     this.#changed = false;
-    if (capacity < 0) return dropped;
-    const box = this.#box.seal(LABEL, content.subarray(0, offset));
-    content.fill(0);
+    return dropped;
+  }
+
+  /** @param content is wiped */
+  #write(content: Uint8Array): void {
     try {
+      const box = this.#box.seal(LABEL, content);
       this.#memory.write(LENGTH, box);
       this.#memory.write(0, Uint8Array.of(box.byteLength >> 8, box.byteLength & 0xff));
     } catch (error) {
       throw toSealwireError(error, "STORAGE_FAILED", "Retained memory could not be written.");
+    } finally {
+      wipe(content);
     }
-    return dropped;
   }
 
   #load(): Map<number, Uint8Array> {

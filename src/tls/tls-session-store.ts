@@ -12,6 +12,9 @@
  * TLS servers of Node do so) would have to be met by full handshakes from then on. Then the same ticket is used again. What it costs is that an
  * onlooker can tell that the two connections are of one device; nothing that is protected is at risk, since no early data is ever sent.
  * `reuseTickets: false` forbids it. A TLS 1.2 session may be used until it ends.
+ *
+ * A session whose handshake did not come about is not offered again, whatever its version: it may be the reason, and the next
+ * handshake, a full one, heals that.
  */
 import type { Clock } from "../clock.js";
 import { equal, toBytes } from "../bytes.js";
@@ -37,7 +40,7 @@ export type NoSessionReason =
 
 export interface TLSSessionStoreOptions {
   readonly clock: Clock;
-  readonly platform: Pick<Platform, "wakeCause" | "clockSurvives">;
+  readonly platform: Pick<Platform, "wakeCause" | "clockSurvives" | "ticks">;
   readonly retained?: RetainedStore | undefined;
   /** Must encrypt. */
   readonly storage?: KeyValueStorage | undefined;
@@ -67,7 +70,10 @@ export class TLSSessionStore {
   #reserve: TLSSession | undefined | "unread" = "unread";
   /** A full handshake has made the reserve old; the next session to spare replaces it. */
   #reserveStale = false;
+  /** What was offered; until {@link opened} says that its handshake came about. */
   #taken: TLSSession | undefined;
+  /** No full handshake can be younger in ticks, for sessions of this life and of earlier ones. */
+  #authenticatedTick = 0;
   #authentication: Authentication | undefined;
   #reason: NoSessionReason = "none";
   #failures = 0;
@@ -76,7 +82,11 @@ export class TLSSessionStore {
     this.#options = options;
     const retained = options.retained?.get(RETAINED_SECTION.tlsSessions);
     if (retained === undefined) return;
-    this.#live = decodeTLSSessions(retained).slice(0, MAXIMUM_LIVE).map(oneMoreWake);
+    const ageKnown = options.platform.wakeCause !== "sleep" || options.platform.clockSurvives.sleep;
+    this.#live = decodeTLSSessions(retained)
+      .filter(({ data }) => ageKnown || data.protocol === "TLSv1.2")
+      .slice(0, MAXIMUM_LIVE)
+      .map(oneMoreWake);
     this.#keepLive();
   }
 
@@ -96,12 +106,15 @@ export class TLSSessionStore {
    */
   take(policy: Uint8Array): TLSSessionData | undefined {
     this.#reason = "none";
+    this.#distrust(this.#taken);
     this.#taken = undefined;
     this.#authentication = undefined;
     for (let session = this.#live.pop(); session !== undefined; session = this.#live.pop()) {
       if (!this.#usable(session, policy)) continue;
-      if (session.data.protocol === "TLSv1.2") this.#live.push(session);
-      this.#keepLive();
+      const single = session.data.protocol === "TLSv1.3";
+      if (!single) this.#live.push(session);
+      // A ticket that a crash could bring back is not used.
+      if (!this.#keepLive() && single) continue;
       this.#taken = session;
       return session.data;
     }
@@ -115,18 +128,20 @@ export class TLSSessionStore {
   /**
    * Must be called when a handshake is done, before its sessions are {@link put} and before anything is sent.
    * @throws SealwireError `TLS_HANDSHAKE_FAILED` when a resumed handshake differs from the full one in its use of extended master
-   *   secret (RFC 7627 section 5.3)
+   *   secret (RFC 7627 section 5.3), or when nothing was offered that it could resume
    */
   opened(policy: Uint8Array, negotiated: TLSNegotiated): void {
     const taken = this.#taken;
-    this.#taken = undefined;
-    if (negotiated.resumed && taken) {
+    if (negotiated.resumed) {
+      if (taken?.data.protocol !== negotiated.protocol)
+        throw new SealwireError("TLS_HANDSHAKE_FAILED", "The server resumed a session that was not offered.");
       const { extendedMasterSecret } = negotiated;
       if (extendedMasterSecret !== undefined && extendedMasterSecret !== taken.data.extendedMasterSecret)
         throw new SealwireError(
           "TLS_HANDSHAKE_FAILED",
           "The server resumed the session without, or with, extended master secret, unlike the handshake that made it.",
         );
+      this.#taken = undefined;
       const { authenticatedAt: at, wakes, verifiedUntil } = taken;
       this.#authentication = { policy, at, wakes, verifiedUntil };
       if (taken.data.protocol === "TLSv1.2" || this.#options.reuseTickets === false) return;
@@ -136,6 +151,8 @@ export class TLSSessionStore {
       return;
     }
     // The server refused what was offered, or nothing was: what is kept of the past is worth nothing beside the new sessions.
+    this.#taken = undefined;
+    this.#authenticatedTick = this.#options.platform.ticks();
     this.#live = [];
     this.#keepLive();
     this.#reserveStale = true;
@@ -178,7 +195,16 @@ export class TLSSessionStore {
     this.#taken = undefined;
     this.#authentication = undefined;
     this.#keepLive();
-    if (this.#readReserve() !== undefined) this.#deleteReserve();
+    this.#deleteReserve();
+  }
+
+  /** Its handshake failed, for a reason that may well lie in the session: a server that chokes on it must not be met with it for ever. */
+  #distrust(session: TLSSession | undefined): void {
+    if (session?.data.protocol !== "TLSv1.2") return;
+    this.#live = this.#live.filter((other) => other !== session);
+    this.#keepLive();
+    // The same one. Flash is not worn for that: the next full handshake replaces it.
+    this.#reserve = undefined;
   }
 
   #usable(session: TLSSession, policy: Uint8Array): boolean {
@@ -188,12 +214,14 @@ export class TLSSessionStore {
   }
 
   #objection(session: TLSSession, policy: Uint8Array): NoSessionReason | undefined {
-    const { clock, maximumAuthenticationAge = WEEK, maximumAuthenticationWakes = 168 } = this.#options;
+    const { clock, platform, maximumAuthenticationAge = WEEK, maximumAuthenticationWakes = 168 } = this.#options;
     if (!equal(session.policy, policy)) return "policy changed";
+    // Needs no wall clock, so it also binds a device that has none and never restarts.
+    if (platform.ticks() - this.#authenticatedTick >= maximumAuthenticationAge) return "authentication too old";
     const { earliest, latest } = clock.interval();
     if (latest === undefined || session.issuedAt === undefined || session.authenticatedAt === undefined) {
       // Without a wall clock, then or now, nothing but the number of starts tells the age.
-      if (session.expiresAt !== undefined && earliest >= session.expiresAt) return "expired";
+      if (session.expiresAt !== undefined && (latest ?? earliest) >= session.expiresAt) return "expired";
       return session.wakes > maximumAuthenticationWakes ? "authentication too old" : undefined;
     }
     if (latest < session.issuedAt || latest < session.authenticatedAt) return "clock went back";
@@ -220,20 +248,23 @@ export class TLSSessionStore {
     return session;
   }
 
-  #keepLive(): void {
+  /** @returns false when retained memory may still hold what it held before */
+  #keepLive(): boolean {
     const { retained } = this.#options;
-    if (retained === undefined) return;
+    if (retained === undefined) return true;
     try {
       const sessions = this.#live;
       retained.set(RETAINED_SECTION.tlsSessions, sessions.length === 0 ? undefined : encodeTLSSessions(sessions));
-      if (!retained.commit().includes(RETAINED_SECTION.tlsSessions)) return;
+      if (!retained.commit().includes(RETAINED_SECTION.tlsSessions)) return true;
       // Two did not fit: one may. When that does not fit either, it lives in RAM only.
       this.#failures++;
-      if (sessions.length < 2) return;
+      if (sessions.length < 2) return true;
       retained.set(RETAINED_SECTION.tlsSessions, encodeTLSSessions(sessions.slice(-1)));
       retained.commit();
+      return true;
     } catch {
       this.#failures++;
+      return false;
     }
   }
 

@@ -156,25 +156,29 @@ export class TLSSocket implements Transport {
     this.#options.timer.clear(this.#timer);
     this.#timer = undefined;
     this.#input.fill(0);
-    this.#engine?.close();
-    this.#below.close();
+    const engine = this.#engine;
     this.#engine = undefined;
-    this.#options.onReleased?.();
+    // Each of them whatever the others do: what is left open leaks, and who waits for the end would wait for ever.
+    for (const end of [() => engine?.close(), () => this.#below.close(), () => this.#options.onReleased?.()])
+      ignore(end);
   }
 
   #handshake(): void {
     const { host, secure } = this.#options;
     this.#state = "handshake";
-    const { createTLSEngine, onOpen, ...engineOptions } = secure(host);
+    const { createTLSEngine, onOpen, onSession, ...engineOptions } = secure(host);
     this.#engine = createTLSEngine({
       ...engineOptions,
       onOpen: (negotiated) => {
         this.#guard(() => {
           onOpen?.(negotiated);
+          if (this.#isOver()) return;
           this.#state = "open";
           this.#options.onWritable?.(this.#writable);
         });
       },
+      // A session that comes while the goodbye leaves is late: its owner may have begun the next connection.
+      onSession: onSession && ((session) => this.#guard(() => onSession(session))),
       onReadable: () => {
         this.#guard(() => this.#options.onReadable?.(this.#engine?.readable ?? 0));
       },
@@ -268,7 +272,7 @@ export class TLSSocket implements Transport {
     if (this.#isOver()) return;
     // An alert that tells the server why may still have to leave.
     this.#linger();
-    this.#options.onError?.(error);
+    ignore(() => this.#options.onError?.(error));
   }
 
   #isOver(): boolean {
@@ -277,5 +281,14 @@ export class TLSSocket implements Transport {
 
   get #writable(): number {
     return this.#state === "open" ? (this.#engine?.writable ?? 0) : 0;
+  }
+}
+
+/** For the end of a connection, where nobody is left to tell, and nothing that is thrown may reach the host. */
+function ignore(body: () => void): void {
+  try {
+    body();
+  } catch {
+    // See above.
   }
 }

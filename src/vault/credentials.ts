@@ -2,7 +2,7 @@
 import { wipe } from "../bytes.js";
 import { SealwireError, toSealwireError } from "../errors.js";
 import type { Key, Platform, RevocationMode, TLSVersion } from "../platform.js";
-import { decodeProvisioningRecord } from "./provisioning-record.js";
+import { decodeProvisioningRecord, type ProvisioningRecord } from "./provisioning-record.js";
 
 /** Certificates and lists are DER; the private key is a handle, its bytes stay with the host. */
 export interface Credentials {
@@ -30,8 +30,7 @@ export function readCredentials(platform: Pick<Platform, "provisioning" | "crypt
       "PROVISIONING_MISSING",
       "This device has no provisioning record: flash one and start it again.",
     );
-  const { privateKey, tls, ...record } = decodeProvisioningRecord(bytes);
-  wipe(bytes);
+  const { privateKey, tls, ...record } = decode(bytes);
   if ((privateKey === undefined) !== (record.certificateChain.length === 0))
     throw new SealwireError(
       "PROVISIONING_INVALID",
@@ -46,4 +45,13 @@ export function readCredentials(platform: Pick<Platform, "provisioning" | "crypt
     wipe(privateKey);
   }
   return { ...record, ...tls, privateKey: key };
+}
+
+/** @param bytes are wiped: they hold the private key, whether or not the record is well-formed */
+function decode(bytes: Uint8Array): ProvisioningRecord {
+  try {
+    return decodeProvisioningRecord(bytes);
+  } finally {
+    wipe(bytes);
+  }
 }

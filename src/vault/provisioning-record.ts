@@ -72,7 +72,7 @@ export function decodeProvisioningRecord(bytes: Uint8Array): ProvisioningRecord 
   return {
     broker: { host: fields.required("host", isText), port: fields.required("port", isPort) },
     clientIdentifier: fields.optional("clientIdentifier", isText),
-    trustAnchors: fields.required("trustAnchors", isByteStrings),
+    trustAnchors: fields.required("trustAnchors", isTrustAnchors),
     revocationLists: fields.optional("revocationLists", isByteStrings),
     revocation: fields.optional("revocation", isRevocationMode),
     certificateChain: fields.required("certificateChain", isByteStrings),
@@ -133,6 +133,11 @@ function isByteString(value: CBORValue): value is Uint8Array {
 
 function isByteStrings(value: CBORValue): value is Uint8Array[] {
   return Array.isArray(value) && value.every(isByteString);
+}
+
+/** Without one no broker can be verified: better told when it is flashed than at the first connection. */
+function isTrustAnchors(value: CBORValue): value is Uint8Array[] {
+  return isByteStrings(value) && value.length > 0;
 }
 
 function isRevocationMode(value: CBORValue): value is RevocationMode {

@@ -11,6 +11,7 @@ import {
 import { createServer, type TLSSocket as ServerSocket } from "node:tls";
 import { createPlatform, type NodePlatform } from "../../hosts/node/index.js";
 import type { SealwireError } from "../../src/errors.js";
+import type { TLSSessionData } from "../../src/platform.js";
 import { TLSSocket, type TLSSocketOptions } from "../../src/transport/index.js";
 import { DevelopmentPKI, toPEM } from "../../tools/pki/index.js";
 import { temporaryFolder } from "../tools/support/temporary-folder.js";
@@ -194,6 +195,82 @@ describe("TLS socket", () => {
     await eventually(() => errors.length > 0, "the error");
     await new Promise((resolve) => setTimeout(resolve, 50));
     assert.equal(received, 0);
+  });
+
+  it("lets no exception of its owner reach the host, and tells of the release all the same", async () => {
+    const escaped: unknown[] = [];
+    const onEscaped = (error: unknown): void => void escaped.push(error);
+    const others = process.listeners("uncaughtException");
+    process.removeAllListeners("uncaughtException").on("uncaughtException", onEscaped);
+    try {
+      for (const callback of ["onWritable", "onReadable", "onError"]) {
+        const port = await listen((server) => server.end("data"));
+        let released = 0;
+        const fail = (name: string) => (): void => {
+          if (name === callback || name === "onError") throw new Error(`${name} failed`);
+        };
+        const socket = connect(port, {
+          onWritable: fail("onWritable"),
+          onReadable: () => {
+            fail("onReadable")();
+            socket.read();
+          },
+          onError: fail("onError"),
+          onReleased: () => {
+            released++;
+            throw new Error("onReleased failed");
+          },
+        });
+        await eventually(() => released > 0, `the release after ${callback}`);
+        assert.equal(released, 1);
+      }
+      assert.deepEqual(escaped, []);
+    } finally {
+      process.off("uncaughtException", onEscaped);
+      for (const listener of others) process.on("uncaughtException", listener);
+    }
+  });
+
+  it("stays closed when onOpen closes it", async () => {
+    const port = await listen(() => undefined);
+    let opened = false;
+    let called = 0;
+    const socket = connect(port, {
+      onOpen: () => {
+        opened = true;
+        socket.close();
+      },
+      onWritable: () => called++,
+      onError: () => called++,
+    });
+    await eventually(() => opened, "the handshake");
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    assert.equal(called, 0);
+    assert.throws(() => socket.write(new Uint8Array(1)), { code: "INVALID_ARGUMENT" });
+  });
+
+  it("hands over no session once it was closed, while its goodbye still leaves", async () => {
+    const port = await listen(() => undefined);
+    let handedOver = 0;
+    let session: ((data: TLSSessionData) => void) | undefined;
+    const socket = connect(port, {
+      secure: () => ({
+        createTLSEngine: (engineOptions) => {
+          session = engineOptions.onSession;
+          return platform.createTLSEngine(engineOptions);
+        },
+        trustAnchors: [pki.root],
+        serverName: "localhost",
+        time: { earliest: Date.now(), latest: Date.now() },
+        onSession: () => handedOver++,
+      }),
+      onWritable: () => undefined,
+    });
+    await eventually(() => session !== undefined, "the handshake");
+    socket.close();
+    const before = handedOver;
+    session!({ protocol: "TLSv1.3", bytes: new Uint8Array(1), lifetime: undefined, extendedMasterSecret: true });
+    assert.equal(handedOver, before);
   });
 
   it("refuses to write before the handshake is done, more than is writable, and after the end", async () => {

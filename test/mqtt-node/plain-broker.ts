@@ -22,7 +22,7 @@ export interface PlainBroker {
 export class PlainMosquitto implements PlainBroker {
   readonly name = "Mosquitto";
   port = 0;
-  readonly #folder = mkdtempSync(join(tmpdir(), "sealwire-mosquitto-"));
+  readonly #folder = mkdtempSync(join(tmpdir(), "sealwire-plain-broker-"));
   #child: ChildProcess | undefined;
 
   /** @returns whether it is installed; with SEALWIRE_NO_SKIP=1 it must be */

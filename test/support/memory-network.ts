@@ -25,6 +25,8 @@ export class MemoryNetwork {
   chunk: number | (() => number) = 65536;
   /** Bytes, of both directions together, after which each new connection is cut; `undefined`: never. */
   cutAfter: (() => number | undefined) | undefined;
+  /** Nothing gets through from clients to the server, until {@link resume}. */
+  stalled = false;
   /** A server that accepts no connection. */
   refuse = false;
   /** Called before every operation of a transport: what it throws is a crash of the device. */
@@ -77,6 +79,12 @@ export class MemoryNetwork {
         }
       },
     };
+  }
+
+  /** Ends {@link stalled}. */
+  resume(): void {
+    this.stalled = false;
+    for (const link of this.#links) link.resume();
   }
 
   /** Cuts every connection, without a goodbye. */
@@ -207,6 +215,10 @@ class Link implements ServerEnd {
 
   // The network
 
+  resume(): void {
+    this.#scheduleUp();
+  }
+
   cut(): void {
     if (!this.#open) return;
     this.#end();
@@ -246,7 +258,7 @@ class Link implements ServerEnd {
     this.#upScheduled = true;
     this.#network.post(() => {
       this.#upScheduled = false;
-      if (!this.#open) return;
+      if (!this.#open || this.#network.stalled) return;
       const wanted = Math.min(this.#network.nextChunk(), this.#up.byteLength);
       const count = this.#pass(wanted);
       const bytes = this.#up.slice(0, count);

@@ -57,8 +57,9 @@ export class Flash implements KeyValueStorage {
     return true;
   }
 
+  /** In no particular order: the newest first. */
   [Symbol.iterator](): Iterator<string> {
-    return this.values.keys();
+    return [...this.values.keys()].reverse().values();
   }
 
   #change(apply: () => void): void {

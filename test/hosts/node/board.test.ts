@@ -225,6 +225,8 @@ describe("node host: board", () => {
     it("takes the network away without a goodbye, and gives it back", async () => {
       await create(`connect:${port}`).powerOn();
       await board.waitFor(({ event }) => event === "writable", patience, "a connection");
+      // The device may know of the connection before the server has accepted it.
+      while (peers.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
       const reset = new Promise<string | undefined>((resolve) =>
         peers[0]!.on("error", (error: NodeJS.ErrnoException) => resolve(error.code)),
       );

@@ -1,7 +1,8 @@
 /** A device in this process: the real Node host on a folder, which can sleep, lose its network and lose its power. */
 import { createPlatform, type NodePlatform, type NodePlatformOptions } from "../../../hosts/node/index.js";
 import type { WakeCause } from "../../../src/platform.js";
-import { Device, type DeviceConnected, type DeviceDisconnected, type DeviceOptions } from "../../../src/device.js";
+import { Device } from "../../../src/device.js";
+import type { DeviceConnected, DeviceDisconnected, DeviceOptions } from "../../../src/device-options.js";
 import type { Credentials } from "../../../src/vault/index.js";
 import type { Credentials as IssuedCredentials } from "../../../tools/pki/index.js";
 import { eventually } from "./eventually.js";

@@ -80,6 +80,21 @@ describe("link", () => {
     strictEqual(count.connects, 2);
   });
 
+  it("keeps its wait when the network tells once more that it is up", () => {
+    const { link, count, network, time } = setUp();
+    link.start();
+    link.lost(new SealwireError("MQTT_BAD_CREDENTIALS", "refused"));
+    const wait = time.next!;
+    for (let i = 0; i < 10; i++) {
+      time.advance(1000);
+      network.set(true);
+    }
+    strictEqual(time.next, wait - 10_000, "neither hastened nor put off");
+    strictEqual(count.connects, 1);
+    time.advance(wait - 10_000);
+    strictEqual(count.connects, 2);
+  });
+
   it("waits by the cause, and says how long", () => {
     const { link, count, time, lost } = setUp();
     link.start();

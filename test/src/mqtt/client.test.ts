@@ -159,6 +159,18 @@ describe("MQTTClient: connecting", () => {
     ["authenticationData", { version: 5, properties: { authenticationData: new Uint8Array(1) } }],
     ["pipeline", { version: 5, pipeline: true, properties: { authenticationMethod: "S" } }],
     ["pipeline.maximum", { pipeline: { maximum: 1 } }],
+    ["pipeline", { pipeline: null }],
+    ["pipeline.retainAvailable", { pipeline: { retainAvailable: 1 } }],
+    ["keepalive", { keepalive: -1 }],
+    ["properties", { version: 5, properties: null }],
+    ["properties", { version: 5, properties: [] }],
+    ["properties", { version: 5, properties: 7 }],
+    ["will", { will: null }],
+    ["will.retain", { will: { topic: "a", retain: "yes" } }],
+    ["will.properties", { version: 5, will: { topic: "a", properties: 7 } }],
+    ["will.properties", { version: 5, will: { topic: "a", properties: null } }],
+    ["limits", { limits: null }],
+    ["limits", { limits: 7 }],
   ];
   for (const [what, options] of wrong)
     it(`refuses a wrong option by its name: ${what} in ${JSON.stringify(options)}`, () => {

@@ -36,6 +36,18 @@ describe('Version "auto"', () => {
     deepEqual(versions, [4]);
   });
 
+  it("falls back with a will that has properties, which 3.1.1 has not", async () => {
+    const world = new World();
+    world.broker.versions = [4];
+    await world.online({
+      version: "auto",
+      will: { topic: "gone", message: "x", properties: { willDelayInterval: 5 } },
+    });
+    world.connect();
+    await world.run();
+    ok(world.session.connected);
+  });
+
   it("goes back to 5.0 when 3.1.1 is refused one day", async () => {
     const world = new World();
     world.broker.versions = [4];

@@ -4,8 +4,9 @@ import { deepEqual, ok, strictEqual } from "../../support/assert.js";
 import { describe, it } from "../../support/bdd.js";
 import { PACKET, World } from "../../support/session-world.js";
 
-async function subscribed(options: Partial<SessionOptions>): Promise<World> {
+async function subscribed(options: Partial<SessionOptions>, capacity = 4096): Promise<World> {
   const world = new World();
+  world.network.capacity = capacity;
   const session = await world.online(options);
   void session.subscribe("in", { qos: 2 });
   await world.run();
@@ -290,6 +291,56 @@ for (const version of [4, 5] as const) {
         );
         strictEqual(world.broker.sessions.get("device")!.outgoing.length, 0);
       }
+    });
+
+    it("are not acknowledged on another connection by what waited on the last one", async () => {
+      const waiting: SessionMessage[] = [];
+      const world = await subscribed(
+        {
+          version,
+          acknowledge: "manual",
+          outputBuffer: 64,
+          onMessage: (message) => void waiting.push(message),
+        },
+        64,
+      );
+      world.broker.window = 40;
+      for (let i = 0; i < 40; i++) world.broker.publish("in", `${i}`, 1);
+      await world.run();
+      strictEqual(waiting.length, 40);
+      world.network.stalled = true;
+      for (const message of waiting) message.acknowledge();
+      await world.run();
+      strictEqual(world.seen(PACKET.PUBACK).length, 0);
+      world.network.stalled = false;
+      await world.reconnect();
+      deepEqual([waiting.length, world.seen(PACKET.PUBACK).length], [80, 0]);
+      ok(waiting.slice(40).every(({ redelivered }) => redelivered));
+    });
+
+    it("are all acknowledged, in order, when the connection takes more again", async () => {
+      const waiting: SessionMessage[] = [];
+      const world = await subscribed(
+        {
+          version,
+          acknowledge: "manual",
+          outputBuffer: 64,
+          onMessage: (message) => void waiting.push(message),
+        },
+        64,
+      );
+      world.broker.window = 40;
+      for (let i = 0; i < 40; i++) world.broker.publish("in", `${i}`, 1);
+      await world.run();
+      world.network.stalled = true;
+      for (const message of waiting) message.acknowledge();
+      await world.run();
+      world.network.resume();
+      await world.run();
+      deepEqual(
+        world.seen(PACKET.PUBACK).map(({ id }) => id),
+        Array.from({ length: 40 }, (_, i) => i + 1),
+      );
     });
 
     it("beyond the receive maximum end the connection", async () => {

@@ -1,4 +1,4 @@
-import type { PublishOptions, SessionOptions } from "../../../src/mqtt/index.js";
+import type { ConnectionOptions, PublishOptions, SessionOptions } from "../../../src/mqtt/index.js";
 import { deepEqual, ok, rejects, strictEqual, throws } from "../../support/assert.js";
 import { describe, it } from "../../support/bdd.js";
 import { findProperty, PACKET } from "../../support/broker-model.js";
@@ -254,6 +254,13 @@ describe("Arguments of publish(), subscribe() and the constructor", () => {
     await names(session.publish("t", 5 as unknown as string), /payload/);
     await names(session.publish("t", "x", { expiry: -1 }), /expiry/);
     await names(session.publish("t", "x", { properties: { topicAlias: 1 } }), /topicAlias/);
+    await names(session.publish("t", "x", { retain: "false" as unknown as boolean }), /retain/);
+    await names(session.publish("t", "x", { properties: [] as object }), /properties/);
+    await names(session.publish("t", null as unknown as string), /payload/);
+    await names(session.publish("t", "x", null as unknown as PublishOptions), /object/);
+    await names(session.subscribe(5 as unknown as string), /filter/);
+    await names(session.subscribe("a", { noLocal: 1 as unknown as boolean }), /noLocal/);
+    await names(session.unsubscribe(null as unknown as string), /filter/);
     await names(session.subscribe("a#"), /#/);
     await names(session.subscribe([]), /filter/);
     await names(session.subscribe("a", { qos: 4 as 2 }), /qos/);
@@ -266,10 +273,43 @@ describe("Arguments of publish(), subscribe() and the constructor", () => {
       [{ queue: { message: 3 } }, /message/],
       [{ queue: { policy: "drop" } }, /policy/],
       [{ receiveMaximum: 70_000 }, /receiveMaximum/],
+      [{ queue: 5 }, /queue/],
+      [{ topicAliases: null }, /topicAliases/],
+      [{ timer: {} }, /timer/],
+      [{ time: 5 }, /time/],
+      [{ onMessage: true }, /onMessage/],
+      [{ onError: "log" }, /onError/],
+      [{ openSource: {} }, /openSource/],
+      [{ cleanStart: "false" }, /cleanStart/],
+      [{ storage: {} }, /storage/],
+      [{ durability: "sleep", savedState: "x" }, /savedState/],
+      [{ authentication: {}, version: 5 }, /authentication/],
+      // What the client would refuse at connect() is refused here.
+      [{ user: 5 }, /user/],
+      [{ user: "u", password: 5 }, /password/],
+      [{ password: "without a user" }, /password/],
+      [{ will: { topic: "t", QoS: 3 } }, /will\.QoS/],
+      [{ will: { topic: "t", delay: 3 } }, /will\.delay/],
+      [{ will: null }, /will/],
+      [{ properties: [], version: 5 }, /properties/],
+      [{ properties: { topicAlias: 3 }, version: 5 }, /topicAlias/],
+      [{ pingTimeout: 0 }, /pingTimeout/],
+      [{ limits: { topic: 3 } }, /limits\.topic/],
+      [{ limits: { topicLength: 0 } }, /limits\.topicLength/],
+      [{ inputBuffer: 8 }, /inputBuffer/],
+      [{ outputBuffer: 8 }, /outputBuffer/],
+      // What has an option of its own is not taken twice.
+      [{ properties: { receiveMaximum: 5 }, version: 5 }, /receiveMaximum/],
+      [{ properties: { topicAliasMaximum: 5 }, version: 5 }, /topicAliases\.incoming/],
+      [{ properties: { authenticationMethod: "x" }, version: 5 }, /authentication/],
     ];
     for (const [options, pattern] of wrong) {
       const error = throws(() => world.start(options), "INVALID_ARGUMENT");
       ok(pattern.test(error.message), error.message);
     }
+    world.start();
+    for (const options of [null, undefined, { pipeline: 1 }, { hots: "x" }])
+      throws(() => world.session.connect(options as unknown as ConnectionOptions), "INVALID_ARGUMENT");
+    ok(!world.session.connecting);
   });
 });

@@ -17,6 +17,7 @@ const otherPolicy = new Uint8Array(32).fill(2);
 class Retained {
   readonly sections = new Map<number, Uint8Array>();
   limit = Number.POSITIVE_INFINITY;
+  broken = false;
 
   get(section: number): Uint8Array | undefined {
     return this.sections.get(section);
@@ -28,6 +29,7 @@ class Retained {
   }
 
   commit(): number[] {
+    if (this.broken) throw new Error("Retained memory failed, as the test asked it to.");
     const dropped = [...this.sections]
       .filter(([, content]) => content.byteLength > this.limit)
       .map(([section]) => section);
@@ -57,7 +59,7 @@ class Setup {
     this.storage = this.storage.afterReboot();
     this.store = new TLSSessionStore({
       clock: this.clock,
-      platform: { wakeCause, clockSurvives: this.clockSurvives },
+      platform: { wakeCause, clockSurvives: this.clockSurvives, ticks: this.time.ticks },
       retained: this.retained as unknown as RetainedStore,
       storage: this.storage,
       reuseTickets: this.reuseTickets,
@@ -199,6 +201,15 @@ describe("TLS session store", () => {
       strictEqual(setup.storage.writes, 2, "the used ticket removed, a fresh one reserved");
     });
 
+    it("drops retained tickets after a sleep when no clock ran meanwhile", () => {
+      const setup = new Setup();
+      setup.clockSurvives = { sleep: false, power: false };
+      setup.connect("TLSv1.3");
+      setup.start("sleep");
+      strictEqual(setup.store.take(policy), undefined);
+      strictEqual(setup.store.reason, "ticket age unknown");
+    });
+
     it("drops the reserve after a power cut when no clock ran meanwhile", () => {
       const setup = new Setup();
       setup.clockSurvives = { sleep: true, power: false };
@@ -316,6 +327,25 @@ describe("TLS session store", () => {
       strictEqual(setup.store.reason, "authentication too old");
     });
 
+    it("when that was more than 7 days of uptime ago, with no wall clock and no restart to tell", () => {
+      const setup = new Setup({ wall: false });
+      setup.connect("TLSv1.2", { tickets: 1, negotiated: { chainNotAfter: undefined } });
+      setup.time.advance(7 * DAY - 1);
+      strictEqual(setup.connect("TLSv1.2", { tickets: 1 }), 1);
+      setup.time.advance(1);
+      strictEqual(setup.connect("TLSv1.2", { tickets: 1 }), undefined);
+      strictEqual(setup.store.reason, "authentication too old");
+      strictEqual(setup.connect("TLSv1.2", { tickets: 1 }), 3);
+    });
+
+    it("when the server's chain ended by the latest that the clock allows, though there was none at the handshake", () => {
+      const setup = new Setup({ wall: false });
+      setup.connect("TLSv1.2", { tickets: 1 });
+      setup.time.wall = { now: START + 365 * DAY - 500, source: "sntp", uncertainty: 1000 };
+      strictEqual(setup.store.take(policy), undefined);
+      strictEqual(setup.store.reason, "expired");
+    });
+
     it("counting power cuts as well, without a wall clock", () => {
       const setup = new Setup({ wall: false });
       setup.connect("TLSv1.2", { tickets: 1 });
@@ -337,6 +367,44 @@ describe("TLS session store", () => {
       () => store.opened(policy, { ...full("TLSv1.2"), resumed: true, extendedMasterSecret: false }),
       "TLS_HANDSHAKE_FAILED",
     );
+  });
+
+  it("ends a handshake that resumed what was not offered", () => {
+    const { store } = new Setup();
+    strictEqual(store.take(policy), undefined);
+    throws(() => store.opened(policy, { ...full("TLSv1.3"), resumed: true }), "TLS_HANDSHAKE_FAILED");
+    store.put(data("TLSv1.3", 1));
+    strictEqual(store.take(policy), undefined);
+  });
+
+  for (const kept of ["live", "in the reserve"])
+    it(`does not offer a TLS 1.2 session again whose handshake failed: it may be the reason (${kept})`, () => {
+      const setup = new Setup();
+      setup.connect("TLSv1.2", { tickets: 1 });
+      if (kept === "in the reserve") setup.start("power");
+      const before = setup.storage.writes;
+      strictEqual(setup.store.take(policy)?.bytes[0], 1);
+      // The server answers with an alert, or hangs up: opened() is not called.
+      strictEqual(setup.store.take(policy), undefined);
+      strictEqual(setup.storage.writes, before, "flash is not worn for it");
+      strictEqual(setup.connect("TLSv1.2", { tickets: 1 }), undefined);
+      strictEqual(setup.connect("TLSv1.2", { tickets: 0 }), 2);
+      setup.start("power");
+      strictEqual(setup.connect("TLSv1.2", { tickets: 0 }), 2, "the reserve was replaced");
+    });
+
+  it("does not meet a server that resumes without extended master secret with the same session for ever", () => {
+    const setup = new Setup();
+    setup.connect("TLSv1.2", { tickets: 1 });
+    throws(() => setup.connect("TLSv1.2", { negotiated: { extendedMasterSecret: false } }), "TLS_HANDSHAKE_FAILED");
+    strictEqual(setup.connect("TLSv1.2"), undefined);
+  });
+
+  it("does not use a ticket that it could not remove from retained memory: a crash would bring it back", () => {
+    const setup = new Setup();
+    setup.connect("TLSv1.3", { tickets: 1 });
+    setup.retained.broken = true;
+    strictEqual(setup.store.take(policy), undefined);
   });
 
   it("keeps no session of a connection that was not opened", () => {

@@ -49,7 +49,7 @@ describe("provisioning record", () => {
       [0, 1],
       [1, "broker.example"],
       [2, 8883],
-      [4, []],
+      [4, [Uint8Array.of(1)]],
       [7, []],
       [8, "secret"],
     ]);
@@ -57,6 +57,13 @@ describe("provisioning record", () => {
     ok(error.message.includes("privateKey"));
     ok(!error.message.includes("secret"));
     wrong.delete(8);
+    wrong.set(4, []);
+    ok(
+      throws(() => decodeProvisioningRecord(encodeCBOR(wrong)), "PROVISIONING_INVALID").message.includes(
+        "trustAnchors",
+      ),
+    );
+    wrong.set(4, [Uint8Array.of(1)]);
     wrong.set(2, 0);
     ok(throws(() => decodeProvisioningRecord(encodeCBOR(wrong)), "PROVISIONING_INVALID").message.includes("port"));
     wrong.delete(2);
