@@ -90,6 +90,8 @@ class TCPConnection implements Transport, NetworkConnection {
 
   write(buffer: BufferLike): number {
     const bytes = toBytes(buffer);
+    // The connection has ended and `onError` is about to say so: what is written meanwhile is lost, like what was on the wire.
+    if (this.#connected && this.#end !== undefined && !this.#done) return 0;
     if (bytes.byteLength > this.#writable)
       throw new SealwireError(
         "INVALID_ARGUMENT",

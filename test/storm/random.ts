@@ -1,4 +1,4 @@
-/** Random numbers that come again with the same seed (mulberry32). */
+/** Chance that is the same for the same seed: mulberry32. */
 export class Random {
   #state: number;
 
@@ -6,25 +6,31 @@ export class Random {
     this.#state = seed >>> 0;
   }
 
-  /** 0 to 1, without 1. */
+  /** From 0 on, below 1. */
   next(): number {
     this.#state = (this.#state + 0x6d2b79f5) >>> 0;
-    let t = this.#state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 0x1_0000_0000;
+    let mixed = this.#state;
+    mixed = Math.imul(mixed ^ (mixed >>> 15), mixed | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 0x1_0000_0000;
   }
 
-  /** An integer from `minimum` to `maximum`, both included. */
-  integer(minimum: number, maximum: number): number {
-    return minimum + Math.floor(this.next() * (maximum - minimum + 1));
+  /** A whole number from 0 on, below `limit`. */
+  below(limit: number): number {
+    return Math.floor(this.next() * limit);
   }
 
   chance(probability: number): boolean {
     return this.next() < probability;
   }
 
-  pick<T>(list: readonly T[]): T {
-    return list[this.integer(0, list.length - 1)]!;
+  /** A whole number from 0 on with this mean; small ones are more frequent, there is no largest one. */
+  around(mean: number): number {
+    return Math.floor(-Math.log(1 - this.next()) * mean);
+  }
+
+  /** A stream of its own that depends on this one's seed. */
+  fork(): Random {
+    return new Random(Math.floor(this.next() * 0x1_0000_0000));
   }
 }

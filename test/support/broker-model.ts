@@ -79,6 +79,8 @@ export class BrokerModel {
   readonly seen: SeenPacket[] = [];
   /** Handles AUTH (MQTT 5.0 section 4.12): property section of an answer, and its packet type. */
   onAuth: ((connection: BrokerConnection, data: Uint8Array) => void) | undefined;
+  /** Called for every message that was published, once it has gone to its subscribers. */
+  onRoute: (() => void) | undefined;
   onConnect: ((connection: BrokerConnection, packet: SeenPacket) => boolean) | undefined;
   readonly sessions = new Map<string, BrokerSession>();
   readonly #retained = new Map<string, BrokerMessage>();
@@ -114,6 +116,7 @@ export class BrokerModel {
         if (matches(filter, message.topic)) granted = Math.max(granted, qos);
       if (granted >= 0) this.enqueue(session, { ...message, retain: false }, Math.min(granted, message.qos));
     }
+    this.onRoute?.();
   }
 
   /** @internal */

@@ -160,6 +160,17 @@ describe("node host: TCP", () => {
     throws(() => transport.write(Uint8Array.of(1)), { code: "INVALID_ARGUMENT" });
   });
 
+  it("takes and drops what is written between the end and the call that tells of it", async () => {
+    const { transport, calls, errors } = await connected();
+    // In the same turn the program cannot know yet.
+    network.set(false);
+    equal(transport.write(Uint8Array.of(1, 2, 3)), 0);
+    equal(errors.length, 0);
+    await until(() => errors.length > 0, "the end");
+    deepEqual(calls.at(-1), ["error"]);
+    throws(() => transport.write(Uint8Array.of(1)), { code: "INVALID_ARGUMENT" });
+  });
+
   it("tells a reset, a refusal and an interface that is down apart", async () => {
     const reset = await connected();
     reset.peer.resetAndDestroy();
