@@ -1,13 +1,8 @@
 /** Runs a client of `src/mqtt` against a broker on the loopback interface. */
 import { SimulatedNetwork } from "../../hosts/node/network.js";
 import { createTCP } from "../../hosts/node/tcp.js";
-import {
-  MQTTClient,
-  type ControlMessage,
-  type InboundMessage,
-  type MQTTClientOptions,
-  type ProtocolVersion,
-} from "../../src/mqtt/index.js";
+import { MQTTClient, type ControlMessage, type InboundMessage, type MQTTClientOptions } from "../../src/mqtt/index.js";
+import type { Subject } from "./broker-under-test.js";
 
 const timer = {
   set: (callback: () => void, milliseconds: number) => setTimeout(callback, milliseconds),
@@ -16,10 +11,15 @@ const timer = {
 
 const network = new SimulatedNetwork();
 
-export function options(port: number, version: ProtocolVersion): MQTTClientOptions<MQTTClient> {
+export function options({
+  port,
+  version,
+  login,
+}: Pick<Subject, "port" | "version" | "login">): MQTTClientOptions<MQTTClient> {
   const id = `c${Math.random().toString(36).slice(2)}`;
   const socket = { io: createTCP(network) };
-  return { address: "127.0.0.1", port, version, id, socket, timer, ticks: () => Math.trunc(performance.now()) };
+  const ticks = (): number => Math.trunc(performance.now());
+  return { address: "127.0.0.1", port: port(), version, id, socket, timer, ticks, ...login };
 }
 
 /** Runs a client until `done` is called; fails with its error. */

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { createTCP } from "../../hosts/node/tcp.js";
 import { SimulatedNetwork } from "../../hosts/node/network.js";
 import { MQTTSession, type SessionMessage, type SessionOptions } from "../../src/mqtt/index.js";
+import type { Subject } from "./broker-under-test.js";
 
 const timer = {
   set: (callback: () => void, milliseconds: number) => setTimeout(callback, milliseconds),
@@ -18,8 +19,8 @@ export class Device {
   readonly network = new SimulatedNetwork();
   #stopped = false;
 
-  constructor(port: number, options: Partial<SessionOptions>) {
-    const connection = { address: "127.0.0.1", port, socket: { io: createTCP(this.network) } };
+  constructor({ port, login }: Pick<Subject, "port" | "login">, options: Partial<SessionOptions>) {
+    const connection = { address: "127.0.0.1", port: port(), socket: { io: createTCP(this.network) } };
     const session: MQTTSession = new MQTTSession({
       clientIdentifier: `device-${Math.random().toString(36).slice(2)}`,
       timer,
@@ -30,6 +31,7 @@ export class Device {
       onDisconnected: () => {
         if (!this.#stopped) setTimeout(() => this.#stopped || session.connect(connection), 10);
       },
+      ...login,
       ...options,
     });
     this.session = session;

@@ -32,7 +32,7 @@ describe("Interoperability", () => {
   });
 
   for (const entry of brokers) {
-    const { name, install } = entry;
+    const { name, install, login } = entry;
     const versions = entry.versions.map(([version]) => version);
     for (const [version, traits] of entry.versions)
       describe(`${name}, MQTT ${version === 4 ? "3.1.1" : "5.0"}`, function () {
@@ -45,7 +45,7 @@ describe("Interoperability", () => {
           await running.get(name)!.started;
         });
 
-        const subject: Subject = { version, versions, traits, port: () => running.get(name)!.broker.port };
+        const subject: Subject = { version, versions, traits, login, port: () => running.get(name)!.broker.port };
         connectionCases(subject);
         clientCases(subject);
         sessionCases(subject);
@@ -54,8 +54,9 @@ describe("Interoperability", () => {
   }
 
   it("reports a port at which nobody listens", async () => {
+    const port = await freePort();
     await assert.rejects(
-      run(options(await freePort(), 4), () => undefined),
+      run(options({ port: () => port, version: 4, login: undefined }), () => undefined),
       { code: "CONNECTION_REFUSED" },
     );
   });

@@ -4,11 +4,12 @@ import type { SessionOptions } from "../../src/mqtt/index.js";
 import type { Subject } from "./broker-under-test.js";
 import { Device, until } from "./device.js";
 
-export function sessionCases({ version, port, traits }: Subject): void {
-  const { granted, keepsBareSessions, exactlyOnce } = traits;
+export function sessionCases(subject: Subject): void {
+  const { version, traits } = subject;
+  const { granted, publishQoS, keepsBareSessions, exactlyOnce } = traits;
   const devices: Device[] = [];
   const device = (options: Partial<SessionOptions> = {}): Device => {
-    const made = new Device(port(), { version, ...options });
+    const made = new Device(subject, { version, ...options });
     devices.push(made);
     return made;
   };
@@ -21,7 +22,8 @@ export function sessionCases({ version, port, traits }: Subject): void {
     const from = device();
     const to = device();
     assert.deepEqual(await to.session.subscribe("room/#", { qos: 2 }), [granted[2]]);
-    for (const qos of [0, 1, 2] as const) await from.session.publish("room/1", `qos ${qos}`, { qos });
+    for (const qos of [0, 1, 2] as const)
+      await from.session.publish("room/1", `qos ${qos}`, { qos: qos > publishQoS ? publishQoS : qos });
     await until(() => to.messages.length === 3, "three messages");
     assert.deepEqual(to.texts(), ["qos 0", "qos 1", "qos 2"]);
     assert.deepEqual(
@@ -30,13 +32,13 @@ export function sessionCases({ version, port, traits }: Subject): void {
     );
   });
 
-  it("loses nothing and repeats no QoS 2 message when cables are pulled", async () => {
+  it("loses nothing when cables are pulled, and repeats no QoS 2 message", async () => {
     const from = device({ queue: { messages: 1000, bytes: 100_000 } });
     const to = device();
     await to.session.subscribe("t", { qos: 2 });
     const published: Promise<void>[] = [];
     for (let i = 0; i < 200; i++) {
-      published.push(from.session.publish("t", `${i}`, { qos: 2 }));
+      published.push(from.session.publish("t", `${i}`, { qos: publishQoS }));
       if (i % 20 === 10) from.cut();
       if (i % 20 === 15) to.cut();
       await new Promise((resolve) => setTimeout(resolve, 2));
@@ -126,7 +128,8 @@ export function sessionCases({ version, port, traits }: Subject): void {
   it("delivers empty payloads with each QoS", async () => {
     const to = device();
     await to.session.subscribe("empty", { qos: 2 });
-    for (const qos of [0, 1, 2] as const) await device().session.publish("empty", new Uint8Array(0), { qos });
+    for (const qos of [0, 1, 2] as const)
+      await device().session.publish("empty", new Uint8Array(0), { qos: qos > publishQoS ? publishQoS : qos });
     await until(() => to.messages.length === 3, "three messages");
     assert.deepEqual(to.texts(), ["", "", ""]);
   });
@@ -154,7 +157,7 @@ export function sessionCases({ version, port, traits }: Subject): void {
     const to = device({ maximumMessageSize: payload.byteLength });
     const from = device({ queue: { bytes: 300_000 } });
     await to.session.subscribe("quarter", { qos: 2 });
-    await from.session.publish("quarter", payload, { qos: 2 });
+    await from.session.publish("quarter", payload, { qos: publishQoS });
     await until(() => to.messages.length === 1, "the message");
     assert.ok(Buffer.from(payload).equals(to.messages[0]!.payload));
   });
@@ -163,12 +166,21 @@ export function sessionCases({ version, port, traits }: Subject): void {
     const watcher = device();
     await watcher.session.subscribe("wills/#", { qos: 1 });
     const will = (name: string) => ({ topic: `wills/${name}`, message: `${name} is gone`, QoS: 1 as const });
-    const polite = device({ will: will("polite"), version });
-    const abrupt = device({ will: will("abrupt"), version });
+    const polite = device({ will: will("polite") });
+    const abrupt = device({ will: will("abrupt") });
     await until(() => polite.session.connected && abrupt.session.connected, "the connections");
     await polite.stop();
     abrupt.cut();
     await until(() => watcher.messages.length > 0, "the will");
     assert.deepEqual(watcher.texts(), ["abrupt is gone"]);
   });
+
+  if (publishQoS < 2)
+    it("answers a publication with QoS 2 as if it were QoS 1, which ends the connection", async () => {
+      const errors: (string | undefined)[] = [];
+      const from = device({ onDisconnected: (error) => void errors.push(error?.code) });
+      void from.session.publish("t", "x", { qos: 2 }).catch(() => undefined);
+      await until(() => errors.length > 0, "the end of the connection");
+      assert.deepEqual(errors, ["MQTT_PROTOCOL_ERROR"]);
+    });
 }

@@ -4,9 +4,9 @@ import { MQTTClient, type InboundMessage } from "../../src/mqtt/index.js";
 import type { Subject } from "./broker-under-test.js";
 import { options, run } from "./client-run.js";
 
-export function version5Cases({ port }: Subject): void {
+export function version5Cases(subject: Subject): void {
   it("gets properties, subscription identifiers and aliases as they were sent", async () => {
-    const connect = { ...options(port(), 5), properties: { topicAliasMaximum: 5, receiveMaximum: 3 } };
+    const connect = { ...options(subject), properties: { topicAliasMaximum: 5, receiveMaximum: 3 } };
     const properties = {
       payloadFormatIndicator: 1,
       messageExpiryInterval: 100,
