@@ -25,3 +25,10 @@ export function wrongPacket(name: string): SealwireError {
     { reasonCode: 0x82 },
   );
 }
+
+export function withoutQoS2(): SealwireError {
+  return new SealwireError(
+    "UNSUPPORTED",
+    "The server took the message with QoS 1: it was delivered, perhaps more than once. Publish to this server with QoS 1.",
+  );
+}

@@ -8,7 +8,7 @@ import { PayloadStream } from "./payload-stream.js";
 import { HEAD, PublishWriter } from "./publish-writer.js";
 import { costOf, createPublication, reopenSource } from "./publication.js";
 import type { SessionCore } from "./session-core.js";
-import { closed, expired, publicationRefused, wrongPacket } from "./session-errors.js";
+import { closed, expired, publicationRefused, withoutQoS2, wrongPacket } from "./session-errors.js";
 import type { PayloadSource, PublishOptions } from "./session-types.js";
 
 /** Publications with QoS 0 that leave at once all share one promise. */
@@ -157,7 +157,13 @@ export class Outbound {
     // Of a message that was dropped meanwhile.
     if (!message?.sent) return;
     if (message.qos !== 1) {
-      this.#core.fail(wrongPacket("PUBACK"));
+      // A server of 3.1.1 cannot say that it has no QoS 2: there are some that take such a message as one of QoS 1. To send it again at each
+      // connection would never end, and block those behind it.
+      if (this.#core.client?.version !== 4) this.#core.fail(wrongPacket("PUBACK"));
+      else {
+        this.#settle(message, withoutQoS2());
+        this.#drained();
+      }
       return;
     }
     this.#settle(message, reasonCode < 0x80 ? undefined : publicationRefused(reasonCode));

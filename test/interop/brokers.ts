@@ -87,7 +87,7 @@ export const brokers: readonly BrokerEntry[] = [
           ...standard311,
           wrongUser: { code: "MQTT_SERVER_UNAVAILABLE", reasonCode: 3 },
           // It answers with 0x8F, a code of 5.0 that 3.1.1 reserves [MQTT-3.9.3-2].
-          forbidden: { code: "MQTT_PROTOCOL_ERROR", reasonCode: 0x82 },
+          forbidden: 0x8f,
         },
       ],
       [5, { ...standard5, wrongUser: { code: "MQTT_SERVER_UNAVAILABLE", reasonCode: 0x88 }, forbidden: 0x8f }],

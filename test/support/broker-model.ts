@@ -71,6 +71,8 @@ export class BrokerModel {
   readonly refusals = new Map<string, number>();
   /** Filters that are refused in SUBACK. */
   readonly refusedFilters = new Set<string>();
+  /** The highest QoS that publications are answered with; a server that knows no QoS 2 takes them as QoS 1. */
+  highestQoS = 2;
   /** Packet types that are read and not answered. */
   readonly silent = new Set<number>();
   /** Every message that was published, once per delivery to subscribers, in order. */
@@ -320,9 +322,10 @@ export class BrokerConnection {
 
   #publish(session: BrokerSession, flags: number, body: Uint8Array, id: number): void {
     const broker = this.#broker;
-    const qos = (flags >> 1) & 3;
+    const asked = (flags >> 1) & 3;
+    const qos = Math.min(asked, broker.highestQoS);
     const topic = readText(body, 0);
-    let offset = 2 + number(body, 0) + (qos > 0 ? 2 : 0);
+    let offset = 2 + number(body, 0) + (asked > 0 ? 2 : 0);
     let properties = new Uint8Array(0);
     if (this.version === 5) {
       const length = readVariable(body, offset)!;

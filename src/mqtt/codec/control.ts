@@ -127,7 +127,9 @@ function readSubscriptionAnswer(
   if (version === 5 || operation === SUBACK) {
     while (reader.left > 0) {
       const code = reader.byte();
-      const known = version === 5 ? mayCarryReason(operation, code) : code <= 2 || code === 0x80; // [MQTT-3.9.3-2] (3.1.1)
+      // 3.1.1 knows 0x80 alone for a refusal [MQTT-3.9.3-2], but there are servers that send a code of 5.0 there. To end the connection over
+      // it would have a device that asks again at each connection reconnect for ever.
+      const known = version === 5 ? mayCarryReason(operation, code) : code <= 2 || code >= 0x80;
       if (!known) throw wrongReason(operation, code);
       reasonCodes.push(code);
     }

@@ -317,6 +317,14 @@ export const fixtures: readonly Fixture[] = [
         { subscriptionIdentifier: 128 },
       ),
   },
+  // A refusal in a code of 5.0, as ejabberd 23 sends it over 3.1.1.
+  fromServer("SUBACK 3.1.1 with a code of 5.0", 4, [0x90, 0x03, 0x00, 0x0a, 0x8f], {
+    operation: 9,
+    id: 10,
+    reasonCodes: [0x8f],
+    payload: [0x8f],
+    ...none,
+  }),
   fromServer("SUBACK 3.1.1", 4, [0x90, 0x05, 0x00, 0x0a, 0x01, 0x80, 0x00], {
     operation: 9, id: 10, reasonCodes: [1, 0x80, 0], payload: [1, 0x80, 0], ...none,
   }),

@@ -21,6 +21,28 @@ for (const version of [4, 5] as const) {
       strictEqual(session.pending.messages, 0);
     });
 
+    it("does not send a QoS 2 message for ever to a server that answers it as one of QoS 1", async () => {
+      const world = new World();
+      const session = await world.online({ version });
+      world.broker.highestQoS = 1;
+      const publications = [session.publish("t", "first", { qos: 2 }), session.publish("t", "second", { qos: 1 })];
+      const outcomes = Promise.allSettled(publications);
+      await world.run();
+      if (version === 4) {
+        // It cannot say so in 3.1.1; what it took it has delivered.
+        await rejects(publications[0]!, "UNSUPPORTED");
+        await publications[1];
+        ok(session.connected);
+        deepEqual([session.pending.messages, world.published], [0, ["first", "second"]]);
+      } else {
+        // It could have said so in CONNACK: something is wrong with it.
+        ok(!session.connected);
+        strictEqual(world.disconnects.at(-1)?.code, "MQTT_PROTOCOL_ERROR");
+        session.close();
+      }
+      await outcomes;
+    });
+
     it("hands out what was subscribed to and acknowledges it once", async () => {
       const world = new World();
       const session = await world.online({ version });
