@@ -214,7 +214,12 @@ export class LogStore implements KeyValueStorage {
     const coldest = this.#leastWorn(false);
     const spread = Math.max(...this.wear) - this.#sectors[coldest]!.erases;
     const levels = ++this.#collections % LEVELLING_PERIOD === 0 && spread > WEAR_SPREAD;
-    this.#move(levels ? coldest : live.indexOf(least));
+    let victim = coldest;
+    // Of those with as little, the least worn.
+    if (!levels)
+      for (const [i, bytes] of live.entries())
+        if (bytes === least && (live[victim] !== least || this.wear[i]! < this.wear[victim]!)) victim = i;
+    this.#move(victim);
     return true;
   }
 
