@@ -6,5 +6,6 @@ export type { RawFlash } from "./raw-flash.js";
 export { RetainedStore } from "./retained-store.js";
 export { openRootKey, type RootKey } from "./root-key.js";
 export { SealedBox } from "./sealed-box.js";
+export { keepProvenTime, readProvenTime } from "./proven-time.js";
 export { type RecordState, TwoSlotRecord, type TwoSlotKeys } from "./two-slot-record.js";
 export { VersionedBox, type Versioned } from "./versioned-box.js";

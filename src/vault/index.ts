@@ -6,6 +6,7 @@ export {
   type BootstrapIdentity,
   type ProvisioningRecord,
 } from "./provisioning-record.js";
+export { renewalTime, type RenewalOptions } from "./renewal.js";
 export type { RotationOutcome } from "./rotation-note.js";
 export { Vault, type RecordChange, type VaultOptions } from "./vault.js";
 export type { RollbackProtection, VaultIntegrity, VaultStatus } from "./vault-status.js";

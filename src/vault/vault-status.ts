@@ -26,6 +26,8 @@ export interface VaultStatus {
     readonly trustAnchor: number | undefined;
     readonly bootstrap: number | undefined;
   };
+  /** When the device certificate should be renewed, milliseconds since 1970. */
+  readonly renewAt: number | undefined;
   readonly lastRotation: RotationOutcome | undefined;
 }
 

@@ -18,6 +18,7 @@ import { closeCredentials, toCredentials, wipeRecord, type Credentials } from ".
 import { PendingKey } from "./pending-key.js";
 import { decodeProvisioningRecord, encodeProvisioningRecord, type ProvisioningRecord } from "./provisioning-record.js";
 import { encodeValid } from "./record-validation.js";
+import { checkRenewal, renewalTime, type RenewalOptions } from "./renewal.js";
 import { decodeRotationNote, encodeRotationNote, type RotationNote, type RotationOutcome } from "./rotation-note.js";
 import { faultOf, type RollbackProtection, type VaultIntegrity, type VaultStatus } from "./vault-status.js";
 import { VersionFloor } from "./version-floor.js";
@@ -30,6 +31,8 @@ export interface VaultOptions {
   /** Where the chip has one. It goes up by one with each commit, provisioning and wipe. */
   readonly counter?: MonotonicCounter | undefined;
   readonly clock: { now(): number | undefined };
+  /** When certificates are renewed. */
+  readonly renewal?: RenewalOptions | undefined;
 }
 
 /** The members that change; the others stay as they are. */
@@ -63,6 +66,7 @@ export class Vault {
     const root = storage && openRootKey(crypto, rootOfTrust, storage);
     if (!storage || !root)
       throw new SealwireError("UNSUPPORTED", "The vault needs a storage that survives power loss.");
+    checkRenewal(options.renewal ?? {});
     this.#options = options;
     this.#storage = storage;
     this.#root = root;
@@ -102,6 +106,7 @@ export class Vault {
         trustAnchor: ends.length === 0 ? undefined : Math.min(...ends),
         bootstrap: this.#endOf(bootstrap?.certificateChain[0]),
       },
+      renewAt: this.#renewAt(certificateChain[0]),
       lastRotation: this.#note.last,
     };
   }
@@ -404,6 +409,15 @@ export class Vault {
       return certificate && this.#options.crypto.certificate(certificate).notAfter;
     } catch {
       return undefined; // A status must not fail over what the TLS engine will refuse anyway.
+    }
+  }
+
+  #renewAt(certificate: Uint8Array | undefined): number | undefined {
+    const { crypto, renewal } = this.#options;
+    try {
+      return certificate && renewalTime(crypto, certificate, renewal);
+    } catch {
+      return undefined;
     }
   }
 
