@@ -38,6 +38,9 @@ export interface VaultOptions {
 /** The members that change; the others stay as they are. */
 export type RecordChange = Partial<ProvisioningRecord>;
 
+/** What the floor rises by at a wipe when the old one is lost. */
+const LOST_FLOOR_MARGIN = 0x10000;
+
 export class Vault {
   readonly #options: VaultOptions;
   readonly #storage: KeyValueStorage;
@@ -258,7 +261,9 @@ export class Vault {
     // Sessions and tickets authenticate as this device, too.
     for (const key of [...this.#storage].filter((key) => key.startsWith(STORAGE_KEY.prefix) && !kept.includes(key)))
       this.#storage.delete(key);
-    if (this.#root.hardwareBacked) this.#floor.raise(version + 1);
+    // Where the floor cannot be read, nobody knows how high it was: the new one is out of reach of what a device rotates in its life.
+    const margin = this.#fault && this.#floor.version === undefined ? LOST_FLOOR_MARGIN : 1;
+    if (this.#root.hardwareBacked) this.#floor.raise(version + margin);
     else {
       this.#floor.erase();
       // Without its root, whatever the flash still holds of the past is noise.

@@ -169,6 +169,22 @@ describe("a vault whose storage was tampered with", () => {
     refused(replayed(slotA), chip, "VAULT_ROLLED_BACK");
   });
 
+  it("refuses what was copied before a wipe, even if floor and pointer were destroyed before it", () => {
+    const { chip, storage } = device();
+    const copy = storage.afterReboot();
+    storage.write(floor, new Uint8Array(10));
+    storage.write(pointer, new Uint8Array(10));
+    openVault(storage, chip).wipe();
+    openVault(storage, chip).provision(recordWith(password1));
+    refused(
+      changed(storage, (changing) => {
+        for (const key of [slotB, pointer]) changing.write(key, copy.read(key)!);
+      }),
+      chip,
+      "VAULT_ROLLED_BACK",
+    );
+  });
+
   it("raises an older floor that is put back, since that alone gives nobody anything", () => {
     const { chip, storage, copy: old } = device();
     const replayed = changed(storage, (copy) => copy.write(floor, old.read(floor)!));
