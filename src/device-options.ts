@@ -2,7 +2,7 @@
 import type { SealwireError } from "./errors.js";
 import type { QoS, SessionMessage, Will } from "./mqtt/index.js";
 import type { Platform, TLSNegotiated } from "./platform.js";
-import type { Credentials } from "./vault/index.js";
+import type { Credentials, Vault } from "./vault/index.js";
 
 export interface DeviceOptions {
   readonly platform: Platform;
@@ -10,6 +10,11 @@ export interface DeviceOptions {
   readonly broker?: { readonly host: string; readonly port?: number } | undefined;
   /** What was provisioned, when left out. The private key stays the caller's, who closes it. */
   readonly credentials?: Credentials | undefined;
+  /**
+   * Where the credentials are kept, when `credentials` is left out; the caller opens and closes it. What was provisioned is imported into it. Without a
+   * vault the device reads its provisioning record at each start, and cannot replace its credentials.
+   */
+  readonly vault?: Vault | undefined;
   /** What was provisioned, else derived from the MAC address, when left out. */
   readonly clientIdentifier?: string | undefined;
   /** Milliseconds without traffic after which the broker is asked for a sign of life. 60,000 when left out. */
@@ -43,6 +48,14 @@ export interface DeviceConnected {
   readonly noSessionReason: string | undefined;
   /** From the start of the connection to the CONNACK. */
   readonly milliseconds: number;
+  /** Whether the device presented its bootstrap certificate, because its own has expired: it should be renewed now. */
+  readonly bootstrap: boolean;
+}
+
+/** How credentials are replaced. */
+export interface DeviceRotationLimits {
+  /** Milliseconds that the broker has to accept them: 60,000 when left out. */
+  readonly timeout?: number | undefined;
 }
 
 export interface DeviceDisconnected {

@@ -1,14 +1,18 @@
 /** The object a device team holds: one secure MQTT link that resumes, and survives what devices live through. */
 import { Clock } from "./clock.js";
-import type { DeviceMessage, DeviceOptions, DevicePublishOptions } from "./device-options.js";
+import type { DeviceMessage, DeviceOptions, DevicePublishOptions, DeviceRotationLimits } from "./device-options.js";
+import { DeviceRotation } from "./device-rotation.js";
+import { equal } from "./bytes.js";
 import { SealwireError, toSealwireError, type ErrorCode } from "./errors.js";
-import { clientIdentifier } from "./identity/index.js";
+import { clientIdentifier, requireCertificateIdentity } from "./identity/index.js";
 import { Link, Waiters } from "./link/index.js";
 import { matchesTopic, MQTTSession, type QoS, type SessionMessage } from "./mqtt/index.js";
 import type { Key, Platform, TLSNegotiated } from "./platform.js";
 import {
   EncryptedStore,
+  keepProvenTime,
   openRootKey,
+  readProvenTime,
   RETAINED_SECTION,
   RetainedStore,
   SealedBox,
@@ -17,13 +21,14 @@ import {
 } from "./storage/index.js";
 import { policyDigest, TLSSessionStore } from "./tls/index.js";
 import { TLSSocket, type SecureOptions, type TLSSocketOptions, type TransportOptions } from "./transport/index.js";
-import { readCredentials, type Credentials } from "./vault/index.js";
+import { readCredentials, type Credentials, type RecordChange, type Vault } from "./vault/index.js";
 
 export class Device {
   readonly #options: DeviceOptions;
   readonly #platform: Platform;
-  readonly #credentials: Credentials;
-  readonly #broker: { readonly host: string; readonly port: number };
+  /** In force, or being proved. */
+  #credentials: Credentials;
+  readonly #rotation: DeviceRotation | undefined;
   readonly #clientIdentifier: string;
   readonly #clock: Clock;
   readonly #root: RootKey | undefined;
@@ -45,6 +50,7 @@ export class Device {
   #lastError: SealwireError | undefined;
   #negotiated: TLSNegotiated | undefined;
   #noSessionReason: string | undefined;
+  #bootstrap = false;
   #connectStarted = 0;
   /** The connection is gone, its goodbye sent. */
   #released: Promise<void> = Promise.resolve();
@@ -54,10 +60,8 @@ export class Device {
     const { platform } = options;
     this.#options = options;
     this.#platform = platform;
-    this.#credentials = options.credentials ?? readCredentials(platform);
-    this.#ownKey = options.credentials ? undefined : this.#credentials.privateKey;
-    const { host, port = 8883 } = options.broker ?? this.#credentials.broker;
-    this.#broker = { host, port };
+    this.#credentials = options.credentials ?? this.#openVault() ?? readCredentials(platform);
+    this.#ownKey = (options.credentials ?? options.vault) ? undefined : this.#credentials.privateKey;
     this.#clientIdentifier =
       options.clientIdentifier ?? this.#credentials.clientIdentifier ?? clientIdentifier(platform.mac());
     this.#clock = new Clock(platform);
@@ -66,6 +70,7 @@ export class Device {
     const box = this.#root && new SealedBox(platform.crypto, this.#root.key);
     this.#retained = box && platform.retainedMemory && new RetainedStore(platform.retainedMemory, box);
     this.#storage = box && platform.storage && new EncryptedStore(platform.storage, box);
+    this.#clock.prove(readProvenTime(this.#storage));
     // Before anything else is written to retained memory: whatever is written next then no longer holds it.
     const savedSession = this.#takeSavedSession();
     this.#tlsSessions = new TLSSessionStore({
@@ -77,6 +82,7 @@ export class Device {
       reuseTickets: options.reuseTickets,
     });
     this.#session = this.#createSession(savedSession);
+    this.#rotation = options.credentials ? undefined : this.#createRotation(options.vault);
     this.#link = new Link({
       platform,
       connect: () => this.#connect(),
@@ -149,6 +155,45 @@ export class Device {
   }
 
   /**
+   * Replaces credentials: connects with the changed ones, and commits them once the broker accepted. Messages are neither lost nor sent twice by it;
+   * they wait meanwhile. Fulfilled when the new credentials are in force.
+   *
+   * Rejected with what the broker or the vault said: then the old credentials are in force, and the device connects with them again.
+   * After a power cut in between it starts with the old ones, and `vault.status.lastRotation` says so.
+   */
+  async rotate(change: RecordChange, { timeout }: DeviceRotationLimits = {}): Promise<void> {
+    if (change.clientIdentifier !== undefined && change.clientIdentifier !== this.#clientIdentifier)
+      throw new SealwireError("INVALID_ARGUMENT", "The client identifier cannot be replaced while the device runs.");
+    await this.#rotating().run((vault) => vault.stage(change), timeout);
+  }
+
+  /**
+   * Replaces the device certificate. The key is born here and never leaves.
+   * @param issue has the request (PKCS#10, DER) signed; gives the chain (DER), the device's own certificate first
+   */
+  async rotateCertificate(
+    issue: (request: Uint8Array) => Promise<readonly Uint8Array[]>,
+    { timeout }: DeviceRotationLimits = {},
+  ): Promise<void> {
+    const rotation = this.#rotating();
+    const { crypto } = this.#platform;
+    const chain = await issue(await this.#options.vault!.certificateRequest(this.#clientIdentifier));
+    if (chain[0] === undefined) throw new SealwireError("INVALID_ARGUMENT", "The certificate chain is empty.");
+    requireCertificateIdentity(crypto, chain[0], this.#clientIdentifier);
+    await rotation.run((vault) => vault.stageCertificate(chain), timeout);
+  }
+
+  /**
+   * Replaces the authorities that the broker is verified against, in two steps: first the old and the new ones are trusted, then the new ones alone.
+   * While the broker still shows a certificate of an old authority the second step is refused, and both stay trusted: call it again later.
+   */
+  async rotateTrustAnchors(trustAnchors: readonly Uint8Array[], limits: DeviceRotationLimits = {}): Promise<void> {
+    const old = this.#credentials.trustAnchors.filter((anchor) => !trustAnchors.some((other) => equal(anchor, other)));
+    await this.rotate({ trustAnchors: [...old, ...trustAnchors] }, limits);
+    if (old.length > 0) await this.rotate({ trustAnchors }, limits);
+  }
+
+  /**
    * Says goodbye to the broker, keeps what the next start needs, and sleeps. On a chip the program then starts again from the top, and so
    * it does in the simulators. Where it returns all the same, the device is stopped.
    */
@@ -178,6 +223,7 @@ export class Device {
     this.#state = "stopped";
     this.#link.stop();
     this.#waiters.settle(closed());
+    this.#rotation?.stop(closed());
     if (wasConnected) await this.#session.disconnect();
     else this.#session.abort();
     // A chip that sleeps at once would never send the goodbye, and the broker would take the device for dead.
@@ -201,7 +247,6 @@ export class Device {
 
   #createSession(savedState: Uint8Array | undefined): MQTTSession {
     const { platform, keepAlive = 60_000, mqttVersion = 4, will } = this.#options;
-    const { username, password } = this.#credentials;
     return new MQTTSession({
       clientIdentifier: this.#clientIdentifier,
       timer: platform.timer,
@@ -209,8 +254,6 @@ export class Device {
       time: () => this.#clock.now(),
       version: mqttVersion,
       keepAlive,
-      user: username,
-      password,
       will: will && { ...will, topic: this.#expand(will.topic) },
       durability: "sleep",
       savedState,
@@ -235,18 +278,15 @@ export class Device {
       },
       onReleased: () => released?.(),
     };
-    this.#session.connect({ ...this.#broker, dns: { io: platform.resolver }, socket: { io: TLSSocket, ...socket } });
+    const { username: user, password } = this.#credentials;
+    const dns = { io: platform.resolver };
+    this.#session.connect({ ...this.#broker, user, password, dns, socket: { io: TLSSocket, ...socket } });
   }
 
   #secure(): SecureOptions {
     const { platform, applicationProtocols = [] } = this.#options;
-    const {
-      trustAnchors,
-      revocationLists = [],
-      revocation = "off",
-      certificateChain = [],
-      privateKey,
-    } = this.#credentials;
+    const { trustAnchors, revocationLists = [], revocation = "off" } = this.#credentials;
+    const { certificateChain = [], privateKey } = this.#identity();
     const { minimumVersion = "TLSv1.2", maximumVersion } = this.#credentials;
     const serverName = this.#broker.host;
     const checks = {
@@ -274,6 +314,7 @@ export class Device {
       createTLSEngine: (options) => platform.createTLSEngine(options),
       onOpen: (negotiated) => {
         this.#tlsSessions.opened(digest, negotiated);
+        this.#proveTime(negotiated.chainNotBefore);
         this.#negotiated = negotiated;
       },
       onSession: (data) => this.#tlsSessions.put(data),
@@ -288,16 +329,87 @@ export class Device {
     const { protocol, cipherSuite, resumed } = negotiated;
     const milliseconds = this.#platform.ticks() - this.#connectStarted;
     const noSessionReason = this.#noSessionReason;
-    const info = { protocol, cipherSuite, resumed, sessionPresent, noSessionReason, milliseconds };
+    const bootstrap = this.#bootstrap;
+    const info = { protocol, cipherSuite, resumed, sessionPresent, noSessionReason, milliseconds, bootstrap };
     this.#platform.observe?.({ event: "connected", ...info });
+    this.#rotation?.connected();
     this.#waiters.settle();
     this.#call(() => this.#options.onConnected?.(info));
   }
 
   #lost(cause: SealwireError | undefined, willRetryIn: number | undefined): void {
     this.#lastError = cause;
-    this.#platform.observe?.({ event: "disconnected", code: cause?.code, message: cause?.message, willRetryIn });
-    this.#call(() => this.#options.onDisconnected?.({ cause, willRetryIn }));
+    const retry = this.#rotation?.failed(cause) ? 0 : willRetryIn;
+    this.#platform.observe?.({ event: "disconnected", code: cause?.code, message: cause?.message, willRetryIn: retry });
+    this.#call(() => this.#options.onDisconnected?.({ cause, willRetryIn: retry }));
+  }
+
+  get #broker(): { readonly host: string; readonly port: number } {
+    const { host, port = 8883 } = this.#options.broker ?? this.#credentials.broker;
+    return { host, port };
+  }
+
+  /** What the vault holds, once what was provisioned is in it. */
+  #openVault(): Credentials | undefined {
+    const { vault, platform } = this.#options;
+    if (vault === undefined) return undefined;
+    try {
+      if (platform.provisioning) vault.import(platform.provisioning);
+    } catch (error) {
+      // A record that is refused must not stop a device that has credentials. Without any, that is what is wrong.
+      if (vault.status.integrity === "empty") throw error;
+      this.#report(error, "PROVISIONING_INVALID", "The provisioning record could not be imported.");
+    }
+    return vault.credentials;
+  }
+
+  #createRotation(vault: Vault | undefined): DeviceRotation | undefined {
+    if (vault === undefined) return undefined;
+    return new DeviceRotation({
+      vault,
+      timer: this.#platform.timer,
+      leave: async () => {
+        this.#link.hold();
+        await this.#session.disconnect();
+        await this.#released;
+        this.#mustBeOpen();
+      },
+      use: (credentials) => {
+        this.#credentials = credentials;
+        // A resumed session would be accepted on the strength of the old credentials, and prove nothing.
+        this.#tlsSessions.clear();
+      },
+      connect: () => this.#link.resume(),
+      onError: (error, code, message) => this.#report(error, code, message),
+    });
+  }
+
+  #rotating(): DeviceRotation {
+    this.#mustBeOpen();
+    if (this.#rotation === undefined)
+      throw new SealwireError("UNSUPPORTED", "Credentials can only be replaced on a device with a vault.");
+    if (this.#state === "new") throw new SealwireError("INVALID_STATE", "The device must be started first.");
+    return this.#rotation;
+  }
+
+  /** The device's own certificate, or while that is expired the one that is kept for its renewal. */
+  #identity(): Pick<Credentials, "certificateChain" | "privateKey"> {
+    const { certificateChain = [], bootstrap } = this.#credentials;
+    const [own] = certificateChain;
+    const { crypto } = this.#platform;
+    this.#bootstrap =
+      bootstrap !== undefined && (!own || crypto.certificate(own).notAfter <= this.#clock.interval().earliest);
+    return this.#bootstrap && bootstrap ? bootstrap : this.#credentials;
+  }
+
+  /** A verified server shows by its certificate that this time is past. */
+  #proveTime(time: number | undefined): void {
+    if (!this.#clock.prove(time)) return;
+    try {
+      keepProvenTime(this.#storage, time!);
+    } catch (error) {
+      this.#report(error, "STORAGE_FAILED", "The proven time could not be stored.");
+    }
   }
 
   async #dispatch(message: SessionMessage): Promise<void> {

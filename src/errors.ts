@@ -96,6 +96,10 @@ export type ErrorCode =
   | "STORAGE_VALUE_TOO_LARGE"
   /** A stored value is damaged, forged, or of another device. */
   | "STORAGE_CORRUPT"
+  /** A stored value is whole, but was encrypted under another root key: it is of another device, or the root was lost. */
+  | "STORAGE_WRONG_ROOT"
+  /** A stored value is an older one that was put back. */
+  | "STORAGE_ROLLED_BACK"
   // Formats, cryptography, identity, credentials
   /** Bytes that should be CBOR (RFC 8949) are not well-formed, or not in the deterministic encoding. */
   | "CBOR_INVALID"
@@ -105,10 +109,24 @@ export type ErrorCode =
   | "CRYPTO_AUTHENTICATION_FAILED"
   /** The MAC address is missing, all zero, all one, or not unicast. */
   | "IDENTITY_MAC_INVALID"
+  /** The device certificate does not name the client identifier. */
+  | "IDENTITY_CERTIFICATE_MISMATCH"
   /** The provisioning record is missing. */
   | "PROVISIONING_MISSING"
   /** The provisioning record cannot be read. */
-  | "PROVISIONING_INVALID";
+  | "PROVISIONING_INVALID"
+  /** A secret is too easy to guess: empty, a common default, equal to a name, or too short. */
+  | "CREDENTIALS_WEAK"
+  /** The vault holds no credentials yet. */
+  | "VAULT_EMPTY"
+  /** What the vault stored is damaged or forged. */
+  | "VAULT_CORRUPT"
+  /** What the vault stored is of another device, or the root secret of this one was lost. */
+  | "VAULT_WRONG_ROOT"
+  /** The vault holds older credentials than it once had: a copy was put back. */
+  | "VAULT_ROLLED_BACK"
+  /** A rotation ended before new credentials were proved: power was cut, or the program started again. */
+  | "ROTATION_INTERRUPTED";
 
 /** Options of {@link SealwireError}. */
 export interface SealwireErrorOptions {

@@ -6,7 +6,15 @@ export type {
   DeviceMessage,
   DeviceOptions,
   DevicePublishOptions,
+  DeviceRotationLimits,
 } from "./device-options.js";
 export { SealwireError, type ErrorCode } from "./errors.js";
-export { readCredentials, type Credentials } from "./vault/index.js";
+export {
+  readCredentials,
+  Vault,
+  type Credentials,
+  type RecordChange,
+  type VaultOptions,
+  type VaultStatus,
+} from "./vault/index.js";
 export type * from "./platform.js";

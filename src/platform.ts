@@ -139,6 +139,8 @@ export interface TLSNegotiated {
    * `undefined` when resumed.
    */
   readonly chainNotAfter: number | undefined;
+  /** The latest notBefore among them: it is past, if their authorities are honest. `undefined` when resumed, or where the library does not tell. */
+  readonly chainNotBefore?: number | undefined;
   /** The earliest nextUpdate among the revocation lists that were used, or `undefined` when none was. */
   readonly revocationNextUpdate: number | undefined;
 }

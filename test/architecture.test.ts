@@ -33,7 +33,19 @@ const allowed: Record<string, readonly string[]> = {
   monitor: [...leaves, "storage"],
   update: [...leaves, "storage", "cose"],
   "device-options": [...leaves, "mqtt", "vault"],
-  device: [...leaves, "device-options", "link", "mqtt", "tls", "identity", "vault", "transport", "storage"],
+  "device-rotation": [...leaves, "vault"],
+  device: [
+    ...leaves,
+    "device-options",
+    "device-rotation",
+    "link",
+    "mqtt",
+    "tls",
+    "identity",
+    "vault",
+    "transport",
+    "storage",
+  ],
   index: ["*"],
 };
 

@@ -1,5 +1,6 @@
 /** Client identifiers that derive from the MAC address, so that no two devices share one and none must be configured. */
 import { SealwireError } from "../errors.js";
+import { requireUnicast } from "./mac-address.js";
 
 const ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
@@ -36,13 +37,4 @@ export function clientIdentifier(mac: Uint8Array, { prefix = "" }: ClientIdentif
     number = Math.floor(number / 62);
   }
   return prefix + digits;
-}
-
-function requireUnicast(mac: Uint8Array): void {
-  const invalid = (what: string): SealwireError =>
-    new SealwireError("IDENTITY_MAC_INVALID", `The MAC address cannot identify this device: ${what}.`);
-  if (mac.byteLength !== 6) throw invalid(`it has ${mac.byteLength} bytes instead of 6`);
-  if (mac.every((byte) => byte === 0x00)) throw invalid("it is all zeros");
-  if (mac.every((byte) => byte === 0xff)) throw invalid("it is all ones");
-  if ((mac[0]! & 1) !== 0) throw invalid("it is a multicast address");
 }

@@ -93,6 +93,18 @@ export class Link {
     this.#options.onLost(cause, wait);
   }
 
+  /** The connection is ended on purpose, to connect anew: its loss does not count. Nothing is started before {@link resume}. */
+  hold(): void {
+    if (this.#state === "stopped") return;
+    this.#clearTimer();
+    this.#state = "waiting";
+  }
+
+  /** Connects at once, or as soon as the network is up. */
+  resume(): void {
+    if (this.#state === "waiting" && this.#isNetworkUp()) this.#wait(0);
+  }
+
   /** The device is about to sleep on purpose, its work acknowledged: failures of the past no longer count. */
   restful(): void {
     this.#schedule.reset();

@@ -7,7 +7,7 @@ import { checkFlag, checkNames, invalid, type SessionSettings } from "./session-
 import type { ConnectionOptions } from "./session-types.js";
 import type { MQTTClientOptions, Properties, ProtocolVersion } from "./types.js";
 
-const NAMES = " host address port dns socket connectTimeout pipeline ";
+const NAMES = " host address port dns socket connectTimeout pipeline user password ";
 
 /**
  * Checks what the client would refuse at every `connect()`: a wrong option of the session fails in its constructor.
@@ -45,7 +45,8 @@ export function clientOptions(
   checkFlag("pipeline", connection.pipeline);
   if (version === 4 && settings.authentication) throw invalid("authentication", "needs version 5");
   const { host, address, port, dns, socket, connectTimeout } = connection;
-  const { timer, ticks, keepAlive, pingTimeout, user, password, will, limits, inputBuffer, outputBuffer } = settings;
+  const { user = settings.user, password = settings.password } = connection;
+  const { timer, ticks, keepAlive, pingTimeout, will, limits, inputBuffer, outputBuffer } = settings;
   const { authentication } = settings;
   return {
     host,

@@ -157,6 +157,9 @@ export interface ConnectionOptions {
    * is known of the server, and with {@link SessionOptions.authentication}.
    */
   readonly pipeline?: boolean | undefined;
+  /** In place of the session's own, for credentials that are replaced while the session lives on. */
+  readonly user?: string | undefined;
+  readonly password?: BufferLike | string | undefined;
 }
 
 /** Options of `MQTTSession`. One that is not named here is refused with `INVALID_ARGUMENT`. */

@@ -3,8 +3,19 @@
  * common prefix: the storage may hold keys of the application too.
  */
 export const STORAGE_KEY = {
+  /** What all of them begin with. */
+  prefix: "sw.",
   /** The stored root secret of a device without a hardware one. */
   root: "sw.root",
+  /** The vault: two slots for the record of credentials, the pointer that says which is in force, and the version floor. */
+  vaultSlotA: "sw.v.a",
+  vaultSlotB: "sw.v.b",
+  vaultPointer: "sw.v.p",
+  vaultFloor: "sw.v.f",
+  /** A private key that was born here and waits for its certificate. */
+  vaultPendingKey: "sw.v.k",
+  /** The latest time that was proven to be past. */
+  time: "sw.time",
   /** The TLS session that is kept for the start after a power cut. */
   tlsSession: "sw.tls",
   /** The MQTT session of a sleeping device, when it does not fit into retained memory. */

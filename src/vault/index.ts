@@ -1,3 +1,12 @@
-/** What a device knows: for now the provisioning record that it is given. */
+/** What a device knows: credentials as they are provisioned, kept and replaced. */
 export { readCredentials, type Credentials } from "./credentials.js";
-export { decodeProvisioningRecord, encodeProvisioningRecord, type ProvisioningRecord } from "./provisioning-record.js";
+export {
+  decodeProvisioningRecord,
+  encodeProvisioningRecord,
+  type BootstrapIdentity,
+  type ProvisioningRecord,
+} from "./provisioning-record.js";
+export { renewalTime, type RenewalOptions } from "./renewal.js";
+export type { RotationOutcome } from "./rotation-note.js";
+export { Vault, type RecordChange, type VaultOptions } from "./vault.js";
+export type { RollbackProtection, VaultIntegrity, VaultStatus } from "./vault-status.js";

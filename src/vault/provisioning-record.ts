@@ -22,6 +22,21 @@ export interface ProvisioningRecord {
   readonly username?: string | undefined;
   readonly password?: Uint8Array | undefined;
   readonly tls?: { readonly minimumVersion?: TLSVersion | undefined; readonly maximumVersion?: TLSVersion | undefined };
+  /** Master secrets of sealed payloads by epoch, at least 16 bytes each; the highest epoch is the one to seal with. */
+  readonly payloadSecrets?: ReadonlyMap<number, Uint8Array> | undefined;
+  /** Topic permissions, as the permissions room compiles them. */
+  readonly permissions?: Uint8Array | undefined;
+  /** A certificate of its own for the renewal of an expired one. It should be good for nothing else. */
+  readonly bootstrap?: BootstrapIdentity | undefined;
+  /** States that a password of fewer than 16 bytes is accepted. */
+  readonly allowShortPassword?: boolean | undefined;
+}
+
+export interface BootstrapIdentity {
+  /** DER, the device's own certificate first. */
+  readonly certificateChain: readonly Uint8Array[];
+  /** DER (PKCS#8 or SEC 1). */
+  readonly privateKey: Uint8Array;
 }
 
 /** Format version, under key 0. A reader refuses a version it does not know. */
@@ -41,6 +56,11 @@ const KEY = {
   password: 10,
   minimumVersion: 11,
   maximumVersion: 12,
+  payloadSecrets: 13,
+  permissions: 14,
+  bootstrapChain: 15,
+  bootstrapKey: 16,
+  allowShortPassword: 17,
 } as const;
 
 type Field = keyof typeof KEY;
@@ -63,12 +83,18 @@ export function encodeProvisioningRecord(record: ProvisioningRecord): Uint8Array
   put("password", record.password);
   put("minimumVersion", record.tls?.minimumVersion);
   put("maximumVersion", record.tls?.maximumVersion);
+  put("payloadSecrets", record.payloadSecrets && new Map(record.payloadSecrets));
+  put("permissions", record.permissions);
+  put("bootstrapChain", record.bootstrap?.certificateChain);
+  put("bootstrapKey", record.bootstrap?.privateKey);
+  put("allowShortPassword", record.allowShortPassword);
   return encodeCBOR(map);
 }
 
 /** @throws SealwireError `PROVISIONING_INVALID`; the message names the field, never its value */
 export function decodeProvisioningRecord(bytes: Uint8Array): ProvisioningRecord {
   const fields = new Fields(bytes);
+  const bootstrapChain = fields.optional("bootstrapChain", isByteStrings);
   return {
     broker: { host: fields.required("host", isText), port: fields.required("port", isPort) },
     clientIdentifier: fields.optional("clientIdentifier", isText),
@@ -83,7 +109,21 @@ export function decodeProvisioningRecord(bytes: Uint8Array): ProvisioningRecord 
       minimumVersion: fields.optional("minimumVersion", isTLSVersion),
       maximumVersion: fields.optional("maximumVersion", isTLSVersion),
     },
+    ...present({
+      payloadSecrets: fields.optional("payloadSecrets", isSecretsByEpoch),
+      permissions: fields.optional("permissions", isByteString),
+      bootstrap: bootstrapChain && {
+        certificateChain: bootstrapChain,
+        privateKey: fields.required("bootstrapKey", isByteString),
+      },
+      allowShortPassword: fields.optional("allowShortPassword", isBoolean),
+    }),
   };
+}
+
+/** The members that have a value: what most records lack is not there at all. */
+function present<T extends object>(members: T): T {
+  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as T;
 }
 
 class Fields {
@@ -138,6 +178,17 @@ function isByteStrings(value: CBORValue): value is Uint8Array[] {
 /** Without one no broker can be verified: better told when it is flashed than at the first connection. */
 function isTrustAnchors(value: CBORValue): value is Uint8Array[] {
   return isByteStrings(value) && value.length > 0;
+}
+
+function isBoolean(value: CBORValue): value is boolean {
+  return typeof value === "boolean";
+}
+
+function isSecretsByEpoch(value: CBORValue): value is Map<number, Uint8Array> {
+  if (!(value instanceof Map)) return false;
+  for (const [epoch, secret] of value)
+    if (typeof epoch !== "number" || epoch < 0 || epoch > 0xffffffff || !(secret instanceof Uint8Array)) return false;
+  return true;
 }
 
 function isRevocationMode(value: CBORValue): value is RevocationMode {

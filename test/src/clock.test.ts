@@ -39,3 +39,35 @@ describe("clock", () => {
       deepEqual(clock.interval(), { earliest: FLOOR, latest: undefined });
     });
 });
+
+describe("clock with a floor that rises", () => {
+  const DAY = 86_400_000;
+  const YEAR = 366 * DAY;
+
+  it("is not before a time that was proven, and says when that is news", () => {
+    const clock = clockThatSays({});
+    strictEqual(clock.prove(FLOOR + 10 * DAY), true);
+    strictEqual(clock.prove(FLOOR + 10 * DAY), false);
+    strictEqual(clock.prove(FLOOR), false);
+    strictEqual(clock.prove(undefined), false);
+    strictEqual(clock.prove(Number.NaN), false);
+    strictEqual(clock.prove(Number.POSITIVE_INFINITY), false);
+    strictEqual(clock.floor, FLOOR + 10 * DAY);
+    // The wall clock is before it, so it lies.
+    deepEqual(clock.interval(), { earliest: FLOOR + 10 * DAY, latest: undefined });
+  });
+
+  it("believes a wall clock that nobody vouches for up to a year above its floor, and not beyond", () => {
+    strictEqual(clockThatSays({ now: FLOOR + YEAR }).now(), FLOOR + YEAR);
+    const lying = clockThatSays({ now: FLOOR + 10 * YEAR });
+    strictEqual(lying.now(), undefined);
+    deepEqual(lying.interval(), { earliest: FLOOR, latest: undefined });
+  });
+
+  it("believes it again once a server proved that a time close to it is past", () => {
+    const clock = clockThatSays({ now: FLOOR + 2 * YEAR });
+    strictEqual(clock.now(), undefined);
+    clock.prove(FLOOR + 2 * YEAR - 30 * DAY);
+    strictEqual(clock.now(), FLOOR + 2 * YEAR);
+  });
+});

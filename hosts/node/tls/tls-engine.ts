@@ -208,6 +208,7 @@ export class NodeTLSEngine implements TLSEngine {
       resumed,
       extendedMasterSecret: protocol === "TLSv1.3" || (current && readSession(current)?.extendedMasterSecret),
       chainNotAfter: verified.chainNotAfter,
+      chainNotBefore: verified.chainNotBefore,
       revocationNextUpdate: verified.revocationNextUpdate,
     };
     this.#state = "open";

@@ -55,6 +55,7 @@ export interface VerificationPolicy {
 
 export interface Verified {
   readonly chainNotAfter: number;
+  readonly chainNotBefore: number;
   readonly revocationNextUpdate: number | undefined;
 }
 
@@ -145,6 +146,7 @@ function isVerified(certificate: Certificate, issuer: Certificate): boolean {
 /** The examination of one path. */
 class PathCheck implements Verified {
   readonly chainNotAfter: number;
+  readonly chainNotBefore: number;
   readonly problem: SealwireError | undefined;
   /** Higher is better. */
   readonly rank: number;
@@ -156,6 +158,7 @@ class PathCheck implements Verified {
   constructor(path: readonly Certificate[], policy: VerificationPolicy, openSSLSpokeOfAll: boolean) {
     this.#path = path;
     this.#policy = policy;
+    this.chainNotBefore = Math.max(...path.map((certificate) => certificate.notBefore));
     this.chainNotAfter = Math.min(...path.map((certificate) => certificate.notAfter));
     this.#checkUse(openSSLSpokeOfAll);
     this.#checkDates();

@@ -41,7 +41,7 @@ class Retained {
 /** A device that starts again and again, with what survives each kind of start. */
 class Setup {
   readonly time = new ManualTime();
-  readonly clock = new Clock({ time: this.time.time, buildTime: Date.UTC(2025, 0, 1) });
+  readonly clock = new Clock({ time: this.time.time, buildTime: START - DAY });
   retained = new Retained();
   storage = new MemoryStorage();
   clockSurvives = { sleep: true, power: true };

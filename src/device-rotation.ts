@@ -1,0 +1,133 @@
+/**
+ * Replaces credentials over the live link: they are staged, the device connects with them, and the broker's answer decides. Accepted, they are
+ * committed; refused, or not answered in time, the device returns to the old ones and connects again.
+ */
+import { SealwireError, toSealwireError, type ErrorCode } from "./errors.js";
+import type { PlatformTimer, TimerHandle } from "./platform.js";
+import type { Credentials, Vault } from "./vault/index.js";
+
+export interface DeviceRotationOptions {
+  readonly vault: Vault;
+  readonly timer: PlatformTimer;
+  /** Ends the present connection properly, and connects no more until {@link connect}. */
+  readonly leave: () => Promise<void>;
+  /** Credentials for the next connection. TLS sessions of others must not be resumed. */
+  readonly use: (credentials: Credentials) => void;
+  readonly connect: () => void;
+  /** A failure that does not end the rotation. */
+  readonly onError: (error: unknown, code: ErrorCode, message: string) => void;
+}
+
+interface Trial {
+  readonly timeout: TimerHandle;
+  readonly resolve: () => void;
+  readonly reject: (error: SealwireError) => void;
+}
+
+/** Milliseconds that a broker has to accept new credentials. */
+const DEFAULT_TIMEOUT = 60_000;
+
+export class DeviceRotation {
+  readonly #options: DeviceRotationOptions;
+  #busy = false;
+  #trial: Trial | undefined;
+
+  constructor(options: DeviceRotationOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Fulfilled when the staged credentials are in force.
+   * @param stage puts them into the vault
+   * @throws SealwireError what the broker said; the old credentials are in force then
+   */
+  async run(stage: (vault: Vault) => void, timeout = DEFAULT_TIMEOUT): Promise<void> {
+    const { vault, timer, leave, use, connect } = this.#options;
+    if (this.#busy) throw new SealwireError("INVALID_STATE", "Another rotation is under way.");
+    this.#busy = true;
+    try {
+      stage(vault);
+      const credentials = vault.prove();
+      try {
+        await leave();
+      } catch (error) {
+        this.#rollback(toSealwireError(error, "INVALID_STATE", "The present connection could not be ended."));
+        throw error;
+      }
+      await new Promise<void>((resolve, reject) => {
+        const message = `The broker did not accept the new credentials within ${timeout} ms.`;
+        const expired = (): unknown => this.failed(new SealwireError("TIMEOUT", message));
+        this.#trial = { timeout: timer.set(expired, timeout), resolve, reject };
+        use(credentials);
+        connect();
+      });
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  /** The broker accepted a connection. */
+  connected(): void {
+    const trial = this.#trial;
+    if (trial === undefined) return;
+    try {
+      this.#options.vault.commit();
+    } catch (error) {
+      this.failed(toSealwireError(error, "STORAGE_FAILED", "The new credentials could not be committed."));
+      return;
+    }
+    this.#end(trial);
+    trial.resolve();
+  }
+
+  /**
+   * A connection failed or ended. `NETWORK_DOWN` says nothing of the credentials: they are tried again once it is up.
+   * @returns whether that ended a rotation, so that the device connects again at once
+   */
+  failed(error: SealwireError | undefined): boolean {
+    const trial = this.#trial;
+    if (trial === undefined || error?.code === "NETWORK_DOWN") return false;
+    const cause =
+      error ?? new SealwireError("CONNECTION_LOST", "The connection ended while new credentials were tried.");
+    this.#end(trial);
+    this.#rollback(cause);
+    void this.#return();
+    trial.reject(cause);
+    return true;
+  }
+
+  /** The device stops: what is being tried is given up. */
+  stop(error: SealwireError): void {
+    const trial = this.#trial;
+    if (trial === undefined) return;
+    this.#end(trial);
+    this.#rollback(error);
+    trial.reject(error);
+  }
+
+  #rollback(cause: SealwireError): void {
+    const { vault, onError } = this.#options;
+    try {
+      vault.rollback(cause.code);
+    } catch (error) {
+      // The vault takes them back at its next start.
+      onError(error, "STORAGE_FAILED", "The staged credentials could not be given up.");
+    }
+  }
+
+  async #return(): Promise<void> {
+    const { vault, leave, use, connect, onError } = this.#options;
+    try {
+      await leave();
+      use(vault.credentials);
+      connect();
+    } catch (error) {
+      onError(error, "INVALID_STATE", "The device could not return to its old credentials.");
+    }
+  }
+
+  #end(trial: Trial): void {
+    this.#trial = undefined;
+    this.#options.timer.clear(trial.timeout);
+  }
+}
