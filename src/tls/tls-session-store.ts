@@ -72,6 +72,8 @@ export class TLSSessionStore {
   #reserveStale = false;
   /** What was offered; until {@link opened} says that its handshake came about. */
   #taken: TLSSession | undefined;
+  /** The session whose handshake failed the last time, or that was resumed in a wrong way. */
+  #doubted: TLSSession | undefined;
   /** No full handshake can be younger in ticks, for sessions of this life and of earlier ones. */
   #authenticatedTick = 0;
   #authentication: Authentication | undefined;
@@ -136,12 +138,15 @@ export class TLSSessionStore {
       if (taken?.data.protocol !== negotiated.protocol)
         throw new SealwireError("TLS_HANDSHAKE_FAILED", "The server resumed a session that was not offered.");
       const { extendedMasterSecret } = negotiated;
-      if (extendedMasterSecret !== undefined && extendedMasterSecret !== taken.data.extendedMasterSecret)
+      if (extendedMasterSecret !== undefined && extendedMasterSecret !== taken.data.extendedMasterSecret) {
+        this.#doubted = taken;
         throw new SealwireError(
           "TLS_HANDSHAKE_FAILED",
           "The server resumed the session without, or with, extended master secret, unlike the handshake that made it.",
         );
+      }
       this.#taken = undefined;
+      this.#doubted = undefined;
       const { authenticatedAt: at, wakes, verifiedUntil } = taken;
       this.#authentication = { policy, at, wakes, verifiedUntil };
       if (taken.data.protocol === "TLSv1.2" || this.#options.reuseTickets === false) return;
@@ -198,9 +203,16 @@ export class TLSSessionStore {
     this.#deleteReserve();
   }
 
-  /** Its handshake failed, for a reason that may well lie in the session: a server that chokes on it must not be met with it for ever. */
+  /**
+   * Its handshake failed. Once may be the network; twice may well lie in the session: a server that chokes on it must not be met with it for
+   * ever.
+   */
   #distrust(session: TLSSession | undefined): void {
     if (session?.data.protocol !== "TLSv1.2") return;
+    if (this.#doubted !== session) {
+      this.#doubted = session;
+      return;
+    }
     this.#live = this.#live.filter((other) => other !== session);
     this.#keepLive();
     // The same one. Flash is not worn for that: the next full handshake replaces it.

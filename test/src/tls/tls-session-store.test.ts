@@ -378,13 +378,14 @@ describe("TLS session store", () => {
   });
 
   for (const kept of ["live", "in the reserve"])
-    it(`does not offer a TLS 1.2 session again whose handshake failed: it may be the reason (${kept})`, () => {
+    it(`does not offer a TLS 1.2 session again whose handshake failed twice: it may be the reason (${kept})`, () => {
       const setup = new Setup();
       setup.connect("TLSv1.2", { tickets: 1 });
       if (kept === "in the reserve") setup.start("power");
       const before = setup.storage.writes;
       strictEqual(setup.store.take(policy)?.bytes[0], 1);
-      // The server answers with an alert, or hangs up: opened() is not called.
+      // The server answers with an alert, or the connection is lost: opened() is not called. Once may be the network.
+      strictEqual(setup.store.take(policy)?.bytes[0], 1);
       strictEqual(setup.store.take(policy), undefined);
       strictEqual(setup.storage.writes, before, "flash is not worn for it");
       strictEqual(setup.connect("TLSv1.2", { tickets: 1 }), undefined);
