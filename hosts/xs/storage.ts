@@ -1,6 +1,6 @@
 /** Key-value storage in a folder: one file per key, every write atomic and durable. The same files as on the Node host. */
 import { toBytes } from "../../src/bytes.js";
-import { SealwireError } from "../../src/errors.js";
+import { SealwireError, toSealwireError } from "../../src/errors.js";
 import type { BufferLike, KeyValueStorage } from "../../src/platform.js";
 import * as file from "./native/file.js";
 import { kill } from "./native/system.js";
@@ -58,12 +58,16 @@ export class FolderStorage implements KeyValueStorage {
         "STORAGE_VALUE_TOO_LARGE",
         `The value ${key} has ${byteLength} bytes; the storage takes ${this.maximumValueLength}.`,
       );
-    attempt(`The value ${key} cannot be stored.`, () => {
-      this.#checkCapacity(key, byteLength);
-      const action = this.#nextFault();
+    // No helper functions here: the stack of a chip is small, and this is called at its deepest.
+    const action = this.#nextFault();
+    try {
+      if (file.used(this.#folder, path) + entryOverhead + key.length + byteLength > this.capacity)
+        throw new SealwireError("STORAGE_FAILED", `The storage is full: it holds ${this.capacity} bytes.`);
       file.write(path, value, action === "kill-between");
-      if (action === "kill-after") kill();
-    });
+    } catch (error) {
+      throw toSealwireError(error, "STORAGE_FAILED", `The value ${key} cannot be stored.`);
+    }
+    if (action === "kill-after") kill();
   }
 
   delete(key: string): boolean {
@@ -89,14 +93,6 @@ export class FolderStorage implements KeyValueStorage {
       .map((name) => decodeURIComponent(name.slice(0, -suffix.length)));
   }
 
-  #checkCapacity(key: string, byteLength: number): void {
-    let used = entryOverhead + key.length + byteLength;
-    for (const other of this.#keys())
-      if (other !== key) used += entryOverhead + other.length + file.size(this.#path(other));
-    if (used > this.capacity)
-      throw new SealwireError("STORAGE_FAILED", `The storage is full: it holds ${this.capacity} bytes.`);
-  }
-
   /** Counts a write and does what the fault says of its beginning. @returns what it says of the rest */
   #nextFault(): StorageFault["action"] | undefined {
     this.#writes++;
@@ -119,7 +115,6 @@ function attempt<T>(message: string, action: () => T): T {
   try {
     return action();
   } catch (error) {
-    if (error instanceof SealwireError) throw error;
-    throw new SealwireError("STORAGE_FAILED", message, { cause: error });
+    throw toSealwireError(error, "STORAGE_FAILED", message);
   }
 }

@@ -140,6 +140,28 @@ void xs_file_list(xsMachine* the) {
   xsmcSetString(xsResult, names);
 }
 
+/* used(folder, except): what the values in a folder take of the flash, one file left out: 32 bytes for each beside key and value. */
+void xs_file_used(xsMachine* the) {
+  char path[PATH_MAX], except[PATH_MAX], file[PATH_MAX + 256];
+  struct dirent* entry;
+  double used = 0;
+  pathOf(the, 0, path);
+  pathOf(the, 1, except);
+  DIR* folder = opendir(path);
+  if (!folder) fail(the, "opendir");
+  while ((entry = readdir(folder))) {
+    struct stat info;
+    const char* suffix = strrchr(entry->d_name, '.');
+    snprintf(file, sizeof file, "%s/%s", path, entry->d_name);
+    if (!suffix || strcmp(suffix, ".value") || !strcmp(file, except) || stat(file, &info)) continue;
+    used += 32 + (double)info.st_size;
+    /* An escaped character is one of the key. */
+    for (const char* p = entry->d_name; p < suffix; p += *p == '%' ? 3 : 1) used++;
+  }
+  closedir(folder);
+  xsmcSetNumber(xsResult, used);
+}
+
 /* access(path, offset, bytes, writing): a part of a file in place, with no fsync: memory that survives the process. */
 void xs_file_access(xsMachine* the) {
   char path[PATH_MAX];

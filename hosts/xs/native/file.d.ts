@@ -10,5 +10,7 @@ export function remove(path: string): boolean;
 export function size(path: string): number;
 /** The names in a folder, each followed by a line feed. */
 export function list(path: string): string;
+/** Bytes that the values in a folder take, with 32 for each entry; the file `except` is left out. */
+export function used(folder: string, except: string): number;
 /** Reads or writes a part of a file in place. */
 export function access(path: string, offset: number, bytes: Uint8Array, writing: boolean): void;

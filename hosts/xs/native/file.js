@@ -5,4 +5,5 @@ export function write(path, bytes, cut) @ "xs_file_write";
 export function remove(path) @ "xs_file_remove";
 export function size(path) @ "xs_file_size";
 export function list(path) @ "xs_file_list";
+export function used(folder, except) @ "xs_file_used";
 export function access(path, offset, bytes, writing) @ "xs_file_access";

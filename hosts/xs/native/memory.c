@@ -126,6 +126,20 @@ void heapResetPeaks(txMachine* the) {
   heapPaintStack(the);
 }
 
+/*
+ * How far the JavaScript stack ever reached down. Number formatting and regular expressions use the far end of the free stack as
+ * scratch memory: a gap of untouched slots tells it apart.
+ */
+static size_t stackPeak(txMachine* the) {
+  txSlot* lowest = the->stack;
+  int gap = 0;
+  for (txSlot* slot = the->stack - 1; slot >= the->stackBottom && gap < 16; slot--) {
+    if (unpainted((uint8_t*)slot, sizeof(txSlot))) lowest = slot, gap = 0;
+    else gap++;
+  }
+  return (size_t)((uint8_t*)the->stackTop - (uint8_t*)lowest);
+}
+
 void heapReport(txMachine* the, HeapReport* report) {
   Arena* arena = the->arena;
   uint8_t here;
@@ -134,7 +148,7 @@ void heapReport(txMachine* the, HeapReport* report) {
   report->slots = (Figures){(size_t)the->currentHeapCount * sizeof(txSlot), (size_t)the->peakHeapCount * sizeof(txSlot),
                             (size_t)the->maximumHeapCount * sizeof(txSlot)};
   report->stack = (Figures){(size_t)((uint8_t*)the->stackTop - (uint8_t*)the->stack),
-                            unpainted((uint8_t*)the->stackBottom, stackSize), stackSize};
+                            stackPeak(the), stackSize};
   report->native = (Figures){(size_t)(nativeBase + nativeSize - &here), 0, nativeSize};
 #if !defined(__SANITIZE_ADDRESS__)
   report->native.peak = unpainted(nativeBase, nativeSize);

@@ -28,7 +28,7 @@ const kept = new Uint8Array(waste);
 const session = new MQTTSession({
   clientIdentifier: `budget-${port}`,
   timer: platform.timer,
-  ticks: platform.ticks,
+  ticks: () => platform.ticks(),
   durability: "power",
   storage: platform.storage,
   version: 4,
