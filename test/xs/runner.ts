@@ -139,8 +139,7 @@ export async function run(): Promise<never> {
   const begin = ticks();
   await runSuite(root);
   for (const [reason, count] of reasons) print(`\n${count} skipped: ${reason}`);
-  print(
-    `\n${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped (${Math.round(ticks() - begin)} ms)`,
-  );
+  print(`\n${Math.round(ticks() - begin)} ms, ${counts.skipped} skipped`);
+  print(`${counts.passed} passed, ${counts.failed} failed`);
   return exit(counts.failed === 0 && counts.passed > 0 ? 0 : 1);
 }

@@ -129,7 +129,7 @@ describe("The XS host", function () {
 
   describe("with Mosquitto", () => {
     const broker = new PlainMosquitto();
-    let client: mqtt.MqttClient;
+    let client: mqtt.MqttClient | undefined;
 
     before(async function () {
       if (!PlainMosquitto.installed()) this.skip();
@@ -143,11 +143,12 @@ describe("The XS host", function () {
 
     it("runs a durable session over plain TCP", async () => {
       const seen: string[] = [];
-      client.on("message", (topic, payload) => {
+      const subscriber = client!;
+      subscriber.on("message", (topic, payload) => {
         seen.push(`${topic} ${payload.toString()}`);
-        if (topic === "ready") client.publish("budget/big", Buffer.alloc(65_536, 7), { qos: 1 });
+        if (topic === "ready") subscriber.publish("budget/big", Buffer.alloc(65_536, 7), { qos: 1 });
       });
-      await client.subscribeAsync(["telemetry", "ready"], { qos: 1 });
+      await subscriber.subscribeAsync(["telemetry", "ready"], { qos: 1 });
       const { output, errors } = await run(firmware("session"), [folder.join("session"), String(broker.port)]);
       assert.equal(output, "65536 bytes streamed, 0 wasted\n", errors);
       assert.deepEqual(seen, ["telemetry 21.5 degrees", "ready "]);
