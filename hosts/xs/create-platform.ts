@@ -1,8 +1,17 @@
 /** Puts the parts of a device on the XS host together. */
 import { SealwireError } from "../../src/errors.js";
-import type { HeapFigures, MemoryFigures, Platform, WakeCause } from "../../src/platform.js";
-import { createCrypto, unsupported } from "./crypto.js";
-import { createProvisioning, FileRetainedMemory, notePowerDown, readMAC, takeWakeCause } from "./device-folder.js";
+import type {
+  HeapFigures,
+  MemoryFigures,
+  Platform,
+  PlatformTimer,
+  ProvisioningPartition,
+  ResolverConstructor,
+  WakeCause,
+  WallTime,
+} from "../../src/platform.js";
+import { EntropyOnly, unsupported } from "./crypto.js";
+import { FileProvisioning, FileRetainedMemory, notePowerDown, readMAC, takeWakeCause } from "./device-folder.js";
 import * as file from "./native/file.js";
 import * as system from "./native/system.js";
 import { createResolver } from "./resolver.js";
@@ -27,57 +36,93 @@ export interface XSPlatformOptions {
 /** How the process ends; the same as on the Node host. */
 const exitCodes = { sleep: 80, restart: 81 } as const;
 
+const timer: PlatformTimer = { set: system.setTimer, clear: system.clearTimer };
+const clockSurvives = { sleep: true, power: true } as const;
+
+/** Methods, not closures: a preloaded class lies in flash, a closure costs ten slots of the heap. */
+class XSPlatform implements Platform {
+  readonly name = "xs";
+  readonly buildTime: number;
+  readonly tcp = TCP;
+  readonly resolver: ResolverConstructor;
+  readonly tlsEngineBuild = "none";
+  readonly storage: FolderStorage;
+  readonly retainedMemory: FileRetainedMemory | undefined;
+  readonly provisioning: ProvisioningPartition;
+  readonly crypto = new EntropyOnly();
+  readonly rootOfTrust = undefined;
+  readonly counter = undefined;
+  readonly timer = timer;
+  readonly clockSurvives = clockSurvives;
+  readonly network = undefined;
+  readonly wakeCause: WakeCause;
+  readonly watchdog = undefined;
+  readonly observe = undefined;
+  readonly #folder: string;
+
+  constructor({ folder, wakeCause, hosts = {}, retainedBytes = 4096, storage, buildTime }: XSPlatformOptions) {
+    try {
+      file.folder(folder);
+    } catch (cause) {
+      throw new SealwireError("STORAGE_FAILED", `Cannot use the device folder ${folder}.`, { cause });
+    }
+    this.#folder = folder;
+    const noted = takeWakeCause(folder);
+    this.wakeCause = wakeCause ?? noted;
+    this.buildTime = buildTime ?? Date.UTC(2025, 0);
+    this.resolver = createResolver(hosts);
+    this.storage = new FolderStorage(`${folder}/storage`, storage);
+    this.retainedMemory =
+      retainedBytes === 0 ? undefined : new FileRetainedMemory(folder, retainedBytes, this.wakeCause);
+    this.provisioning = new FileProvisioning(folder);
+  }
+
+  mac(): Uint8Array {
+    return readMAC(this.#folder);
+  }
+
+  createTLSEngine(): never {
+    throw unsupported("TLS");
+  }
+
+  ticks(): number {
+    return system.ticks();
+  }
+
+  time(): WallTime {
+    return { now: system.time(), source: "host", uncertainty: 1000 };
+  }
+
+  sleep(milliseconds: number): void {
+    notePowerDown(this.#folder, "sleep", Math.max(0, milliseconds) || 0);
+    system.exit(exitCodes.sleep);
+  }
+
+  restart(): void {
+    notePowerDown(this.#folder, "restart", 0);
+    system.exit(exitCodes.restart);
+  }
+
+  heap(): HeapFigures {
+    return readHeap();
+  }
+
+  log(line: string): void {
+    system.print(line);
+  }
+}
+
 /**
  * Makes a device.
  * @throws SealwireError `STORAGE_FAILED` when the folder cannot be used
  */
 export function createPlatform(options: XSPlatformOptions): Platform {
-  const { folder, retainedBytes = 4096 } = options;
-  try {
-    file.folder(folder);
-  } catch (cause) {
-    throw new SealwireError("STORAGE_FAILED", `Cannot use the device folder ${folder}.`, { cause });
-  }
-  const noted = takeWakeCause(folder);
-  const wakeCause = options.wakeCause ?? noted;
-  const end = (cause: "sleep" | "restart", milliseconds: number): void => {
-    notePowerDown(folder, cause, milliseconds);
-    system.exit(exitCodes[cause]);
-  };
-  return {
-    name: "xs",
-    buildTime: options.buildTime ?? Date.UTC(2025, 0),
-    mac: () => readMAC(folder),
-    tcp: TCP,
-    resolver: createResolver(options.hosts ?? {}),
-    tlsEngineBuild: "none",
-    createTLSEngine() {
-      throw unsupported("TLS");
-    },
-    storage: new FolderStorage(`${folder}/storage`, options.storage),
-    retainedMemory: retainedBytes === 0 ? undefined : new FileRetainedMemory(folder, retainedBytes, wakeCause),
-    provisioning: createProvisioning(folder),
-    crypto: createCrypto(),
-    rootOfTrust: undefined,
-    counter: undefined,
-    timer: { set: system.setTimer, clear: system.clearTimer },
-    ticks: system.ticks,
-    time: () => ({ now: system.time(), source: "host", uncertainty: 1000 }),
-    clockSurvives: { sleep: true, power: true },
-    network: undefined,
-    wakeCause,
-    sleep: (milliseconds) => end("sleep", Math.max(0, milliseconds) || 0),
-    restart: () => end("restart", 0),
-    watchdog: undefined,
-    heap: readHeap,
-    log: system.print,
-    observe: undefined,
-  };
+  return new XSPlatform(options);
 }
 
 function readHeap(): HeapFigures {
   const figures = new Float64Array(13);
-  system.heap(figures);
+  system.heap(figures.buffer);
   const area = (index: number): MemoryFigures => ({
     used: figures[index]!,
     peak: figures[index + 1]!,

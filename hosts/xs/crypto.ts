@@ -7,32 +7,78 @@ export function unsupported(what: string): SealwireError {
   return new SealwireError("UNSUPPORTED", `The XS host has no ${what} yet: it is built without Mbed TLS.`);
 }
 
-const refuse = (): never => {
+function refuse(): never {
   throw unsupported("cryptography");
-};
+}
 
-export function createCrypto(): Crypto {
-  return {
-    random(byteLength) {
-      const bytes = new Uint8Array(byteLength);
-      random(bytes);
-      return bytes;
-    },
-    sha256: refuse,
-    hmac: refuse,
-    deriveKey: refuse,
-    deriveBytes: refuse,
-    pbkdf2: refuse,
-    encrypt: refuse,
-    decrypt: refuse,
-    importKey: refuse,
-    generateKey: refuse,
-    exportPrivateKey: refuse,
-    publicKey: refuse,
-    sign: refuse,
-    verify: refuse,
-    agree: refuse,
-    certificateRequest: refuse,
-    certificate: refuse,
-  };
+export class EntropyOnly implements Crypto {
+  random(byteLength: number): Uint8Array {
+    const bytes = new Uint8Array(byteLength);
+    random(bytes);
+    return bytes;
+  }
+
+  sha256(): never {
+    return refuse();
+  }
+
+  hmac(): never {
+    return refuse();
+  }
+
+  deriveKey(): never {
+    return refuse();
+  }
+
+  deriveBytes(): never {
+    return refuse();
+  }
+
+  pbkdf2(): never {
+    return refuse();
+  }
+
+  encrypt(): never {
+    return refuse();
+  }
+
+  decrypt(): never {
+    return refuse();
+  }
+
+  importKey(): never {
+    return refuse();
+  }
+
+  generateKey(): never {
+    return refuse();
+  }
+
+  exportPrivateKey(): never {
+    return refuse();
+  }
+
+  publicKey(): never {
+    return refuse();
+  }
+
+  sign(): never {
+    return refuse();
+  }
+
+  verify(): never {
+    return refuse();
+  }
+
+  agree(): never {
+    return refuse();
+  }
+
+  certificateRequest(): never {
+    return refuse();
+  }
+
+  certificate(): never {
+    return refuse();
+  }
 }

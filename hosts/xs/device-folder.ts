@@ -75,17 +75,21 @@ export class FileRetainedMemory implements RetainedMemory {
 }
 
 /** The provisioning partition. Erasing overwrites the file before it is removed. */
-export function createProvisioning(folder: string): ProvisioningPartition {
-  const path = `${folder}/provisioning.bin`;
-  return {
-    read() {
-      const record = file.read(path);
-      return record && new Uint8Array(record);
-    },
-    erase() {
-      const size = file.size(path);
-      if (size > 0) file.access(path, 0, new Uint8Array(size), true);
-      file.remove(path);
-    },
-  };
+export class FileProvisioning implements ProvisioningPartition {
+  readonly #path: string;
+
+  constructor(folder: string) {
+    this.#path = `${folder}/provisioning.bin`;
+  }
+
+  read(): Uint8Array | undefined {
+    const record = file.read(this.#path);
+    return record && new Uint8Array(record);
+  }
+
+  erase(): void {
+    const size = file.size(this.#path);
+    if (size > 0) file.access(this.#path, 0, new Uint8Array(size), true);
+    file.remove(this.#path);
+  }
 }

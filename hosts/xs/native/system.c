@@ -53,7 +53,7 @@ void xs_system_argument(xsMachine* the) {
   if (index >= 0 && index < hostOptions()->argumentCount) xsmcSetString(xsResult, hostOptions()->arguments[index]);
 }
 
-/* Fills a Float64Array: used, peak, total of chunks, slots, stack and native stack; what is left of a heap of fixed size. */
+/* Fills an ArrayBuffer with doubles: used, peak, total of chunks, slots, stack and native stack; what is left of a heap of fixed size. */
 void xs_system_heap(xsMachine* the) {
   HeapReport report;
   void* data;

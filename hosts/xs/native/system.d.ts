@@ -16,9 +16,9 @@ export function environment(name: string): string | undefined;
 export function argument(index: number): string | undefined;
 /**
  * Fills in used, peak and total of chunks, slots, stack and the native C stack, in bytes, then what is left of a heap of fixed
- * size (-1 when it grows): 13 numbers.
+ * size (-1 when it grows): 13 numbers of 64 bits.
  */
-export function heap(figures: Float64Array): void;
+export function heap(figures: ArrayBuffer): void;
 /** Writes the figures as a line `MEASURE {...}` to standard error. */
 export function measure(step: string): void;
 /** Collects garbage. */

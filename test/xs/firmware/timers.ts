@@ -9,7 +9,9 @@ let wrong = 0;
 
 function next(count: number): void {
   if (count === total) {
-    platform.log(`${fired} fired, ${wrong} wrong`);
+    const { chunks, slots, stack } = platform.heap() ?? {};
+    const known = [chunks, slots, stack].every((area) => area && area.used <= area.peak && area.peak <= area.total);
+    platform.log(`${fired} fired, ${wrong} wrong, heap ${known && slots!.used > 0 ? "known" : "unknown"}`);
     return;
   }
   const cleared = platform.timer.set(() => wrong++, 0);
