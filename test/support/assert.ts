@@ -1,8 +1,8 @@
 /** A small assert for the portable tests: no Node, no packages. */
 import { SealwireError, type ErrorCode } from "../../src/errors.js";
 
-function fail(message: string): never {
-  throw new Error(message);
+function fail(message: string, cause?: unknown): never {
+  throw new Error(message, cause === undefined ? undefined : { cause });
 }
 
 function show(value: unknown): string {
@@ -48,8 +48,8 @@ export function deepEqual(actual: unknown, expected: unknown, message = ""): voi
 }
 
 function check(error: unknown, code: ErrorCode): SealwireError {
-  if (!(error instanceof SealwireError)) fail(`expected a SealwireError ${code}, got ${show(error)}`);
-  strictEqual(error.code, code, error.message);
+  if (!(error instanceof SealwireError)) fail(`expected a SealwireError ${code}, got ${show(error)}`, error);
+  if (error.code !== code) fail(`${error.message}: expected ${code}, got ${error.code}`, error);
   return error;
 }
 

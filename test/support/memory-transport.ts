@@ -163,7 +163,8 @@ export class MemoryTransport implements Transport {
     }
     if (this.#incoming.length > 0 && !this.isClosed) {
       const count = Math.min(this.#incoming.length, this.#wire.behaviour.fragment ?? this.#incoming.length);
-      this.#readable.push(...this.#incoming.splice(0, count));
+      // Not `push(...)`: the arguments of a call lie on the stack, which on XS is small.
+      for (const byte of this.#incoming.splice(0, count)) this.#readable.push(byte);
       this.options.onReadable?.(this.#readable.length);
       moved = true;
     }

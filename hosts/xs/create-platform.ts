@@ -1,0 +1,132 @@
+/** Puts the parts of a device on the XS host together. */
+import { SealwireError } from "../../src/errors.js";
+import type {
+  HeapFigures,
+  MemoryFigures,
+  Platform,
+  PlatformTimer,
+  ProvisioningPartition,
+  ResolverConstructor,
+  WakeCause,
+  WallTime,
+} from "../../src/platform.js";
+import { EntropyOnly, unsupported } from "./crypto.js";
+import { FileProvisioning, FileRetainedMemory, notePowerDown, readMAC, takeWakeCause } from "./device-folder.js";
+import * as file from "./native/file.js";
+import * as system from "./native/system.js";
+import { createResolver } from "./resolver.js";
+import { FolderStorage, type StorageOptions } from "./storage.js";
+import { TCP } from "./tcp.js";
+
+/** Options of {@link createPlatform}. */
+export interface XSPlatformOptions {
+  /** Where the device keeps what outlives its process; made when it is not there. One process at a time. */
+  readonly folder: string;
+  /** Why the program starts; when left out, what the device noted before its last process ended, or `power`. */
+  readonly wakeCause?: WakeCause | undefined;
+  /** Names and their IP addresses, consulted before the desktop's resolver. */
+  readonly hosts?: Readonly<Record<string, string>> | undefined;
+  /** Size of the retained memory: 4096 when left out, 0 for none. */
+  readonly retainedBytes?: number | undefined;
+  readonly storage?: StorageOptions | undefined;
+  /** Milliseconds since 1970: the beginning of 2025 when left out. */
+  readonly buildTime?: number | undefined;
+}
+
+/** How the process ends; the same as on the Node host. */
+const exitCodes = { sleep: 80, restart: 81 } as const;
+
+const timer: PlatformTimer = { set: system.setTimer, clear: system.clearTimer };
+const clockSurvives = { sleep: true, power: true } as const;
+
+/** Methods, not closures: a preloaded class lies in flash, a closure costs ten slots of the heap. */
+class XSPlatform implements Platform {
+  readonly name = "xs";
+  readonly buildTime: number;
+  readonly tcp = TCP;
+  readonly resolver: ResolverConstructor;
+  readonly tlsEngineBuild = "none";
+  readonly storage: FolderStorage;
+  readonly retainedMemory: FileRetainedMemory | undefined;
+  readonly provisioning: ProvisioningPartition;
+  readonly crypto = new EntropyOnly();
+  readonly rootOfTrust = undefined;
+  readonly counter = undefined;
+  readonly timer = timer;
+  readonly clockSurvives = clockSurvives;
+  readonly network = undefined;
+  readonly wakeCause: WakeCause;
+  readonly watchdog = undefined;
+  readonly observe = undefined;
+  readonly #folder: string;
+
+  constructor({ folder, wakeCause, hosts = {}, retainedBytes = 4096, storage, buildTime }: XSPlatformOptions) {
+    try {
+      file.folder(folder);
+    } catch (cause) {
+      throw new SealwireError("STORAGE_FAILED", `Cannot use the device folder ${folder}.`, { cause });
+    }
+    this.#folder = folder;
+    const noted = takeWakeCause(folder);
+    this.wakeCause = wakeCause ?? noted;
+    this.buildTime = buildTime ?? Date.UTC(2025, 0);
+    this.resolver = createResolver(hosts);
+    this.storage = new FolderStorage(`${folder}/storage`, storage);
+    this.retainedMemory =
+      retainedBytes === 0 ? undefined : new FileRetainedMemory(folder, retainedBytes, this.wakeCause);
+    this.provisioning = new FileProvisioning(folder);
+  }
+
+  mac(): Uint8Array {
+    return readMAC(this.#folder);
+  }
+
+  createTLSEngine(): never {
+    throw unsupported("TLS");
+  }
+
+  ticks(): number {
+    return system.ticks();
+  }
+
+  time(): WallTime {
+    return { now: system.time(), source: "host", uncertainty: 1000 };
+  }
+
+  sleep(milliseconds: number): void {
+    notePowerDown(this.#folder, "sleep", Math.max(0, milliseconds) || 0);
+    system.exit(exitCodes.sleep);
+  }
+
+  restart(): void {
+    notePowerDown(this.#folder, "restart", 0);
+    system.exit(exitCodes.restart);
+  }
+
+  heap(): HeapFigures {
+    return readHeap();
+  }
+
+  log(line: string): void {
+    system.print(line);
+  }
+}
+
+/**
+ * Makes a device.
+ * @throws SealwireError `STORAGE_FAILED` when the folder cannot be used
+ */
+export function createPlatform(options: XSPlatformOptions): Platform {
+  return new XSPlatform(options);
+}
+
+function readHeap(): HeapFigures {
+  const figures = new Float64Array(13);
+  system.heap(figures.buffer);
+  const area = (index: number): MemoryFigures => ({
+    used: figures[index]!,
+    peak: figures[index + 1]!,
+    total: figures[index + 2]!,
+  });
+  return { chunks: area(0), slots: area(3), stack: area(6) };
+}

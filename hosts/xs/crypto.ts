@@ -1,0 +1,84 @@
+/** Cryptography of the host: entropy only, until Mbed TLS is built in. Everything else refuses instead of pretending. */
+import { SealwireError } from "../../src/errors.js";
+import type { Crypto } from "../../src/platform.js";
+import { random } from "./native/system.js";
+
+export function unsupported(what: string): SealwireError {
+  return new SealwireError("UNSUPPORTED", `The XS host has no ${what} yet: it is built without Mbed TLS.`);
+}
+
+function refuse(): never {
+  throw unsupported("cryptography");
+}
+
+export class EntropyOnly implements Crypto {
+  random(byteLength: number): Uint8Array {
+    const bytes = new Uint8Array(byteLength);
+    random(bytes);
+    return bytes;
+  }
+
+  sha256(): never {
+    return refuse();
+  }
+
+  hmac(): never {
+    return refuse();
+  }
+
+  deriveKey(): never {
+    return refuse();
+  }
+
+  deriveBytes(): never {
+    return refuse();
+  }
+
+  pbkdf2(): never {
+    return refuse();
+  }
+
+  encrypt(): never {
+    return refuse();
+  }
+
+  decrypt(): never {
+    return refuse();
+  }
+
+  importKey(): never {
+    return refuse();
+  }
+
+  generateKey(): never {
+    return refuse();
+  }
+
+  exportPrivateKey(): never {
+    return refuse();
+  }
+
+  publicKey(): never {
+    return refuse();
+  }
+
+  sign(): never {
+    return refuse();
+  }
+
+  verify(): never {
+    return refuse();
+  }
+
+  agree(): never {
+    return refuse();
+  }
+
+  certificateRequest(): never {
+    return refuse();
+  }
+
+  certificate(): never {
+    return refuse();
+  }
+}

@@ -1,0 +1,16 @@
+/** Makes a folder, with those above it. All functions throw an Error that tells the operating system's reason. */
+export function folder(path: string): void;
+/** A file's bytes; `undefined` when there is none. */
+export function read(path: string): ArrayBuffer | undefined;
+/** Replaces a file, which holds the old or the new bytes at any moment; durable on return. `cut` kills the process half-way. */
+export function write(path: string, bytes: ArrayBuffer | Uint8Array, cut?: boolean): void;
+/** Durable on return. @returns whether the file was there */
+export function remove(path: string): boolean;
+/** A file's size, or -1. */
+export function size(path: string): number;
+/** The names in a folder, each followed by a line feed. */
+export function list(path: string): string;
+/** Bytes that the values in a folder take, with 32 for each entry; the file `except` is left out. */
+export function used(folder: string, except: string): number;
+/** Reads or writes a part of a file in place. */
+export function access(path: string, offset: number, bytes: Uint8Array, writing: boolean): void;

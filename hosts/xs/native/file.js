@@ -1,0 +1,9 @@
+/* Native functions of the host program: what they do is said in file.d.ts. */
+export function folder(path) @ "xs_file_folder";
+export function read(path) @ "xs_file_read";
+export function write(path, bytes, cut) @ "xs_file_write";
+export function remove(path) @ "xs_file_remove";
+export function size(path) @ "xs_file_size";
+export function list(path) @ "xs_file_list";
+export function used(folder, except) @ "xs_file_used";
+export function access(path, offset, bytes, writing) @ "xs_file_access";

@@ -1,0 +1,21 @@
+/** What a native socket is made with. */
+export interface SocketOptions {
+  readonly address: string;
+  readonly port: number;
+  readonly noDelay: boolean;
+  readonly onReadable: ((count: number) => void) | undefined;
+  readonly onWritable: ((count: number) => void) | undefined;
+  /** `reason` is an errno, 0 when the peer closed properly. */
+  readonly onError: (reason: number) => void;
+}
+
+/** A TCP connection. */
+export class Socket {
+  /** @throws RangeError when `address` is no IP address */
+  constructor(options: SocketOptions);
+  read(count?: number): ArrayBuffer | undefined;
+  read(buffer: ArrayBuffer | Uint8Array): number | undefined;
+  /** Writes everything. @returns what is still writable; or, when the buffer is too large, -1 less that number */
+  write(buffer: ArrayBuffer | Uint8Array): number;
+  close(): void;
+}

@@ -1,0 +1,30 @@
+/** The ECMA-419 DNS resolver class pattern: the device's own table first, then the desktop's resolver. */
+import { SealwireError } from "../../src/errors.js";
+import type { ResolveOptions, Resolver, ResolverConstructor } from "../../src/platform.js";
+import { resolve, setTimer } from "./native/system.js";
+
+const numeric = /^(\d+\.\d+\.\d+\.\d+|[0-9a-fA-F]*:[0-9a-fA-F:.]+)$/;
+
+/** Makes the resolver class of a device. */
+export function createResolver(hosts: Readonly<Record<string, string>>): ResolverConstructor {
+  return class XSResolver implements Resolver {
+    #closed = false;
+
+    resolve({ host, onResolved, onError }: ResolveOptions): void {
+      if (this.#closed) throw new SealwireError("CLOSED", "The resolver was closed.");
+      const name = host.toLowerCase();
+      const known = numeric.test(host) ? host : Object.hasOwn(hosts, name) ? hosts[name] : undefined;
+      const answer = (address: string | undefined): void => {
+        if (this.#closed) return;
+        if (address !== undefined) onResolved(host, address);
+        else onError?.(new SealwireError("NAME_NOT_RESOLVED", `The host name ${host} could not be resolved.`));
+      };
+      if (known !== undefined || !/^[\w.-]{1,253}$/.test(host)) setTimer(() => answer(known), 0);
+      else resolve(host, answer);
+    }
+
+    close(): void {
+      this.#closed = true;
+    }
+  };
+}

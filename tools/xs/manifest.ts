@@ -1,0 +1,33 @@
+/** What the manifests preload, as compiled files: the host program keeps these modules in flash, and no others. */
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { root } from "./paths.js";
+
+interface Manifest {
+  readonly modules: Readonly<Record<string, string>>;
+  readonly preload?: readonly string[];
+}
+
+/** @param file a manifest.json, relative to the package @returns compiled modules, sorted */
+export function preloadedModules(file: string): string[] {
+  const manifest = JSON.parse(readFileSync(join(root, file), "utf8")) as Manifest;
+  const folder = join(root, "dist", dirname(file));
+  const modules = (manifest.preload ?? []).flatMap((name) => {
+    const path = manifest.modules[name];
+    if (path === undefined) throw new Error(`${file} preloads ${name}, but has no such module.`);
+    const target = join(folder, path);
+    if (!path.endsWith("/*")) return [`${target}.js`];
+    const inside = dirname(target);
+    return readdirSync(inside)
+      .filter((entry) => entry.endsWith(".js"))
+      .map((entry) => join(inside, entry));
+  });
+  return [...new Set(modules)].sort();
+}
+
+/** Options of the host program that preload what the firmware module's and the host's manifests say. */
+export function preloadOptions(): string[] {
+  return ["manifest.json", "hosts/xs/manifest.json"]
+    .flatMap((file) => preloadedModules(file))
+    .flatMap((module) => ["--preload", module]);
+}
