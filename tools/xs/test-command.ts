@@ -47,7 +47,7 @@ async function main(): Promise<number> {
       environment,
       // Tests make arrays of thousands of elements; XS keeps them on the stack while `Array.from` works.
       host: ["--stack", "32768"],
-      timeout: 180_000,
+      timeout: 600_000,
       show: true,
     });
     if (signal !== null) console.error(`The XS host was ended by ${signal}.`);
