@@ -1,8 +1,9 @@
 /**
  * The ECMA-419 TCP socket class pattern over `node:net`.
  *
- * At most 16 K wait in either direction: node's socket is paused while the firmware does not read, and `write()` takes no more
- * than what is left. When the peer closes, what it sent before can still be read; `onError` follows the last byte.
+ * At most 64 K wait in either direction: node's socket is paused while the firmware does not read, and `write()` takes no more
+ * than what is left. What is written in one turn of the event loop leaves in one system call. When the peer closes, what it sent
+ * before can still be read; `onError` follows the last byte.
  */
 import { isIP, Socket } from "node:net";
 import { SealwireError } from "../../src/errors.js";
@@ -11,9 +12,9 @@ import type { BufferLike, Transport, TransportConstructor, TransportOptions } fr
 import { ByteQueue } from "./byte-queue.js";
 import type { ConnectionStatistics, NetworkConnection, SimulatedNetwork } from "./network.js";
 
-const bound = 16_384;
-/** One read of the socket at most, so that what waits stays below twice the bound. */
-const highWaterMark = 16_384;
+const bound = 65_536;
+/** What is written in a turn is gathered in buffers of this size at first; one that has to grow has room for all that may wait. */
+const smallBuffer = 2_048;
 
 /** Makes the TCP class of one device. */
 export function createTCP(network: SimulatedNetwork): TransportConstructor {
@@ -24,11 +25,17 @@ export function createTCP(network: SimulatedNetwork): TransportConstructor {
   };
 }
 
+/** Made once: a closure for every turn of every connection would be waste. */
+let flush: (connection: TCPConnection) => void;
+
 class TCPConnection implements Transport, NetworkConnection {
   readonly #options: TransportOptions;
   readonly #network: SimulatedNetwork;
   readonly #socket: Socket;
   readonly #received = new ByteQueue();
+  /** Written in this turn, not yet handed to the socket. */
+  #gathered: Buffer | undefined;
+  #gatheredLength = 0;
   readonly #startedAt = performance.now();
   #connected = false;
   /** What `onError` will say once everything was read; set once. */
@@ -45,7 +52,8 @@ class TCPConnection implements Transport, NetworkConnection {
       throw new SealwireError("INVALID_ARGUMENT", "TCP needs the peer's port, 1 to 65535.");
     this.#options = options;
     this.#network = network;
-    this.#socket = new Socket({ readableHighWaterMark: highWaterMark } as object);
+    // One read of the socket at most, so that what waits stays below twice the bound.
+    this.#socket = new Socket({ readableHighWaterMark: bound } as object);
     this.#socket.setNoDelay(noDelay ?? false);
     this.#socket
       .on("error", (error: NodeJS.ErrnoException) => this.#fail(toConnectionError(error, options)))
@@ -97,8 +105,7 @@ class TCPConnection implements Transport, NetworkConnection {
         "INVALID_ARGUMENT",
         `${bytes.byteLength} bytes cannot be written now; ${this.#writable} can.`,
       );
-    // Node tells by "drain" only of writes that fill its own buffer; the contract wants to hear of every one.
-    if (bytes.byteLength > 0) this.#socket.write(Uint8Array.from(bytes), (error) => error ?? this.#signalWritable());
+    if (bytes.byteLength > 0) this.#gather(bytes);
     return this.#writable;
   }
 
@@ -106,6 +113,7 @@ class TCPConnection implements Transport, NetworkConnection {
     if (this.#done) return;
     this.#done = true;
     this.#received.clear();
+    this.#flush();
     // What was written is still sent, as a TCP stack does; nothing is waited for.
     if (this.#connected && !this.#socket.destroyed) this.#socket.resume().destroySoon();
     else this.#socket.destroy();
@@ -119,7 +127,33 @@ class TCPConnection implements Transport, NetworkConnection {
 
   get #writable(): number {
     if (!this.#connected || this.#done || this.#end !== undefined) return 0;
-    return Math.max(0, bound - this.#socket.writableLength);
+    return Math.max(0, bound - this.#gatheredLength - this.#socket.writableLength);
+  }
+
+  /** Keeps a copy of what was written; it leaves at the end of this turn, after what its promises still write. */
+  #gather(bytes: Uint8Array): void {
+    if (this.#gathered === undefined) process.nextTick(flush, this);
+    const length = this.#gatheredLength + bytes.byteLength;
+    if (this.#gathered === undefined || length > this.#gathered.byteLength) {
+      const larger = Buffer.allocUnsafe(length > smallBuffer ? bound : smallBuffer);
+      if (this.#gathered) larger.set(this.#gathered.subarray(0, this.#gatheredLength));
+      this.#gathered = larger;
+    }
+    this.#gathered.set(bytes, this.#gatheredLength);
+    this.#gatheredLength = length;
+  }
+
+  static {
+    flush = (connection) => connection.#flush();
+  }
+
+  #flush(): void {
+    const gathered = this.#gathered?.subarray(0, this.#gatheredLength);
+    this.#gathered = undefined;
+    this.#gatheredLength = 0;
+    if (gathered === undefined || this.#socket.destroyed) return;
+    // Node tells by "drain" only of writes that fill its own buffer; the contract wants to hear of every one.
+    this.#socket.write(gathered, (error) => error ?? this.#signalWritable());
   }
 
   #take(target: Uint8Array): number {

@@ -8,7 +8,7 @@ import type { SealwireError } from "../../../src/errors.js";
 import type { Transport, TransportOptions } from "../../../src/platform.js";
 import { until } from "./support/tls.js";
 
-const bound = 16_384;
+const bound = 65_536;
 
 describe("node host: TCP", () => {
   let network: SimulatedNetwork;
