@@ -117,6 +117,10 @@ export type ErrorCode =
   | "PROVISIONING_INVALID"
   /** A secret is too easy to guess: empty, a common default, equal to a name, or too short. */
   | "CREDENTIALS_WEAK"
+  /** The topic permissions cannot be read; the message names the entry. */
+  | "PERMISSIONS_INVALID"
+  /** The device's own topic permissions do not allow this; the message names the entry that would be needed. */
+  | "PERMISSION_DENIED"
   /** The vault holds no credentials yet. */
   | "VAULT_EMPTY"
   /** What the vault stored is damaged or forged. */
