@@ -1,13 +1,13 @@
 /** The command line of `npm run build:xs`. */
 import { buildHost, MissingCompiler } from "./build.js";
-import type { Variant } from "./paths.js";
+import { parseVariant } from "./paths.js";
 
-const known = ["--m32", "--sanitize"];
-const options = process.argv.slice(2);
-const unknown = options.find((option) => !known.includes(option));
+const { variant, rest } = parseVariant(process.argv.slice(2));
 try {
-  if (unknown !== undefined) throw new MissingCompiler(`${unknown} is no option; there are ${known.join(" and ")}.`);
-  const variant: Variant = { bits: options.includes("--m32") ? 32 : 64, sanitize: options.includes("--sanitize") };
+  if (rest.length > 0)
+    throw new MissingCompiler(
+      `${rest[0]!} is no option, or wants a value; there are --m32, --sanitize, --mbedtls DIR and --tls12.`,
+    );
   const begin = performance.now();
   const program = await buildHost(variant);
   console.log(`${program} (${((performance.now() - begin) / 1000).toFixed(1)} s)`);

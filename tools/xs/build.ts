@@ -1,10 +1,15 @@
-/** `npm run build:xs`: compiles the engine and the host program. `-- --m32` for 32 bits, `-- --sanitize` for ASan and UBSan. */
+/**
+ * `npm run build:xs`: compiles the engine and the host program. `-- --m32` for 32 bits, `-- --sanitize` for ASan and UBSan,
+ * `-- --mbedtls DIR` for a source tree of Mbed TLS, `-- --tls12` for one without TLS 1.3.
+ */
 import { execFile, execFileSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { compileAll, modified } from "./compile.js";
 import { engineSource } from "./engine-source.js";
-import { cacheFolder, hostProgram, nativeFolder, root, type Variant, variantName } from "./paths.js";
+import { type Library, mbedtlsLibrary } from "./mbedtls-library.js";
+import { cacheFolder, hostProgram, mbedtlsFolder, nativeFolder, root, type Variant, variantName } from "./paths.js";
 
 const run = promisify(execFile);
 
@@ -34,6 +39,7 @@ function flags(variant: Variant, xs: string): string[] {
     ...features,
     ...["sources", "includes", "platforms"].map((folder) => `-I${join(xs, folder)}`),
     `-I${nativeFolder}`,
+    `-I${mbedtlsFolder}`,
   ];
 }
 
@@ -73,23 +79,6 @@ export function checkCompiler(variant: Variant): void {
   }
 }
 
-const modified = (file: string): number => statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
-
-/** Compiles `sources` into `folder`, those that changed, two at a time. @returns the object files */
-async function compileAll(sources: string[], folder: string, options: string[], newest: number): Promise<string[]> {
-  const todo = sources.map((source) => ({
-    source,
-    object: join(folder, `${source.replace(/^.*\//, "").replace(/\.c$/, "")}.o`),
-  }));
-  const stale = todo.filter(({ source, object }) => modified(object) < Math.max(modified(source), newest));
-  const work = async (): Promise<void> => {
-    for (let next = stale.pop(); next; next = stale.pop())
-      await run("cc", [...options, "-c", next.source, "-o", next.object], { maxBuffer: 1 << 24 });
-  };
-  await Promise.all([work(), work()]);
-  return todo.map(({ object }) => object);
-}
-
 const sourcesIn = (folder: string, ending: string): string[] =>
   readdirSync(folder)
     .filter((file) => file.endsWith(ending))
@@ -101,38 +90,65 @@ export async function buildHost(variant: Variant): Promise<string> {
   const xs = engineSource();
   const program = hostProgram(variant);
   const folder = join(cacheFolder, variantName(variant));
-  const engineFolder = join(folder, "engine");
-  mkdirSync(engineFolder, { recursive: true });
-  const platformHeader = join(nativeFolder, "xs-platform.h");
   const options = flags(variant, xs);
   const engine = await compileAll(
     sourcesIn(join(xs, "sources"), ".c"),
-    engineFolder,
+    join(folder, "engine"),
     [...options, "-w"],
-    modified(platformHeader),
+    modified(join(nativeFolder, "xs-platform.h")),
   );
-  const headers = Math.max(...sourcesIn(nativeFolder, ".h").map(modified));
-  const own = await compileAll(sourcesIn(nativeFolder, ".c"), folder, [...options, ...ownFlags(variant)], headers);
-  const objects = [...own, ...engine];
-  if (modified(program) < Math.max(...objects.map(modified)))
-    await run("cc", [
-      ...options,
-      ...(variant.sanitize ? ["-fsanitize=address,undefined"] : []),
-      "-rdynamic",
-      ...objects,
-      "-lm",
-      "-ldl",
-      "-lpthread",
-      "-o",
-      program,
-    ]);
+  const library = await mbedtlsLibrary(variant, join(folder, "library"));
+  if ("reason" in library) console.error(`The XS host is built without TLS and cryptography: ${library.reason}`);
+  const ownOptions = [...options, ...ownFlags(variant), ...("flags" in library ? library.flags : [])];
+  const headers = Math.max(...[nativeFolder, mbedtlsFolder].flatMap((from) => sourcesIn(from, ".h")).map(modified));
+  const native = sourcesIn(nativeFolder, ".c");
+  const own = await compileAll(native, join(folder, "native"), ownOptions, headers);
+  const mbedtls = await compileAll(mbedtlsSources(library), join(folder, "mbedtls"), ownOptions, headers);
+  await link(program, [...own, ...mbedtls, ...engine], "link" in library ? library.link : [], variant, options);
   copyDeclarations();
   return program;
 }
 
+/** The natives of hosts/mbedtls, or what stands for them where there is no library. */
+function mbedtlsSources(library: Library | { reason: string }): string[] {
+  const absent = join(mbedtlsFolder, "absent.c");
+  return "reason" in library ? [absent] : sourcesIn(mbedtlsFolder, ".c").filter((file) => file !== absent);
+}
+
+async function link(
+  program: string,
+  objects: string[],
+  libraries: readonly string[],
+  variant: Variant,
+  options: string[],
+): Promise<void> {
+  const parameters = [
+    ...options,
+    ...(variant.sanitize ? ["-fsanitize=address,undefined"] : []),
+    "-rdynamic",
+    ...objects,
+    ...libraries,
+    "-lm",
+    "-ldl",
+    "-lpthread",
+  ];
+  const stamp = `${program}.options`;
+  const text = parameters.join("\n");
+  const files = [...objects, ...libraries];
+  const before = existsSync(stamp) ? readFileSync(stamp, "utf8") : "";
+  if (before === text && modified(program) >= Math.max(...files.map(modified))) return;
+  await run("cc", [...parameters, "-o", program], { maxBuffer: 1 << 24 });
+  writeFileSync(stamp, text);
+}
+
 /** Modules with native functions are JavaScript and pass the TypeScript compiler by. */
 export function copyDeclarations(): void {
-  const target = join(root, "dist", "hosts", "xs", "native");
-  mkdirSync(target, { recursive: true });
-  for (const file of sourcesIn(nativeFolder, ".js")) copyFileSync(file, join(target, file.replace(/^.*\//, "")));
+  for (const [from, ...to] of [
+    [nativeFolder, "xs", "native"],
+    [mbedtlsFolder, "mbedtls"],
+  ] as const) {
+    const target = join(root, "dist", "hosts", ...to);
+    mkdirSync(target, { recursive: true });
+    for (const file of sourcesIn(from, ".js")) copyFileSync(file, join(target, file.replace(/^.*\//, "")));
+  }
 }

@@ -1,5 +1,6 @@
 /** Where the XS host is built and found. */
-import { dirname, join, resolve } from "node:path";
+import { createHash } from "node:crypto";
+import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** Of the package: this file is `dist/tools/xs/paths.js`. */
@@ -7,18 +8,59 @@ export const root = resolve(dirname(fileURLToPath(import.meta.url)), "../../..")
 /** Not under version control, not in the package. */
 export const cacheFolder = join(root, "node_modules", ".cache", "sealwire", "xs");
 export const nativeFolder = join(root, "hosts", "xs", "native");
+/** Native parts that all XS hosts share. */
+export const mbedtlsFolder = join(root, "hosts", "mbedtls");
 
 /** One way to compile the host: 32 bits for heap figures as on a chip, 64 for everything else, sanitizers to find errors in C. */
 export interface Variant {
   readonly bits: 32 | 64;
   readonly sanitize: boolean;
+  /**
+   * Source tree of Mbed TLS, or `none`; the environment variable `SEALWIRE_MBEDTLS` when left out. Without either the 64-bit host
+   * links the system's library, and the 32-bit host one that is built from Debian's source package.
+   */
+  readonly mbedtls?: string | undefined;
+  /** Builds the library without TLS 1.3, which costs memory in TLS 1.2, too. Not for the system's library. */
+  readonly tls12?: boolean | undefined;
 }
 
-export function variantName({ bits, sanitize }: Variant): string {
-  return `${bits}${sanitize ? "-sanitized" : ""}`;
+/** The source tree of Mbed TLS that was asked for, as an absolute path; `none`; or `undefined` for the default. */
+export function chosenMbedTLS({ mbedtls }: Variant): string | undefined {
+  const chosen = mbedtls ?? process.env["SEALWIRE_MBEDTLS"];
+  return chosen === undefined || chosen === "" || chosen === "none" ? chosen || undefined : resolve(chosen);
+}
+
+/** Builds of one name share nothing with those of another. */
+export function variantName(variant: Variant): string {
+  const source = chosenMbedTLS(variant);
+  const { bits, sanitize, tls12 } = variant;
+  const parts = [`${bits}`, ...(sanitize ? ["sanitized"] : []), ...(tls12 ? ["tls12"] : [])];
+  if (source === "none") parts.push("none");
+  // Two trees may have the same name.
+  else if (source !== undefined)
+    parts.push(basename(source), createHash("sha256").update(source).digest("hex").slice(0, 6));
+  return parts.join("-");
 }
 
 /** The compiled host. */
 export function hostProgram(variant: Variant): string {
   return join(cacheFolder, variantName(variant), "sealwire-xs");
+}
+
+/** What the command lines of the tools have in common. @returns the variant, and the arguments that are left */
+export function parseVariant(parameters: readonly string[]): { variant: Variant; rest: string[] } {
+  const rest: string[] = [];
+  let bits: 32 | 64 = 64;
+  let sanitize = false;
+  let tls12 = false;
+  let mbedtls: string | undefined;
+  for (let i = 0; i < parameters.length; i++) {
+    const parameter = parameters[i]!;
+    if (parameter === "--m32") bits = 32;
+    else if (parameter === "--sanitize") sanitize = true;
+    else if (parameter === "--tls12") tls12 = true;
+    else if (parameter === "--mbedtls" && i + 1 < parameters.length) mbedtls = parameters[++i];
+    else rest.push(parameter);
+  }
+  return { variant: { bits, sanitize, tls12, mbedtls }, rest };
 }

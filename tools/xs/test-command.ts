@@ -1,17 +1,15 @@
 /**
- * `npm run test:xs`: the compiled `test/src/` on the XS host. `-- --m32`, `-- --sanitize` choose the variant; another word runs only
- * the test modules whose path contains it.
+ * `npm run test:xs`: the compiled `test/src/` on the XS host. The options of `npm run build:xs` choose the variant;
+ * another word runs only the test modules whose path contains it.
  */
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buildHost, MissingCompiler } from "./build.js";
-import { cacheFolder, root, type Variant } from "./paths.js";
+import { cacheFolder, parseVariant, root } from "./paths.js";
 import { runOnXS } from "./run.js";
 
-const parameters = process.argv.slice(2);
-const variant: Variant = { bits: parameters.includes("--m32") ? 32 : 64, sanitize: parameters.includes("--sanitize") };
-const words = parameters.filter((parameter) => !parameter.startsWith("--"));
+const { variant, rest: words } = parseVariant(process.argv.slice(2));
 const tests = join(root, "dist", "test", "src");
 
 /** A module that imports the runner, the tests, and then runs them. */

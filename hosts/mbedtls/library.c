@@ -1,0 +1,35 @@
+/* Natives of library.js: which Mbed TLS is linked, and what it takes of the native memory. */
+#include "xsmc.h"
+#include "memory.h"
+#include "mbedtls/version.h"
+
+void xs_mbedtls_version(xsMachine* the);
+void xs_mbedtls_memory(xsMachine* the);
+void xs_mbedtls_memory_reset(xsMachine* the);
+void xs_mbedtls_memory_cap(xsMachine* the);
+
+/* As it says itself: the headers may be of another one. */
+void xs_mbedtls_version(xsMachine* the) {
+  char text[18] = MBEDTLS_VERSION_STRING;
+#ifdef MBEDTLS_VERSION_C
+  mbedtls_version_get_string(text);
+#endif
+  xsmcSetString(xsResult, text);
+}
+
+void xs_mbedtls_memory(xsMachine* the) {
+  size_t values[] = {sw_memory_now(), sw_memory_peak(), sw_memory_blocks(), sw_memory_failures()};
+  int which = xsmcArgc > 0 ? xsmcToInteger(xsArg(0)) : -1;
+  if (which >= 0 && which < (int)(sizeof values / sizeof *values) && (sw_memory_watched() || which == 3))
+    xsmcSetNumber(xsResult, (double)values[which]);
+}
+
+void xs_mbedtls_memory_reset(xsMachine* the) {
+  (void)the;
+  sw_memory_reset_peak();
+}
+
+void xs_mbedtls_memory_cap(xsMachine* the) {
+  double bytes = xsmcArgc > 0 ? xsmcToNumber(xsArg(0)) : 0;
+  xsmcSetNumber(xsResult, (double)sw_memory_cap(bytes > 0 && bytes < 1e9 ? (size_t)bytes : 0));
+}

@@ -1,0 +1,37 @@
+/*
+ * The native memory of Mbed TLS and of the code around it: every block is counted, and a cap makes allocation fail.
+ *
+ * Builds of the library that are ours call these functions directly (mbedtls_config.h); the archives of a distribution have their
+ * `calloc` and `free` renamed to them when the host is linked. Only shared libraries cannot be watched: `sw_memory_watched()`.
+ */
+#ifndef SEALWIRE_MEMORY_H
+#define SEALWIRE_MEMORY_H
+
+#include <stddef.h>
+
+/* Zeroed; NULL when there is no memory, or the cap would be exceeded. */
+void* sw_memory_calloc(size_t count, size_t size);
+/* NULL is allowed. The content is not wiped: who holds secrets does that before. */
+void sw_memory_free(void* block);
+
+/* Bytes in use, as asked for: without what the system's allocator needs for itself. */
+size_t sw_memory_now(void);
+/* The most that was in use since the last reset. */
+size_t sw_memory_peak(void);
+void sw_memory_reset_peak(void);
+/* Blocks in use. */
+size_t sw_memory_blocks(void);
+
+/* The most that may be in use; 0 for no cap. @returns the cap of before */
+size_t sw_memory_cap(size_t bytes);
+
+/*
+ * How many allocations have failed since the program began. Mbed TLS hides it: a chain that could not be verified for want of memory
+ * reads as badly signed. Who calls the library compares the number before and after, and believes no other error when it grew.
+ */
+unsigned sw_memory_failures(void);
+
+/* Whether the library's own allocations are seen here. */
+int sw_memory_watched(void);
+
+#endif

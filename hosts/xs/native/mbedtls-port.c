@@ -1,0 +1,36 @@
+/* What hosts/mbedtls wants of the place it runs on: entropy, and a clock that runs through sleep. */
+#define _GNU_SOURCE
+#include <stdint.h>
+#include <stddef.h>
+#include <errno.h>
+#include <sys/random.h>
+#include <time.h>
+
+int sw_entropy(void* context, unsigned char* output, size_t size);
+int64_t sw_clock(void);
+#ifdef SEALWIRE_MBEDTLS_OWN
+int64_t mbedtls_ms_time(void);
+#endif
+
+int sw_entropy(void* context, unsigned char* output, size_t size) {
+  (void)context;
+  for (size_t done = 0; done < size;) {
+    ssize_t count = getrandom(output + done, size - done, 0);
+    if (count < 0 && errno != EINTR) return -1;
+    if (count > 0) done += (size_t)count;
+  }
+  return 0;
+}
+
+int64_t sw_clock(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+#ifdef SEALWIRE_MBEDTLS_OWN
+/* MBEDTLS_PLATFORM_MS_TIME_ALT: the age of a ticket counts across a restart of the program. */
+int64_t mbedtls_ms_time(void) {
+  return sw_clock();
+}
+#endif
