@@ -1,139 +1,62 @@
-/** Key-value storage in a folder: one file per key, every write atomic and durable. */
+/** Key-value storage in a folder, on Node's file system. */
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
-import { join } from "node:path";
-import { SealwireError } from "../../src/errors.js";
+import { dirname, join } from "node:path";
 import { toBytes } from "../../src/bytes.js";
-import type { BufferLike, KeyValueStorage } from "../../src/platform.js";
-import { syncFolder, unfinished, writeFileAtomically } from "./files.js";
+import {
+  entryOverhead,
+  type Files,
+  FolderStorage as SharedFolderStorage,
+  type StorageOptions,
+  suffix,
+} from "../files/folder-storage.js";
+import { syncFolder, writeFileAtomically } from "./files.js";
 
-/** A fault for tests: at the n-th write or delete, counted from 1, the write fails or the process is killed. */
-export interface StorageFault {
-  readonly atWrite: number;
-  /** `kill-before`: nothing was written; `kill-between`: the new value is there, not yet in place; `kill-after`: it is. */
-  readonly action: "fail" | "kill-before" | "kill-between" | "kill-after";
-}
+export type { StorageFault, StorageOptions } from "../files/folder-storage.js";
 
-export interface StorageOptions {
-  /** 65536 when left out. */
-  readonly capacity?: number;
-  /** 4000 when left out, as in ESP-IDF's NVS. */
-  readonly maximumValueLength?: number;
-  readonly fault?: StorageFault | undefined;
-}
+const kill = (): never => {
+  process.kill(process.pid, "SIGKILL");
+  // The signal is on its way.
+  for (;;);
+};
 
-const suffix = ".value";
-/** What an entry costs beside its bytes: as in NVS. */
-const entryOverhead = 32;
+const files: Files = {
+  folder: (path) => void mkdirSync(path, { recursive: true, mode: 0o700 }),
+  read(path) {
+    try {
+      return new Uint8Array(readFileSync(path)).buffer;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+      throw error;
+    }
+  },
+  write: (path, bytes, cut) => writeFileAtomically(path, toBytes(bytes), cut ? kill : undefined),
+  remove(path) {
+    const found = statSync(path, { throwIfNoEntry: false }) !== undefined;
+    if (found) {
+      rmSync(path);
+      syncFolder(dirname(path));
+    }
+    return found;
+  },
+  list: (path) =>
+    readdirSync(path)
+      .map((name) => `${name}\n`)
+      .join(""),
+  used(folder, except) {
+    let used = 0;
+    for (const name of readdirSync(folder)) {
+      const path = join(folder, name);
+      if (!name.endsWith(suffix) || path === except) continue;
+      used += entryOverhead + decodeURIComponent(name.slice(0, -suffix.length)).length + statSync(path).size;
+    }
+    return used;
+  },
+  kill,
+};
 
-export class FolderStorage implements KeyValueStorage {
-  readonly maximumKeyLength = 15;
-  readonly maximumValueLength: number;
-  readonly capacity: number;
-  readonly #folder: string;
-  readonly #fault: StorageFault | undefined;
-  #writes = 0;
-
+export class FolderStorage extends SharedFolderStorage {
   /** @throws SealwireError `STORAGE_FAILED` when the folder cannot be used */
-  constructor(folder: string, options: StorageOptions = {}) {
-    this.#folder = folder;
-    this.capacity = options.capacity ?? 65_536;
-    this.maximumValueLength = options.maximumValueLength ?? 4000;
-    this.#fault = options.fault;
-    attempt("The storage cannot be opened.", () => {
-      mkdirSync(folder, { recursive: true, mode: 0o700 });
-      // A write that was interrupted never happened.
-      for (const name of readdirSync(folder)) if (name.endsWith(unfinished)) rmSync(join(folder, name));
-    });
-  }
-
-  read(key: string): ArrayBuffer | undefined {
-    const path = this.#path(key);
-    return attempt(`The stored value ${key} cannot be read.`, () => {
-      try {
-        return new Uint8Array(readFileSync(path)).buffer;
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-        throw error;
-      }
-    });
-  }
-
-  write(key: string, value: BufferLike): void {
-    const path = this.#path(key);
-    const bytes = toBytes(value);
-    if (bytes.byteLength > this.maximumValueLength)
-      throw new SealwireError(
-        "STORAGE_VALUE_TOO_LARGE",
-        `The value ${key} has ${bytes.byteLength} bytes; the storage takes ${this.maximumValueLength}.`,
-      );
-    attempt(`The value ${key} cannot be stored.`, () => {
-      this.#checkCapacity(key, bytes.byteLength);
-      const fault = this.#nextFault();
-      writeFileAtomically(path, bytes, () => fault("kill-between"));
-      fault("kill-after");
-    });
-  }
-
-  delete(key: string): boolean {
-    const path = this.#path(key);
-    return attempt(`The value ${key} cannot be deleted.`, () => {
-      const fault = this.#nextFault();
-      const found = statSync(path, { throwIfNoEntry: false }) !== undefined;
-      fault("kill-between");
-      if (found) {
-        rmSync(path);
-        syncFolder(this.#folder);
-      }
-      fault("kill-after");
-      return found;
-    });
-  }
-
-  [Symbol.iterator](): Iterator<string> {
-    return this.#keys()[Symbol.iterator]();
-  }
-
-  #keys(): string[] {
-    const names = attempt("The storage cannot be read.", () => readdirSync(this.#folder));
-    return names
-      .filter((name) => name.endsWith(suffix))
-      .map((name) => decodeURIComponent(name.slice(0, -suffix.length)));
-  }
-
-  #checkCapacity(key: string, byteLength: number): void {
-    let used = entryOverhead + key.length + byteLength;
-    for (const other of this.#keys())
-      if (other !== key) used += entryOverhead + other.length + statSync(this.#path(other)).size;
-    if (used > this.capacity)
-      throw new SealwireError("STORAGE_FAILED", `The storage is full: it holds ${this.capacity} bytes.`);
-  }
-
-  /** Counts a write and does what the fault says of its beginning. @returns what does the rest of it */
-  #nextFault(): (moment: StorageFault["action"]) => void {
-    this.#writes++;
-    const action = this.#writes === this.#fault?.atWrite ? this.#fault.action : undefined;
-    if (action === "fail") throw new SealwireError("STORAGE_FAILED", "The storage failed (injected fault).");
-    const killAt = (moment: StorageFault["action"]): void => {
-      if (action === moment) process.kill(process.pid, "SIGKILL");
-    };
-    killAt("kill-before");
-    return killAt;
-  }
-
-  /** Some file systems do not tell upper from lower case, and a dot may begin a hidden file: both are escaped. */
-  #path(key: string): string {
-    if (!/^[\x21-\x7e]+$/.test(key) || key.length > this.maximumKeyLength)
-      throw new SealwireError("INVALID_ARGUMENT", `A key has 1 to ${this.maximumKeyLength} ASCII characters.`);
-    const name = key.replace(/[^a-z0-9_-]/g, (character) => `%${character.charCodeAt(0).toString(16)}`);
-    return join(this.#folder, name + suffix);
-  }
-}
-
-function attempt<T>(message: string, action: () => T): T {
-  try {
-    return action();
-  } catch (error) {
-    if (error instanceof SealwireError) throw error;
-    throw new SealwireError("STORAGE_FAILED", message, { cause: error });
+  constructor(folder: string, options?: StorageOptions) {
+    super(files, folder, options);
   }
 }

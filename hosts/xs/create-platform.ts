@@ -1,6 +1,7 @@
 /** Puts the parts of a device on the XS host together. */
 import { SealwireError } from "../../src/errors.js";
 import type {
+  Crypto,
   HeapFigures,
   MemoryFigures,
   Platform,
@@ -10,12 +11,14 @@ import type {
   WakeCause,
   WallTime,
 } from "../../src/platform.js";
+import { FolderStorage, type StorageOptions } from "../files/folder-storage.js";
 import { EntropyOnly, unsupported } from "./crypto.js";
 import { FileProvisioning, FileRetainedMemory, notePowerDown, readMAC, takeWakeCause } from "./device-folder.js";
+import { FileCounter, FileRootOfTrust } from "./hardware.js";
 import * as file from "./native/file.js";
 import * as system from "./native/system.js";
+import { SimulatedNetwork } from "./network.js";
 import { createResolver } from "./resolver.js";
-import { FolderStorage, type StorageOptions } from "./storage.js";
 import { TCP } from "./tcp.js";
 
 /** Options of {@link createPlatform}. */
@@ -29,6 +32,12 @@ export interface XSPlatformOptions {
   /** Size of the retained memory: 4096 when left out, 0 for none. */
   readonly retainedBytes?: number | undefined;
   readonly storage?: StorageOptions | undefined;
+  /** Whether there is a hardware secret: true when left out, if the host is built with cryptography. */
+  readonly rootOfTrust?: boolean | undefined;
+  /** Whether there is a hardware counter: false when left out. */
+  readonly counter?: boolean | undefined;
+  /** Whether the network interface is up at the start: true when left out. */
+  readonly networkUp?: boolean | undefined;
   /** Milliseconds since 1970: the beginning of 2025 when left out. */
   readonly buildTime?: number | undefined;
 }
@@ -50,35 +59,41 @@ class XSPlatform implements Platform {
   readonly retainedMemory: FileRetainedMemory | undefined;
   readonly provisioning: ProvisioningPartition;
   readonly crypto = new EntropyOnly();
-  readonly rootOfTrust = undefined;
-  readonly counter = undefined;
+  readonly rootOfTrust: FileRootOfTrust | undefined;
+  readonly counter: FileCounter | undefined;
   readonly timer = timer;
   readonly clockSurvives = clockSurvives;
-  readonly network = undefined;
+  readonly network = new SimulatedNetwork();
   readonly wakeCause: WakeCause;
   readonly watchdog = undefined;
   readonly observe = undefined;
-  readonly #folder: string;
+  /** Not private: methods are called through the proxy of `sealwire/host`, which has no private fields. */
+  readonly folder: string;
 
-  constructor({ folder, wakeCause, hosts = {}, retainedBytes = 4096, storage, buildTime }: XSPlatformOptions) {
+  constructor(options: XSPlatformOptions) {
+    const { folder, wakeCause, hosts = {}, retainedBytes = 4096, storage, buildTime } = options;
     try {
       file.folder(folder);
     } catch (cause) {
       throw new SealwireError("STORAGE_FAILED", `Cannot use the device folder ${folder}.`, { cause });
     }
-    this.#folder = folder;
+    this.folder = folder;
     const noted = takeWakeCause(folder);
     this.wakeCause = wakeCause ?? noted;
     this.buildTime = buildTime ?? Date.UTC(2025, 0);
     this.resolver = createResolver(hosts);
-    this.storage = new FolderStorage(`${folder}/storage`, storage);
+    this.storage = new FolderStorage(file, `${folder}/storage`, storage);
     this.retainedMemory =
       retainedBytes === 0 ? undefined : new FileRetainedMemory(folder, retainedBytes, this.wakeCause);
+    if (options.rootOfTrust !== false && !((this.crypto as Crypto) instanceof EntropyOnly))
+      this.rootOfTrust = new FileRootOfTrust(folder, this.crypto);
+    if (options.counter === true) this.counter = new FileCounter(folder);
+    if (options.networkUp === false) this.network.set(false);
     this.provisioning = new FileProvisioning(folder);
   }
 
   mac(): Uint8Array {
-    return readMAC(this.#folder);
+    return readMAC(this.folder);
   }
 
   createTLSEngine(): never {
@@ -94,12 +109,12 @@ class XSPlatform implements Platform {
   }
 
   sleep(milliseconds: number): void {
-    notePowerDown(this.#folder, "sleep", Math.max(0, milliseconds) || 0);
+    notePowerDown(this.folder, "sleep", Math.max(0, milliseconds) || 0);
     system.exit(exitCodes.sleep);
   }
 
   restart(): void {
-    notePowerDown(this.#folder, "restart", 0);
+    notePowerDown(this.folder, "restart", 0);
     system.exit(exitCodes.restart);
   }
 

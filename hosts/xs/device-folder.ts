@@ -6,25 +6,16 @@ import { fromUTF8, toUTF8 } from "../../src/bytes.js";
 import { SealwireError } from "../../src/errors.js";
 import type { ProvisioningPartition, RetainedMemory, WakeCause } from "../../src/platform.js";
 import * as file from "./native/file.js";
-import { random } from "./native/system.js";
-
-/** The bytes of a file; at first, or when it has another size, they are made. */
-function readOrCreate(path: string, byteLength: number): Uint8Array {
-  const found = file.read(path);
-  if (found?.byteLength === byteLength) return new Uint8Array(found);
-  const created = new Uint8Array(byteLength);
-  random(created);
-  file.write(path, created);
-  return created;
-}
 
 /** The burnt-in MAC address: locally administered, unicast, and the same for ever. */
 export function readMAC(folder: string): Uint8Array {
-  const address = readOrCreate(`${folder}/mac`, 6);
+  const path = `${folder}/mac`;
+  file.ensure(path, 6);
+  const address = new Uint8Array(file.read(path)!);
   const first = (address[0]! & 0xfc) | 0x02;
   if (first !== address[0]) {
     address[0] = first;
-    file.write(`${folder}/mac`, address);
+    file.write(path, address);
   }
   return address;
 }
@@ -51,8 +42,9 @@ export class FileRetainedMemory implements RetainedMemory {
   constructor(folder: string, byteLength: number, wakeCause: WakeCause) {
     this.byteLength = byteLength;
     this.#path = `${folder}/retained`;
-    if (wakeCause === "power") file.remove(this.#path);
-    readOrCreate(this.#path, byteLength);
+    if (!Number.isInteger(byteLength) || byteLength < 0)
+      throw new SealwireError("INVALID_ARGUMENT", "retainedBytes must be a whole number of bytes.");
+    file.ensure(this.#path, byteLength, wakeCause === "power");
   }
 
   read(offset: number, buffer: Uint8Array): void {

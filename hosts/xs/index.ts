@@ -8,7 +8,7 @@ import { createPlatform, type XSPlatformOptions } from "./create-platform.js";
 import { environment } from "./native/system.js";
 
 export { createPlatform, type XSPlatformOptions } from "./create-platform.js";
-export type { StorageFault, StorageOptions } from "./storage.js";
+export type { StorageFault, StorageOptions } from "../files/folder-storage.js";
 
 /** Preloaded modules are frozen in flash: what changes lies in an object that is made when it is first needed. */
 function thisDevice(target: { device?: Platform }): Platform {

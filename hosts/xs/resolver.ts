@@ -1,6 +1,7 @@
 /** The ECMA-419 DNS resolver class pattern: the device's own table first, then the desktop's resolver. */
 import { SealwireError } from "../../src/errors.js";
 import type { ResolveOptions, Resolver, ResolverConstructor } from "../../src/platform.js";
+import { up } from "./native/network.js";
 import { resolve, setTimer } from "./native/system.js";
 
 const numeric = /^(\d+\.\d+\.\d+\.\d+|[0-9a-fA-F]*:[0-9a-fA-F:.]+)$/;
@@ -16,7 +17,7 @@ export function createResolver(hosts: Readonly<Record<string, string>>): Resolve
       const known = numeric.test(host) ? host : Object.hasOwn(hosts, name) ? hosts[name] : undefined;
       const answer = (address: string | undefined): void => {
         if (this.#closed) return;
-        if (address !== undefined) onResolved(host, address);
+        if (address !== undefined && up()) onResolved(host, address);
         else onError?.(new SealwireError("NAME_NOT_RESOLVED", `The host name ${host} could not be resolved.`));
       };
       if (known !== undefined || !/^[\w.-]{1,253}$/.test(host)) setTimer(() => answer(known), 0);

@@ -11,16 +11,16 @@ interface Manifest {
 /** @param file a manifest.json, relative to the package @returns compiled modules, sorted */
 export function preloadedModules(file: string): string[] {
   const manifest = JSON.parse(readFileSync(join(root, file), "utf8")) as Manifest;
+  const source = join(root, dirname(file));
   const folder = join(root, "dist", dirname(file));
   const modules = (manifest.preload ?? []).flatMap((name) => {
     const path = manifest.modules[name];
     if (path === undefined) throw new Error(`${file} preloads ${name}, but has no such module.`);
-    const target = join(folder, path);
-    if (!path.endsWith("/*")) return [`${target}.js`];
-    const inside = dirname(target);
-    return readdirSync(inside)
-      .filter((entry) => entry.endsWith(".js"))
-      .map((entry) => join(inside, entry));
+    if (!path.endsWith("/*")) return [`${join(folder, path)}.js`];
+    // By the sources: what was compiled from a file that is gone may still be there.
+    return readdirSync(dirname(join(source, path)))
+      .filter((entry) => /\.[jt]s$/.test(entry) && !entry.endsWith(".d.ts"))
+      .map((entry) => join(folder, dirname(path), entry.replace(/\.ts$/, ".js")));
   });
   return [...new Set(modules)].sort();
 }

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "xsAll.h"
 #include "host.h"
+#include "options.h"
 
 static const char* nameOf(ExitCode code) {
   switch (code) {
@@ -84,11 +85,12 @@ void reportException(txMachine* the, ExitCode code) {
 void fxAbort(txMachine* the, int status) {
   switch (status) {
     case XS_NOT_ENOUGH_MEMORY_EXIT: {
-      Arena* arena = the->arena;
+      char size[32] = "";
+      if (hostOptions()->fixed) snprintf(size, sizeof size, " of %zu bytes", hostOptions()->fixed);
       printFrames(the);
-      hostFail(EXIT_MEMORY_FULL, "The heap of %zu bytes is full at %s (chunks %d, slots %d bytes used).",
-               (size_t)(arena->end - arena->base), currentPlace(the), (int)the->currentChunksSize,
-               (int)((size_t)the->currentHeapCount * sizeof(txSlot)));
+      hostFail(EXIT_MEMORY_FULL, "The heap%s is full at %s (chunks %d of %d, slots %d of %d bytes used).", size, currentPlace(the),
+               (int)the->currentChunksSize, (int)the->maximumChunksSize, (int)((size_t)the->currentHeapCount * sizeof(txSlot)),
+               (int)((size_t)the->maximumHeapCount * sizeof(txSlot)));
     }
     case XS_STACK_OVERFLOW_EXIT:
       printFrames(the);

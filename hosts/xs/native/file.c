@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,9 +19,9 @@ static void fail(xsMachine* the, const char* what) {
 }
 
 /* Makes renames and removals in the folder of a file durable. */
-static int syncFolderOf(const char* path) {
-  char folder[PATH_MAX];
-  snprintf(folder, sizeof folder, "%s", path);
+static int syncFolderOf(const char* of) {
+  static char folder[PATH_MAX];
+  snprintf(folder, sizeof folder, "%s", of);
   int fd = open(dirname(folder), O_RDONLY | O_DIRECTORY);
   if (fd < 0) return -1;
   int result = fsync(fd);
@@ -28,13 +29,15 @@ static int syncFolderOf(const char* path) {
   return result;
 }
 
-static void pathOf(xsMachine* the, int index, char* path) {
-  xsmcToStringBuffer(xsArg(index), path, PATH_MAX);
+/* Not on the stack: the peak of the C stack is measured, and a chip has no paths. One thread calls these functions. */
+static char path[PATH_MAX], other[PATH_MAX + 8], file[PATH_MAX + 256], names[65536];
+
+static void pathOf(xsMachine* the, int index, char* buffer) {
+  xsmcToStringBuffer(xsArg(index), buffer, PATH_MAX);
 }
 
 /* folder(path): makes it, with those above. */
 void xs_file_folder(xsMachine* the) {
-  char path[PATH_MAX];
   pathOf(the, 0, path);
   for (char* slash = path + 1;; slash++) {
     char kept = *slash;
@@ -48,7 +51,6 @@ void xs_file_folder(xsMachine* the) {
 
 /* read(path): an ArrayBuffer, or undefined when there is no such file. */
 void xs_file_read(xsMachine* the) {
-  char path[PATH_MAX];
   struct stat info;
   pathOf(the, 0, path);
   int fd = open(path, O_RDONLY);
@@ -81,21 +83,48 @@ static int writeAll(int fd, const uint8_t* data, size_t size) {
 
 /* write(path, bytes, cut): the file holds the old or the new bytes at any moment; `cut` ends the process before the new are in place. */
 void xs_file_write(xsMachine* the) {
-  char path[PATH_MAX], temporary[PATH_MAX + 8];
   void* data;
   xsUnsignedValue size;
   pathOf(the, 0, path);
   xsmcGetBufferReadable(xsArg(1), &data, &size);
-  snprintf(temporary, sizeof temporary, "%s.tmp", path);
-  int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  snprintf(other, sizeof other, "%s.tmp", path);
+  int fd = open(other, O_WRONLY | O_CREAT | O_TRUNC, 0600);
   if (fd < 0) fail(the, "open");
   int failed = writeAll(fd, data, size) || fsync(fd);
   int error = errno;
   close(fd);
   if (!failed && xsmcArgc > 2 && xsmcTest(xsArg(2))) kill(getpid(), SIGKILL);
-  if (failed || rename(temporary, path)) {
+  if (failed || rename(other, path)) {
     errno = failed ? error : errno;
-    unlink(temporary);
+    unlink(other);
+    fail(the, "write");
+  }
+  if (syncFolderOf(path)) fail(the, "fsync");
+}
+
+/* ensure(path, size, fresh): the file has that many bytes, random ones when it is made; `fresh` makes it again. */
+void xs_file_ensure(xsMachine* the) {
+  struct stat info;
+  pathOf(the, 0, path);
+  off_t size = xsmcToInteger(xsArg(1));
+  int fresh = xsmcArgc > 2 && xsmcTest(xsArg(2));
+  if (!fresh && !stat(path, &info) && info.st_size == size) return;
+  snprintf(other, sizeof other, "%s.tmp", path);
+  int fd = open(other, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  if (fd < 0) fail(the, "open");
+  int failed = 0;
+  for (off_t done = 0; done < size && !failed;) {
+    uint8_t bytes[256];
+    ssize_t count = getrandom(bytes, size - done < (off_t)sizeof bytes ? (size_t)(size - done) : sizeof bytes, 0);
+    failed = count < 0 || writeAll(fd, bytes, (size_t)count);
+    done += count;
+  }
+  failed = failed || fsync(fd);
+  int error = errno;
+  close(fd);
+  if (failed || rename(other, path)) {
+    errno = failed ? error : errno;
+    unlink(other);
     fail(the, "write");
   }
   if (syncFolderOf(path)) fail(the, "fsync");
@@ -103,7 +132,6 @@ void xs_file_write(xsMachine* the) {
 
 /* remove(path): whether it was there. */
 void xs_file_remove(xsMachine* the) {
-  char path[PATH_MAX];
   pathOf(the, 0, path);
   int found = unlink(path) == 0;
   if (!found && errno != ENOENT) fail(the, "unlink");
@@ -113,7 +141,6 @@ void xs_file_remove(xsMachine* the) {
 
 /* size(path): -1 when there is no such file. */
 void xs_file_size(xsMachine* the) {
-  char path[PATH_MAX];
   struct stat info;
   pathOf(the, 0, path);
   xsmcSetNumber(xsResult, stat(path, &info) ? -1 : (double)info.st_size);
@@ -121,7 +148,6 @@ void xs_file_size(xsMachine* the) {
 
 /* list(folder): the names in it, one per line. */
 void xs_file_list(xsMachine* the) {
-  char path[PATH_MAX], names[65536];
   size_t length = 0;
   struct dirent* entry;
   pathOf(the, 0, path);
@@ -142,18 +168,17 @@ void xs_file_list(xsMachine* the) {
 
 /* used(folder, except): what the values in a folder take of the flash, one file left out: 32 bytes for each beside key and value. */
 void xs_file_used(xsMachine* the) {
-  char path[PATH_MAX], except[PATH_MAX], file[PATH_MAX + 256];
   struct dirent* entry;
   double used = 0;
   pathOf(the, 0, path);
-  pathOf(the, 1, except);
+  pathOf(the, 1, other);
   DIR* folder = opendir(path);
   if (!folder) fail(the, "opendir");
   while ((entry = readdir(folder))) {
     struct stat info;
     const char* suffix = strrchr(entry->d_name, '.');
     snprintf(file, sizeof file, "%s/%s", path, entry->d_name);
-    if (!suffix || strcmp(suffix, ".value") || !strcmp(file, except) || stat(file, &info)) continue;
+    if (!suffix || strcmp(suffix, ".value") || !strcmp(file, other) || stat(file, &info)) continue;
     used += 32 + (double)info.st_size;
     /* An escaped character is one of the key. */
     for (const char* p = entry->d_name; p < suffix; p += *p == '%' ? 3 : 1) used++;
@@ -164,7 +189,6 @@ void xs_file_used(xsMachine* the) {
 
 /* access(path, offset, bytes, writing): a part of a file in place, with no fsync: memory that survives the process. */
 void xs_file_access(xsMachine* the) {
-  char path[PATH_MAX];
   void* data;
   xsUnsignedValue size;
   pathOf(the, 0, path);
@@ -179,7 +203,7 @@ void xs_file_access(xsMachine* the) {
   if (count != (ssize_t)size) fail(the, "access");
 }
 
-void xs_system_kill(xsMachine* the) {
+void xs_file_kill(xsMachine* the) {
   (void)the;
   kill(getpid(), SIGKILL);
 }

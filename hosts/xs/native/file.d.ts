@@ -4,6 +4,10 @@ export function folder(path: string): void;
 export function read(path: string): ArrayBuffer | undefined;
 /** Replaces a file, which holds the old or the new bytes at any moment; durable on return. `cut` kills the process half-way. */
 export function write(path: string, bytes: ArrayBuffer | Uint8Array, cut?: boolean): void;
+/** Makes a file of random bytes, unless there is one of that size and it shall not be `fresh`. Durable on return. */
+export function ensure(path: string, size: number, fresh?: boolean): void;
+/** Ends the process as a power cut does. */
+export function kill(): never;
 /** Durable on return. @returns whether the file was there */
 export function remove(path: string): boolean;
 /** A file's size, or -1. */

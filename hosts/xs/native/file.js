@@ -2,6 +2,8 @@
 export function folder(path) @ "xs_file_folder";
 export function read(path) @ "xs_file_read";
 export function write(path, bytes, cut) @ "xs_file_write";
+export function ensure(path, size, fresh) @ "xs_file_ensure";
+export function kill() @ "xs_file_kill";
 export function remove(path) @ "xs_file_remove";
 export function size(path) @ "xs_file_size";
 export function list(path) @ "xs_file_list";

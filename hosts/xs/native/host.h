@@ -39,6 +39,8 @@ typedef struct {
   uint8_t* low;
   uint8_t* high;
   uint8_t* end;
+  /* All the slots there will ever be are those of the beginning. */
+  int fixedSlots;
 } Arena;
 
 void arenaOpen(Arena* arena, size_t size);
@@ -58,14 +60,19 @@ typedef struct {
 } HeapReport;
 
 void heapReport(HostMachine* the, HeapReport* report);
+/* The figures on standard error, as a line `MEASURE {...}`: what is used now is told without garbage, peaks with it. */
+void heapMeasure(HostMachine* the, const char* step);
 /* Collects garbage and lets every peak begin again from what is used now. */
 void heapResetPeaks(HostMachine* the);
 void heapPaintStack(HostMachine* the);
 /* The C stack of the machine's thread, painted before it begins. */
 void nativeStackSet(uint8_t* base, size_t size);
+void nativeStackPaint(void);
 
 /* Modules: `mapAdd` gives a name (or, ending in an asterisk, a folder of names) to files. */
 void mapAdd(const char* definition);
+/* The place in its source of a line of a compiled module. @returns whether there is a source map that tells */
+int sourceMapFind(const char* path, int line, char* source, int* sourceLine);
 void modulesLink(HostMachine* root, const char* entry, char** preloads, int preloadCount);
 void modulesPreload(HostMachine* root);
 void modulesEntry(HostMachine* the, const char* entry);
@@ -74,6 +81,7 @@ void modulesList(void);
 /* The event loop: returns once nothing can happen any more. */
 void loopRun(HostMachine* the);
 void loopInstall(HostMachine* the);
+void networkInstall(HostMachine* the);
 void loopPromiseJobs(HostMachine* the);
 
 /* Seals what the root machine holds as flash: nothing in it is a chunk of the device's heap. Before and after it is shared. */

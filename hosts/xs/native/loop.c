@@ -121,6 +121,11 @@ Watch* watchAdd(xsMachine* the, size_t size) {
   return watch;
 }
 
+void watchVisit(void (*dispatch)(xsMachine* the, Watch* watch, short events), void (*visit)(Watch* watch)) {
+  for (Watch* watch = watches; watch; watch = watch->next)
+    if (watch->dispatch == dispatch && !watch->ended) (*visit)(watch);
+}
+
 void watchEnd(Watch* watch) {
   watch->ended = 1;
 }

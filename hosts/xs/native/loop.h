@@ -28,6 +28,11 @@ struct Watch {
 Watch* watchAdd(xsMachine* the, size_t size);
 void watchEnd(Watch* watch);
 double loopNow(void);
+/* The network interface is gone: every connection ends without a goodbye. */
+void tcpInterrupt(void);
+int networkIsDown(void);
+/* Calls `visit` with every watch that `dispatch` serves. */
+void watchVisit(void (*dispatch)(xsMachine* the, Watch* watch, short events), void (*visit)(Watch* watch));
 /* Calls a function, if it is one; an exception that escapes ends the process, as it restarts a chip. */
 void loopCall(xsMachine* the, xsSlot* function, xsSlot* self, int count, xsSlot* first, xsSlot* second);
 

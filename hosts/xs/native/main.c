@@ -20,9 +20,12 @@ static const char usage[] =
     "Runs a firmware's compiled JavaScript on the XS engine.\n\n"
     "  --static BYTES   heap of a fixed size for chunks, slots and stack, with the increments of an ESP8266\n"
     "  --stack SLOTS    size of the JavaScript stack (256 with --static, else 4096)\n"
+    "  --chunks BYTES   hard cap for chunks: the firmware ends when it needs more, however much it collects\n"
+    "  --slots COUNT    hard cap for slots\n"
     "  --map NAME=PATH  the file that an import of NAME means; NAME may end in * (repeat as needed)\n"
     "  --preload MODULE runs a module at build time: what it makes lies in flash (repeat as needed)\n"
     "  --heap           prints the heap's figures at the end, on standard error, as one line of JSON\n"
+    "  --measure        prints them once the engine has started, before the firmware's modules are loaded\n"
     "  --list           prints the modules that the firmware holds, and ends\n"
     "  --xsbug HOST:PORT  attaches the debugger xsbug\n"
     "  --version        prints the version of the engine, and ends\n";
@@ -42,6 +45,7 @@ static void parse(int argc, char** argv) {
     const char* option = argv[i];
     char* value = i + 1 < argc ? argv[i + 1] : NULL;
     if (!strcmp(option, "--heap")) options.heap = 1;
+    else if (!strcmp(option, "--measure")) options.measure = 1;
     else if (!strcmp(option, "--list")) options.list = 1;
     else if (!strcmp(option, "--help")) {
       fputs(usage, stdout);
@@ -52,6 +56,8 @@ static void parse(int argc, char** argv) {
     } else if (!value) hostFail(EXIT_USAGE, "%s is no option, or wants a value.", option);
     else if (!strcmp(option, "--static")) options.fixed = number(option, value), i++;
     else if (!strcmp(option, "--stack")) options.stack = number(option, value), i++;
+    else if (!strcmp(option, "--chunks")) options.chunks = number(option, value), i++;
+    else if (!strcmp(option, "--slots")) options.slots = number(option, value), i++;
     else if (!strcmp(option, "--map")) mapAdd(value), i++;
     else if (!strcmp(option, "--preload")) options.preloads[options.preloadCount++] = value, i++;
     else if (!strcmp(option, "--xsbug")) debuggerAddress = value, i++;
@@ -115,7 +121,10 @@ static txMachine* makeDevice(Arena* arena, txMachine* root) {
     creation.staticSize = (txSize)options.fixed;
   }
   if (options.stack) creation.stackCount = (txSize)options.stack;
+  if (options.chunks) creation.initialChunkSize = (txSize)options.chunks, creation.incrementalChunkSize = 0;
+  if (options.slots) creation.initialHeapCount = (txSize)options.slots;
   arenaOpen(arena, options.fixed ? options.fixed : HEAP_BYTES);
+  arena->fixedSlots = options.slots != 0;
   nextArena = arena;
   txMachine* the = fxCloneMachine(&creation, root, "sealwire-xs", NULL);
   if (!the) hostFail(EXIT_MEMORY_FULL, "The heap of %zu bytes is too small for the engine itself.", options.fixed);
@@ -130,9 +139,15 @@ static void* run(void* unused) {
     modulesList();
     exit(EXIT_DONE);
   }
+  nativeStackPaint();
   txMachine* the = makeDevice(&heap, root);
   loopInstall(the);
-  heapPaintStack(the);
+  networkInstall(the);
+  if (options.measure) {
+    heapMeasure(the, "boot");
+    heapResetPeaks(the);
+  } else
+    heapPaintStack(the);
   modulesEntry(the, options.entry);
   loopRun(the);
   if (options.heap) printHeap(the);
@@ -153,6 +168,11 @@ int main(int argc, char** argv) {
   pthread_t thread;
   setvbuf(stdout, NULL, _IOLBF, 0);
   signal(SIGPIPE, SIG_IGN);
+  sigset_t ofNetwork;
+  sigemptyset(&ofNetwork);
+  sigaddset(&ofNetwork, SIGUSR1);
+  sigaddset(&ofNetwork, SIGUSR2);
+  pthread_sigmask(SIG_BLOCK, &ofNetwork, NULL);
   parse(argc, argv);
   /* A stack of its own, so that its peak can be measured. */
   uint8_t* stack = mmap(NULL, NATIVE_STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);

@@ -82,6 +82,8 @@ void fxFreeChunks(txMachine* the, void* chunks) {
 txSlot* fxAllocateSlots(txMachine* the, txSize count) {
   Arena* arena = the->arena;
   size_t size = (size_t)count * sizeof(txSlot);
+  /* The engine asks for more when collecting gave it little, too: only a heap with nothing left is full. */
+  if (arena->fixedSlots && the->firstHeap) return the->freeHeap ? (txSlot*)-1 : NULL;
   if ((size_t)(arena->high - arena->low) < size) return NULL;
   arena->high -= size;
   /* The first slots a machine asks for are its stack. */
@@ -110,6 +112,10 @@ static size_t unpainted(const uint8_t* base, size_t size) {
 /* Everything below the present end of a stack, with a margin for the frames of this very function. */
 void heapPaintStack(txMachine* the) {
   memset(the->stackBottom, PAINT, (size_t)((uint8_t*)the->stack - (uint8_t*)the->stackBottom));
+  nativeStackPaint();
+}
+
+void nativeStackPaint(void) {
 #if !defined(__SANITIZE_ADDRESS__)
   uintptr_t here = (uintptr_t)__builtin_frame_address(0);
   if (here > (uintptr_t)nativeBase && here < (uintptr_t)nativeBase + nativeSize) {
@@ -154,6 +160,17 @@ void heapReport(txMachine* the, HeapReport* report) {
   report->native.peak = unpainted(nativeBase, nativeSize);
 #endif
   report->free = (size_t)(arena->high - arena->low);
+}
+
+void heapMeasure(txMachine* the, const char* step) {
+  HeapReport now, peaks;
+  heapReport(the, &peaks);
+  fxCollectGarbage(the);
+  heapReport(the, &now);
+  fprintf(stderr,
+          "MEASURE {\"step\":\"%s\",\"chunks\":[%zu,%zu],\"slots\":[%zu,%zu],\"stack\":[%zu,%zu],\"native\":[%zu,%zu],\"free\":%zu}\n",
+          step, now.chunks.used, peaks.chunks.peak, now.slots.used, peaks.slots.peak, now.stack.used, peaks.stack.peak,
+          now.native.used, peaks.native.peak, now.free);
 }
 
 /*

@@ -59,12 +59,13 @@ static int readable(const char* candidate, char* path) {
 
 /* The file that `name` means in a module at `importer` (NULL: on the command line). */
 static int resolve(const char* name, const char* importer, char* path) {
-  char candidate[PATH_MAX];
+  /* Not on the stack: its peak is measured, and a chip looks nothing up. */
+  static char candidate[PATH_MAX], folder[PATH_MAX];
   for (Mapping* mapping = mappings; mapping; mapping = mapping->next) {
     if (mapping->prefix && !strncmp(name, mapping->name, mapping->prefix)) {
-      int folder = (int)strcspn(mapping->path, "*");
-      snprintf(candidate, sizeof candidate, "%.*s%s%s", folder, mapping->path, name + mapping->prefix,
-               mapping->path[folder] ? mapping->path + folder + 1 : "");
+      int before = (int)strcspn(mapping->path, "*");
+      snprintf(candidate, sizeof candidate, "%.*s%s%s", before, mapping->path, name + mapping->prefix,
+               mapping->path[before] ? mapping->path + before + 1 : "");
     } else if (!mapping->prefix && !strcmp(name, mapping->name))
       snprintf(candidate, sizeof candidate, "%s", mapping->path);
     else
@@ -73,7 +74,6 @@ static int resolve(const char* name, const char* importer, char* path) {
   }
   if (name[0] == '/' || !importer) return readable(name, path);
   if (name[0] != '.') return 0;
-  char folder[PATH_MAX];
   snprintf(folder, sizeof folder, "%s", importer);
   if (snprintf(candidate, sizeof candidate, "%s/%s", dirname(folder), name) >= (int)sizeof candidate) return 0;
   return readable(candidate, path);
@@ -89,7 +89,12 @@ static void onSyntaxError(void* console, txString path, txInteger line, txString
   char message[256];
   (void)console;
   vsnprintf(message, sizeof message, format, arguments);
-  hostFail(EXIT_SYNTAX_ERROR, "%s at %s:%d.", message, path ? path : "unknown file", (int)line);
+  char source[PATH_MAX], *text = message;
+  int sourceLine;
+  while (*text == ' ') text++;
+  if (path && sourceMapFind(path, (int)line, source, &sourceLine))
+    hostFail(EXIT_SYNTAX_ERROR, "%s at %s:%d (compiled: %s:%d).", text, source, sourceLine, path, (int)line);
+  hostFail(EXIT_SYNTAX_ERROR, "%s at %s:%d.", text, path ? path : "unknown file", (int)line);
 }
 
 static void quiet(void* console, txString path, txInteger line, txString format, va_list arguments) {
@@ -236,9 +241,11 @@ typedef struct {
 static void onImport(void* context, const char* specifier, const char* source, int line) {
   Linking* linking = context;
   char path[PATH_MAX];
-  if (!resolve(specifier, linking->path, path))
-    hostFail(EXIT_MODULE_NOT_FOUND, "The module \"%s\" was not found; it is imported at %s:%d.", specifier,
-             source ? source : linking->path, line);
+  if (!resolve(specifier, linking->path, path)) {
+    if (!source) source = linking->path;
+    if (sourceMapFind(source, line, path, &line)) source = path;
+    hostFail(EXIT_MODULE_NOT_FOUND, "The module \"%s\" was not found; it is imported at %s:%d.", specifier, source, line);
+  }
   add(linking->the, path);
 }
 
@@ -294,7 +301,7 @@ void modulesList(void) {
 }
 
 txID fxFindModule(txMachine* the, txSlot* realm, txID moduleID, txSlot* slot) {
-  char name[PATH_MAX], path[PATH_MAX];
+  static char name[PATH_MAX], path[PATH_MAX];
   (void)realm;
   fxToStringBuffer(the, slot, name, sizeof name);
   if (!resolve(name, moduleID == XS_NO_ID ? NULL : fxGetKeyName(the, moduleID), path)) return XS_NO_ID;

@@ -11,7 +11,10 @@ typedef struct {
   int preloadCount;
   size_t fixed;
   size_t stack;
+  size_t chunks;
+  size_t slots;
   int heap;
+  int measure;
   int list;
   char** arguments;
   int argumentCount;

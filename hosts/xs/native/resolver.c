@@ -42,7 +42,7 @@ static void dispatch(xsMachine* the, Watch* watch, short ready) {
   char address[INET6_ADDRSTRLEN] = "";
   (void)ready;
   xsmcVars(1);
-  if (read(watch->fd, address, sizeof address) > 0 && address[0]) xsmcSetString(xsVar(0), address);
+  if (read(watch->fd, address, sizeof address) > 0 && address[0] && !networkIsDown()) xsmcSetString(xsVar(0), address);
   watchEnd(watch);
   loopCall(the, &watch->slots[0], &xsGlobal, 1, &xsVar(0), NULL);
 }

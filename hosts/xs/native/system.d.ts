@@ -4,12 +4,12 @@ export function print(line: string): void;
 export function ticks(): number;
 /** Milliseconds since 1970. */
 export function time(): number;
+/** Milliseconds of processor time that the process has used. */
+export function cpu(): number;
 /** Fills with bytes of the operating system's generator. */
 export function random(bytes: Uint8Array): void;
 /** Ends the process. */
 export function exit(code: number): never;
-/** Ends the process as a power cut does. */
-export function kill(): never;
 /** An environment variable. */
 export function environment(name: string): string | undefined;
 /** An argument of the command line, after `--`. */

@@ -2,9 +2,9 @@
 export function print(line) @ "xs_system_print";
 export function ticks() @ "xs_system_ticks";
 export function time() @ "xs_system_time";
+export function cpu() @ "xs_system_cpu";
 export function random(bytes) @ "xs_system_random";
 export function exit(code) @ "xs_system_exit";
-export function kill() @ "xs_system_kill";
 export function environment(name) @ "xs_system_environment";
 export function argument(index) @ "xs_system_argument";
 export function heap(figures) @ "xs_system_heap";

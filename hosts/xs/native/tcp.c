@@ -134,6 +134,17 @@ static void dispatch(xsMachine* the, Watch* watch, short ready) {
     watch->due = 1;
 }
 
+static void interrupt(Watch* watch) {
+  Connection* c = (Connection*)watch;
+  /* What was written before `close()` is lost, too. */
+  if (c->closed) release(c);
+  else end(c, ENETDOWN);
+}
+
+void tcpInterrupt(void) {
+  watchVisit(dispatch, interrupt);
+}
+
 static void destroy(Watch* watch) {
   if (watch->fd >= 0) close(watch->fd);
 }
@@ -185,7 +196,8 @@ void xs_tcp(xsMachine* the) {
   xsmcGet(xsVar(0), xsArg(0), fxID(the, "noDelay"));
   int noDelay = xsmcTest(xsVar(0));
   if (c->watch.fd >= 0) setsockopt(c->watch.fd, IPPROTO_TCP, TCP_NODELAY, &noDelay, sizeof noDelay);
-  if (c->watch.fd < 0 || (connect(c->watch.fd, &peer.any, size) && errno != EINPROGRESS)) end(c, errno);
+  if (networkIsDown()) end(c, ENETDOWN);
+  else if (c->watch.fd < 0 || (connect(c->watch.fd, &peer.any, size) && errno != EINPROGRESS)) end(c, errno);
 }
 
 static Connection* connectionOf(xsMachine* the) {

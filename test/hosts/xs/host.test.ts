@@ -9,6 +9,7 @@ import { runOnXS, type RunResult } from "../../../tools/xs/run.js";
 import { findMosquitto, installMosquitto, PlainMosquitto } from "../../../tools/brokers/index.js";
 import { temporaryFolder } from "../../tools/support/temporary-folder.js";
 import mqtt from "mqtt";
+import ts from "typescript";
 import { hostIsBuilt } from "./support.js";
 
 const variant: Variant = { bits: 64, sanitize: false };
@@ -64,6 +65,56 @@ describe("The XS host", function () {
       writeFileSync(module, "const a = 1;\nconst b = ;\n");
       const { exitCode, errors } = await run(module);
       assert.equal(errors, `SYNTAX_ERROR: missing expression at ${module}:2.\n`);
+      assert.equal(exitCode, 75);
+    });
+
+    /** What a compiler makes of a TypeScript source that does not hold together, with its source map. */
+    const transpile = (name: string, source: string): string => {
+      const { outputText, sourceMapText } = ts.transpileModule(source, {
+        fileName: `${name}.ts`,
+        compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext, sourceMap: true },
+      });
+      writeFileSync(folder.join(`${name}.ts`), source);
+      writeFileSync(folder.join(`${name}.js`), outputText);
+      writeFileSync(folder.join(`${name}.js.map`), sourceMapText!);
+      return folder.join(`${name}.js`);
+    };
+    const typesFirst = "interface Reading {\n  readonly value: number;\n}\n\n";
+
+    it("missing module, in its TypeScript source", async () => {
+      const module = transpile(
+        "absent",
+        `${typesFirst}import { a } from "./not-there.js";\na({ value: 1 } as Reading);\n`,
+      );
+      const { exitCode, errors } = await run(module);
+      assert.equal(
+        errors,
+        `MODULE_NOT_FOUND: The module "./not-there.js" was not found; it is imported at ${folder.join("absent.ts")}:5.\n`,
+      );
+      assert.equal(exitCode, 74);
+    });
+
+    it("missing export, in its TypeScript source", async () => {
+      writeFileSync(folder.join("there.js"), "export const b = 1;\n");
+      const module = transpile("export", `${typesFirst}import { a } from "./there.js";\na({ value: 1 } as Reading);\n`);
+      const { exitCode, errors } = await run(module);
+      assert.match(errors, /^UNCAUGHT_EXCEPTION: SyntaxError: .*import a not found/);
+      assert.equal(exitCode, 70);
+    });
+
+    it("syntax error, in its TypeScript source", async () => {
+      // Newer than XS 13: the compiler has nothing against it.
+      const module = transpile(
+        "newer",
+        `${typesFirst}const a: Reading = { value: 1 };\n\nexport const b = /[\\p{L}--a]/v;\n`,
+      );
+      const { exitCode, errors } = await run(module);
+      const compiled =
+        readFileSync(module, "utf8")
+          .split("\n")
+          .findIndex((line) => line.includes("/v")) + 1;
+      assert.match(errors, /^SYNTAX_ERROR: invalid flags/);
+      assert.ok(errors.includes(` at ${folder.join("newer.ts")}:7 (compiled: ${module}:${compiled}).\n`), errors);
       assert.equal(exitCode, 75);
     });
 
@@ -150,12 +201,16 @@ describe("The XS host", function () {
       const subscriber = client!;
       subscriber.on("message", (topic, payload) => {
         seen.push(`${topic} ${payload.toString()}`);
-        if (topic === "ready") subscriber.publish("budget/big", Buffer.alloc(65_536, 7), { qos: 1 });
+        if (topic === "device/ready") subscriber.publish("device/big", Buffer.alloc(65_536, 7), { qos: 1 });
       });
-      await subscriber.subscribeAsync(["telemetry", "ready"], { qos: 1 });
-      const { output, errors } = await run(firmware("session"), [folder.join("session"), String(broker.port)]);
-      assert.equal(output, "65536 bytes streamed, 0 wasted\n", errors);
-      assert.deepEqual(seen, ["telemetry 21.5 degrees", "ready "]);
+      await subscriber.subscribeAsync(["telemetry", "device/ready"], { qos: 1 });
+      const { output, errors } = await run(firmware("session"), [
+        folder.join("session"),
+        String(broker.port),
+        "device",
+      ]);
+      assert.equal(output, "131072 bytes streamed, 0 wasted\n", errors);
+      assert.deepEqual(seen, ["telemetry 21.5 degrees", "device/ready ", "device/ready "]);
     });
   });
 });
