@@ -43,8 +43,9 @@ async function main(): Promise<number> {
     const { exitCode, signal } = await runOnXS(suite, [], {
       variant,
       environment,
-      // Tests make arrays of thousands of elements; XS keeps them on the stack while `Array.from` works.
-      host: ["--stack", "32768"],
+      // Tests make arrays of thousands of elements; XS keeps them on the stack while `Array.from` works. And many slots at once: a test that
+      // keeps much would else spend its time on collecting.
+      host: ["--stack", "32768", "--slots", "4000000"],
       timeout: 600_000,
       show: true,
     });
