@@ -10,7 +10,7 @@ import type {
   WakeCause,
   WallTime,
 } from "../../src/platform.js";
-import { EntropyOnly, unsupported } from "./crypto.js";
+import { createCrypto, unsupported } from "./crypto.js";
 import { FileProvisioning, FileRetainedMemory, notePowerDown, readMAC, takeWakeCause } from "./device-folder.js";
 import * as file from "./native/file.js";
 import * as system from "./native/system.js";
@@ -49,7 +49,7 @@ class XSPlatform implements Platform {
   readonly storage: FolderStorage;
   readonly retainedMemory: FileRetainedMemory | undefined;
   readonly provisioning: ProvisioningPartition;
-  readonly crypto = new EntropyOnly();
+  readonly crypto = createCrypto();
   readonly rootOfTrust = undefined;
   readonly counter = undefined;
   readonly timer = timer;
