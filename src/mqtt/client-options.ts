@@ -3,39 +3,22 @@ import type { PlatformTimer, TransportDescriptor } from "../platform.js";
 import { encodeConnect } from "./codec/encode.js";
 import { MAXIMUM_PACKET_SIZE } from "./codec/constants.js";
 import { invalidArgument } from "./codec/errors.js";
-import type { ClientLimits, MQTTClientOptions, ProtocolVersion, ReceivedProperties, ServerLimits } from "./types.js";
+import type { ClientLimits, MQTTClientOptions, ReceivedProperties, ServerLimits } from "./types.js";
 
 /** What a server allows that did not say otherwise (MQTT 5.0 section 3.2.2.3). */
-export function defaultServerLimits(): ServerLimits {
-  return {
-    receiveMaximum: 65535,
-    maximumQoS: 2,
-    retainAvailable: true,
-    maximumPacketSize: MAXIMUM_PACKET_SIZE,
-    topicAliasMaximum: 0,
-    wildcardSubscriptionAvailable: true,
-    subscriptionIdentifiersAvailable: true,
-    sharedSubscriptionAvailable: true,
-  };
-}
+export const DEFAULT_LIMITS: ServerLimits = Object.freeze({
+  receiveMaximum: 65535,
+  maximumQoS: 2,
+  retainAvailable: true,
+  maximumPacketSize: MAXIMUM_PACKET_SIZE,
+  topicAliasMaximum: 0,
+  wildcardSubscriptionAvailable: true,
+  subscriptionIdentifiersAvailable: true,
+  sharedSubscriptionAvailable: true,
+});
 
-/** Options after the checks, with every default filled in. */
-export interface ClientSettings {
-  readonly version: ProtocolVersion;
-  readonly clean: boolean;
-  /** Milliseconds. */
-  readonly keepAlive: number;
-  readonly pingTimeout: number | undefined;
-  readonly connectTimeout: number;
-  readonly manual: boolean;
-  /** Limits to go by before CONNACK, or `undefined` when nothing may be sent then. */
-  readonly pipeline: ServerLimits | undefined;
-  readonly limits: Required<{ [Name in keyof ClientLimits]: number }>;
-  readonly inputBuffer: number;
-  readonly outputBuffer: number;
-  /** The CONNECT packet. */
-  readonly connect: Uint8Array;
-}
+/** Bytes of the input and the output buffer at most, when nothing else is said. */
+export const DEFAULT_BUFFER = 1024;
 
 function known(name: string): boolean {
   switch (name) {
@@ -78,9 +61,9 @@ function known(name: string): boolean {
 }
 
 /** @throws SealwireError `INVALID_ARGUMENT` naming the option */
-export function checkClientOptions(options: MQTTClientOptions<never>): ClientSettings {
+export function checkClientOptions(options: MQTTClientOptions<never>): void {
   if (!isObject(options)) throw invalidArgument("The options must be an object.");
-  for (const name of Object.keys(options)) if (!known(name)) throw invalidArgument(`There is no option ${name}.`);
+  for (const name in options) if (!known(name)) throw invalidArgument(`There is no option ${name}.`);
   if (options.format !== undefined && (options.format as string) !== "buffer")
     throw invalidArgument('The option format must be "buffer".');
   const { version = 4, properties, will, pipeline, acknowledge = "automatic" } = options;
@@ -94,9 +77,9 @@ export function checkClientOptions(options: MQTTClientOptions<never>): ClientSet
   if (typeof options.ticks !== "function") throw invalidArgument("The option ticks must be a function.");
   if (acknowledge !== "automatic" && (acknowledge as string) !== "manual")
     throw invalidArgument('The option acknowledge must be "automatic" or "manual".');
-  const clean = flag("clean", options.clean ?? true);
-  const spelling = options.keepAlive === undefined && options.keepalive !== undefined ? "keepalive" : "keepAlive";
-  const keepAlive = integer(spelling, options[spelling] ?? 0, 0, 65_535_000);
+  if (options.clean !== undefined) flag("clean", options.clean);
+  if (options.keepAlive !== undefined) integer("keepAlive", options.keepAlive, 0, 65_535_000);
+  else if (options.keepalive !== undefined) integer("keepalive", options.keepalive, 0, 65_535_000);
   if (version === 4) {
     if (properties !== undefined) throw invalidArgument("The option properties needs version 5.");
     if (will?.properties !== undefined) throw invalidArgument("The option will.properties needs version 5.");
@@ -106,32 +89,24 @@ export function checkClientOptions(options: MQTTClientOptions<never>): ClientSet
   if (properties !== undefined) object("properties", properties);
   if (properties?.authenticationData !== undefined && properties.authenticationMethod === undefined)
     throw invalidArgument("The property authenticationData needs authenticationMethod.");
-  const limits = checkLimits(options.limits);
-  const inputBuffer = integer("inputBuffer", options.inputBuffer ?? 1024, 64, 1_048_576);
-  const outputBuffer = integer("outputBuffer", options.outputBuffer ?? 1024, 64, 1_048_576);
-  return {
-    version,
-    clean,
-    keepAlive,
-    pingTimeout: options.pingTimeout === undefined ? undefined : duration("pingTimeout", options.pingTimeout),
-    connectTimeout: duration("connectTimeout", options.connectTimeout ?? 30_000),
-    manual: acknowledge === "manual",
-    pipeline: checkPipeline(pipeline, properties?.authenticationMethod),
-    limits,
-    inputBuffer,
-    outputBuffer,
-    // Last: it copies a secret.
-    connect: encodeConnect({
-      version,
-      clean,
-      keepAlive: Math.ceil(keepAlive / 1000),
-      id: options.id ?? "",
-      will,
-      user: options.user,
-      password: options.password,
-      properties,
-    }),
-  };
+  if (options.limits !== undefined) checkLimits(options.limits);
+  if (options.inputBuffer !== undefined) integer("inputBuffer", options.inputBuffer, 64, 1_048_576);
+  if (options.outputBuffer !== undefined) integer("outputBuffer", options.outputBuffer, 64, 1_048_576);
+  if (options.pingTimeout !== undefined) duration("pingTimeout", options.pingTimeout);
+  if (options.connectTimeout !== undefined) duration("connectTimeout", options.connectTimeout);
+  if (pipeline !== undefined && pipeline !== false) checkPipeline(pipeline, properties?.authenticationMethod);
+}
+
+/** Milliseconds, in either spelling; 0: off. */
+export function keepAliveOf(options: MQTTClientOptions<never>): number {
+  return options.keepAlive ?? options.keepalive ?? 0;
+}
+
+/** The CONNECT packet of options that were checked. It may hold a secret. @throws SealwireError `INVALID_ARGUMENT` naming the option */
+export function connectPacket(options: MQTTClientOptions<never>): Uint8Array {
+  const { version = 4, clean = true, id = "", will, user, password, properties } = options;
+  const keepAlive = Math.ceil(keepAliveOf(options) / 1000);
+  return encodeConnect({ version, clean, keepAlive, id, will, user, password, properties });
 }
 
 function checkEndpoint({ host, address, port, dns, socket }: MQTTClientOptions<never>): void {
@@ -159,50 +134,50 @@ function checkWill(will: MQTTClientOptions["will"]): void {
   if (properties !== undefined) object("will.properties", properties);
 }
 
-function checkLimits(limits: ClientLimits = {}): ClientSettings["limits"] {
+function checkLimits(limits: ClientLimits): void {
   object("limits", limits);
   for (const name of Object.keys(limits))
     if (!["topicLength", "propertiesLength", "userProperties", "controlPacketSize"].includes(name))
       throw invalidArgument(`There is no option limits.${name}.`);
-  return {
-    topicLength: integer("limits.topicLength", limits.topicLength ?? 1024, 1, 65535),
-    propertiesLength: integer("limits.propertiesLength", limits.propertiesLength ?? 1024, 0, 1_048_576),
-    userProperties: integer("limits.userProperties", limits.userProperties ?? 16, 0, 65535),
-    controlPacketSize: integer("limits.controlPacketSize", limits.controlPacketSize ?? 2048, 64, 1_048_576),
-  };
+  const { topicLength = 1, propertiesLength = 0, userProperties = 0, controlPacketSize = 64 } = limits;
+  integer("limits.topicLength", topicLength, 1, 65535);
+  integer("limits.propertiesLength", propertiesLength, 0, 1_048_576);
+  integer("limits.userProperties", userProperties, 0, 65535);
+  integer("limits.controlPacketSize", controlPacketSize, 64, 1_048_576);
 }
 
 function checkPipeline(
-  pipeline: MQTTClientOptions["pipeline"],
+  pipeline: NonNullable<MQTTClientOptions["pipeline"]>,
   authenticationMethod: string | undefined,
-): ServerLimits | undefined {
-  if (pipeline === undefined || pipeline === false) return undefined;
+): void {
   // [MQTT-3.1.2-30]: nothing but AUTH and DISCONNECT before CONNACK
   if (authenticationMethod !== undefined)
     throw invalidArgument("The option pipeline cannot be used with enhanced authentication.");
-  const limits = defaultServerLimits();
-  if (pipeline === true) return limits;
+  if (typeof pipeline === "boolean") return;
   if (!isObject(pipeline)) throw invalidArgument("The option pipeline must be true, false or limits.");
   for (const name of Object.keys(pipeline)) {
-    if (!Object.hasOwn(limits, name)) throw invalidArgument(`There is no option pipeline.${name}.`);
+    if (!Object.hasOwn(DEFAULT_LIMITS, name)) throw invalidArgument(`There is no option pipeline.${name}.`);
     if (name.endsWith("Available")) flag(`pipeline.${name}`, pipeline[name as keyof ServerLimits]);
   }
   const { maximumQoS = 2, receiveMaximum = 65535, maximumPacketSize = MAXIMUM_PACKET_SIZE } = pipeline;
   integer("pipeline.maximumQoS", maximumQoS, 0, 2);
   integer("pipeline.receiveMaximum", receiveMaximum, 1, 65535);
   integer("pipeline.maximumPacketSize", maximumPacketSize, 1, 0xffff_ffff);
+}
+
+/** Limits to go by before CONNACK, or the defaults. */
+export function limitsBeforeConnack(pipeline: MQTTClientOptions["pipeline"]): ServerLimits {
   // An alias belongs to a connection (MQTT 5.0 section 3.3.2.3.4): none before this one's CONNACK.
-  return { ...limits, ...pipeline, topicAliasMaximum: 0 };
+  return typeof pipeline === "object" ? { ...DEFAULT_LIMITS, ...pipeline, topicAliasMaximum: 0 } : DEFAULT_LIMITS;
 }
 
-function duration(name: string, value: unknown): number {
-  return integer(name, value, 1, 0x7fff_ffff);
+function duration(name: string, value: unknown): void {
+  integer(name, value, 1, 0x7fff_ffff);
 }
 
-function integer(name: string, value: unknown, minimum: number, maximum: number): number {
+function integer(name: string, value: unknown, minimum: number, maximum: number): void {
   if (typeof value !== "number" || !Number.isInteger(value) || value < minimum || value > maximum)
     throw invalidArgument(`The option ${name} must be an integer from ${minimum} to ${maximum}.`);
-  return value;
 }
 
 function isObject(value: unknown): boolean {
@@ -213,15 +188,14 @@ function object(name: string, value: unknown): void {
   if (!isObject(value)) throw invalidArgument(`The option ${name} must be an object.`);
 }
 
-function flag(name: string, value: unknown): boolean {
+function flag(name: string, value: unknown): void {
   if (typeof value !== "boolean") throw invalidArgument(`The option ${name} must be true or false.`);
-  return value;
 }
 
 /** What the server allows, out of the properties of its CONNACK. */
 export function serverLimits(properties: ReceivedProperties | undefined): ServerLimits {
-  const limits = defaultServerLimits();
-  if (properties === undefined) return limits;
+  if (properties === undefined) return DEFAULT_LIMITS;
+  const limits = DEFAULT_LIMITS;
   return {
     receiveMaximum: properties.receiveMaximum ?? limits.receiveMaximum,
     maximumQoS: properties.maximumQoS ?? limits.maximumQoS,

@@ -12,10 +12,21 @@ import {
   nameOfPacket,
 } from "./codec/constants.js";
 import { invalidArgument } from "./codec/errors.js";
+import { checkClientOptions } from "./client-options.js";
+import type { Inbound } from "./codec/decoder.js";
 import { Connection } from "./connection.js";
 import { checkSessionExpiry, writeControl } from "./control-writer.js";
-import { Publisher } from "./publisher.js";
-import type { MQTTClientOptions, ProtocolVersion, ServerLimits, WriteOptions } from "./types.js";
+import { publishChecked, writePart } from "./publish-writer.js";
+import type {
+  AuthenticationStep,
+  ClientCallbacks,
+  ControlMessage,
+  MQTTClientOptions,
+  ProtocolVersion,
+  ReceivedProperties,
+  ServerLimits,
+  WriteOptions,
+} from "./types.js";
 import { checkWriteOptions, viewOf } from "./write-options.js";
 
 /**
@@ -45,16 +56,15 @@ export class MQTTClient {
   /** The option `target`. */
   readonly target: unknown;
 
-  readonly #connection: Connection<MQTTClient>;
-  readonly #publisher: Publisher;
+  readonly #connection: ClientConnection;
   /** The packet identifier for the next request that comes without one. */
   #nextId = 1;
 
   /** @throws SealwireError `INVALID_ARGUMENT` naming the option; what the transport or resolver class throws */
   constructor(options: MQTTClientOptions<MQTTClient>) {
+    checkClientOptions(options);
     this.target = options.target;
-    this.#connection = new Connection<MQTTClient>(this, options);
-    this.#publisher = new Publisher(this.#connection.output, this.version);
+    this.#connection = new ClientConnection(this, options);
   }
 
   get version(): ProtocolVersion {
@@ -91,11 +101,12 @@ export class MQTTClient {
   write(data?: BufferLike | null, options?: WriteOptions): number {
     const connection = this.#connection;
     const operation = options?.operation ?? PUBLISH;
-    if (!connection.open && !connection.answersAuthentication(operation))
+    if (!connection.isOpen && !connection.answersAuthentication(operation))
       throw new SealwireError("INVALID_STATE", "Nothing can be written: the client is not connected.");
-    const within = connection.turn.enter();
+    const within = connection.busy;
+    connection.busy = true;
     try {
-      if (options === undefined) this.#publisher.part(data);
+      if (options === undefined) writePart(connection.output, data);
       else {
         checkWriteOptions(options, operation, connection.version);
         if (operation === PUBLISH) this.#writePublish(data, options);
@@ -105,7 +116,8 @@ export class MQTTClient {
       if (!connection.output.broken) throw error;
       connection.transportFailed(error);
     } finally {
-      connection.turn.leave(within);
+      connection.busy = within;
+      connection.request();
     }
     return connection.writable;
   }
@@ -131,7 +143,7 @@ export class MQTTClient {
       if (announced === 0 || bytes.byteLength === 0) return undefined;
       result = input.read(bytes);
     }
-    if (input.announced === 0) this.#connection.turn.request();
+    if (input.announced === 0) this.#connection.request();
     return result;
   }
 
@@ -146,7 +158,8 @@ export class MQTTClient {
   #writePublish(data: BufferLike | null | undefined, options: WriteOptions): void {
     const given = options.id;
     const id = given === undefined && options.QoS ? this.#nextId : given;
-    this.#publisher.publish(data, options, id, this.#connection.limits);
+    const { output, version, limits } = this.#connection;
+    publishChecked(output, version, limits, data, options, id);
     if (id !== given) this.#countId();
   }
 
@@ -168,5 +181,48 @@ export class MQTTClient {
   /** Identifiers go from 1 to 65535 and start again. */
   #countId(): void {
     this.#nextId = this.#nextId === 0xffff ? 1 : this.#nextId + 1;
+  }
+}
+
+/** Calls the application back. */
+class ClientConnection extends Connection {
+  readonly #client: MQTTClient;
+  readonly #callbacks: ClientCallbacks<MQTTClient> & Pick<MQTTClientOptions<MQTTClient>, "onAuth">;
+
+  constructor(client: MQTTClient, options: MQTTClientOptions<MQTTClient>) {
+    super(options);
+    this.#client = client;
+    const { onReadable, onWritable, onControl, onClose, onError, onAuth } = options;
+    this.#callbacks = { onReadable, onWritable, onControl, onClose, onError, onAuth };
+    this.open(options);
+  }
+
+  protected override readable(count: number, message: Inbound): void {
+    const { onReadable } = this.#callbacks;
+    if (onReadable) onReadable.call(this.#client, count, message);
+    else this.input.discard();
+  }
+
+  protected override received(): void {
+    if (!this.drained) return;
+    const { writable } = this;
+    if (writable === 0) return;
+    this.drained = false;
+    this.#callbacks.onWritable?.call(this.#client, writable);
+  }
+
+  protected override control(message: ControlMessage): void {
+    this.#callbacks.onControl?.call(this.#client, message);
+  }
+
+  protected override authenticate(step: AuthenticationStep): BufferLike | null | undefined {
+    const { onAuth } = this.#callbacks;
+    return onAuth ? onAuth.call(this.#client, step) : null;
+  }
+
+  protected override ended(error: SealwireError | undefined, properties: ReceivedProperties | undefined): void {
+    const { onClose, onError } = this.#callbacks;
+    if (error) onError?.call(this.#client, error, properties);
+    else onClose?.call(this.#client);
   }
 }

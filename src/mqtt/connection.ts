@@ -1,32 +1,36 @@
 /**
- * The life of one connection: it connects, exchanges packets, keeps alive, and ends. It calls the application back; `client.ts` is what the
- * application calls.
+ * The life of one connection: it connects, exchanges packets, keeps alive, and ends. Whoever extends it is called back: `client.ts` for an
+ * application, `session-connection.ts` for a session.
+ *
+ * Callbacks come in turns, never from within a call of the owner, and a turn never runs within another: what is asked for meanwhile is done in one
+ * later turn, when the present job is over (in a microtask).
  */
 import { wipe } from "../bytes.js";
 import { SealwireError, toSealwireError } from "../errors.js";
-import type { TimerHandle, Transport } from "../platform.js";
-import { checkClientOptions, defaultServerLimits, serverLimits } from "./client-options.js";
+import type { BufferLike, PlatformTimer, Resolver, TimerHandle } from "../platform.js";
+import { connectPacket, DEFAULT_BUFFER, keepAliveOf, limitsBeforeConnack, serverLimits } from "./client-options.js";
 import * as code from "./codec/constants.js";
-import type { Decoder, Inbound } from "./codec/decoder.js";
+import { Decoder, type Inbound } from "./codec/decoder.js";
 import { protocolError } from "./codec/errors.js";
 import { connectionRefused, disconnectedByServer } from "./codec/reason.js";
-import { Connector } from "./connector.js";
+import { openTransport, resolve } from "./connector.js";
 import { writeGoodbye } from "./control-writer.js";
+import { pingTimeout, untilPing } from "./keep-alive.js";
 import { DONE, Input, NOTHING, PART } from "./input.js";
 import {
   authenticationStep,
   checkConnack,
-  createDecoder,
+  decoderOptions,
   encodeAuthentication,
   expectedAfterConnack,
 } from "./handshake.js";
-import { KeepAlive } from "./keep-alive.js";
 import { Output, transportFailed } from "./output.js";
-import { quietly, Turn } from "./turn.js";
 import type {
+  AuthenticationStep,
   ConnackMessage,
   ControlMessage,
   MQTTClientOptions,
+  Properties,
   ProtocolVersion,
   ReasonMessage,
   ReceivedProperties,
@@ -45,356 +49,428 @@ const CLOSED = 4;
 
 /** Milliseconds that the server has to close the connection after DISCONNECT. */
 const LINGER = 2000;
+/** Milliseconds from the constructor to CONNACK, when nothing else is said. */
+const CONNECT_TIMEOUT = 30_000;
 /** Taken off what is reported as writable: the smallest header of a PUBLISH, roughly. */
 const OVERHEAD = 8;
 /** Bytes that must be free in the output buffer before another packet is looked at: its acknowledgement must fit. */
 const ACKNOWLEDGEMENT_ROOM = 16;
 
-export class Connection<Client> {
+export abstract class Connection {
   readonly version: ProtocolVersion;
   readonly input: Input<ControlMessage>;
   readonly output: Output;
-  readonly turn = new Turn(() => this.#work());
   /** What the server allows; before CONNACK what `pipeline` said, or the defaults. */
   limits: ServerLimits;
+  /** The owner is calling, or is called back: callbacks wait. */
+  busy = true;
+  /** The transport took bytes: the owner is to be told. */
+  drained = false;
 
-  readonly #client: Client;
-  /** Without the password and the will, which are in CONNECT. */
-  readonly #options: MQTTClientOptions<Client>;
-  readonly #decoder: Decoder<ControlMessage>;
-  readonly #clean: boolean;
-  readonly #manual: boolean;
-  readonly #pipelined: boolean;
-  readonly #receiveMaximum: number;
-  #keepAlive: KeepAlive | undefined;
-  readonly #keepAliveInterval: number;
-  #connect: Uint8Array | undefined;
-  #state = CONNECTING;
-  #connector: Connector | undefined;
-  #transport: Transport | undefined;
-  /** Ends the wait for CONNACK, or for the server to close after DISCONNECT. */
-  #deadline: TimerHandle;
+  private readonly timer: PlatformTimer;
+  /** Of CONNECT. */
+  private readonly properties: Properties | undefined;
+  private readonly clean: boolean;
+  private readonly manual: boolean;
+  private readonly pipelined: boolean;
+  /** Milliseconds. */
+  private readonly pingTimeout: number | undefined;
+  private keepAlive: number;
+  private connect: Uint8Array | undefined;
+  private state = CONNECTING;
+  declare resolver?: Resolver | undefined;
+  /** For the end of the wait for CONNACK, for the keep-alive, for the server to close after DISCONNECT. */
+  private handle: TimerHandle;
   /** Publications with QoS > 0 that the server sent and that were not acknowledged to the end (`acknowledge: "manual"`). */
-  #unacknowledged = 0;
-  /** The transport took bytes: `onWritable` is due. */
-  #drained = false;
+  private unacknowledged = 0;
   /** What ended the connection while nothing could be called back; `null`: the transport closed without an error. */
-  #failure: SealwireError | null | undefined;
+  private failure: SealwireError | null | undefined;
+  /** A turn will be taken after the present job. */
+  private scheduled = false;
+  /** Bytes arrived since the ping. */
+  private heard = false;
+  /** Ticks of the ping that waits for an answer. */
+  private pingedAt: number | undefined;
+  /** What the transport calls when it takes more, and what a microtask calls, without a count. */
+  readonly wake: (count?: number) => void;
 
-  /** @throws SealwireError `INVALID_ARGUMENT` naming the option; what the transport or resolver class throws */
-  constructor(client: Client, options: MQTTClientOptions<Client>) {
-    this.#client = client;
-    const settings = checkClientOptions(options);
-    const { version } = settings;
+  /** @param options checked. @throws SealwireError `INVALID_ARGUMENT` naming the option */
+  constructor(options: MQTTClientOptions<never>) {
+    const { version = 4, properties, pipeline, timer } = options;
     this.version = version;
-    const kept = { ...options, password: undefined, will: undefined };
-    this.#options = kept;
-    this.#manual = settings.manual;
-    this.#clean = settings.clean;
-    this.#receiveMaximum = options.properties?.receiveMaximum ?? 65535;
-    this.#pipelined = settings.pipeline !== undefined;
-    this.limits = settings.pipeline ?? defaultServerLimits();
-    this.#keepAliveInterval = settings.keepAlive;
-    this.#connect = settings.connect;
-    this.#decoder = createDecoder(settings, options.properties);
-    this.#decoder.expected = (1 << code.CONNACK) | this.#authBit;
-    this.input = new Input(this.#decoder, settings.inputBuffer);
-    this.output = new Output(settings.outputBuffer, options.ticks);
-    this.#setDeadline(settings.connectTimeout);
-    // Whatever is called back before the constructor is done has to wait.
-    const within = this.turn.enter();
+    this.timer = timer;
+    this.properties = properties;
+    this.clean = options.clean ?? true;
+    this.manual = options.acknowledge === "manual";
+    this.pipelined = pipeline !== undefined && pipeline !== false;
+    this.limits = limitsBeforeConnack(pipeline);
+    this.pingTimeout = options.pingTimeout;
+    this.keepAlive = keepAliveOf(options);
+    this.connect = connectPacket(options);
+    const bounds = decoderOptions(options);
+    this.input = new Input(new Decoder(bounds), bounds.windowLength);
+    this.input.expected = (1 << code.CONNACK) | this.authBit;
+    this.output = new Output(options.outputBuffer ?? DEFAULT_BUFFER, options.ticks);
+    this.wake = (count) => this.taken(count);
+  }
+
+  // What the owner does when it is called back. What it throws ends the connection.
+
+  /** `count` bytes of a message can be read. */
+  protected abstract readable(count: number, message: Inbound): void;
+  /** There is nothing left to receive; {@link drained} says whether the transport took bytes since the last time. */
+  protected abstract received(): void;
+  protected abstract control(message: ControlMessage): void;
+  /** One step of enhanced authentication. @returns data to answer with; `null`: nobody answers */
+  protected abstract authenticate(step: AuthenticationStep): BufferLike | null | undefined;
+  /** The connection has ended. @param error `undefined` when it was in order */
+  protected abstract ended(error: SealwireError | undefined, properties: ReceivedProperties | undefined): void;
+
+  /** Begins to connect. @throws what the transport or resolver class throws */
+  protected open(options: MQTTClientOptions<never>): void {
+    const { address, host } = options;
     try {
-      this.#connector = new Connector(kept, {
-        onReadable: (count) => {
-          this.input.available = count;
-          if (this.#keepAlive) this.#keepAlive.heard = true;
-          this.turn.take();
-        },
-        onWritable: (count) => {
-          this.output.capacity = count;
-          this.#drained = true;
-          this.turn.take();
-        },
-        onError: (error) => this.#raise(error ?? null),
-        onTransport: (transport) => {
-          this.#transport = transport;
-          this.input.open(transport);
-          this.output.open(transport);
-        },
-        onFailure: (error) => this.#raise(error),
-      });
+      this.setTimer(options.connectTimeout ?? CONNECT_TIMEOUT);
+      if (address !== undefined) openTransport(this, options, address);
+      else resolve(this, options, host!, options.dns!);
     } catch (error) {
-      this.#shut();
+      this.shut();
       throw error;
     }
-    this.turn.leave(within);
+    // Whatever was called back meanwhile has waited.
+    this.busy = false;
+  }
+
+  closeResolver(): void {
+    const { resolver } = this;
+    if (!resolver) return;
+    this.resolver = undefined;
+    resolver.close();
+  }
+
+  /** The transport takes `count` bytes; without a count, the present job is over. */
+  private taken(count: number | undefined): void {
+    if (count === undefined) this.scheduled = false;
+    else {
+      this.output.capacity = count;
+      this.drained = true;
+    }
+    this.turn();
+  }
+
+  /** `count` bytes can be read from the transport. */
+  arrived(count: number): void {
+    this.input.available = count;
+    this.heard = true;
+    this.turn();
   }
 
   /** Whether packets can be written. */
-  get open(): boolean {
-    return this.#state === CONNECTED || (this.#state === HANDSHAKE && this.#pipelined);
+  get isOpen(): boolean {
+    return this.state === CONNECTED || (this.state === HANDSHAKE && this.pipelined);
   }
 
-  /** Bytes that can be written, as the application is told. */
+  /** Bytes that can be written, as the owner is told. */
   get writable(): number {
-    if (!this.open) return 0;
+    if (!this.isOpen) return 0;
     const { writable, streaming } = this.output;
     return streaming > 0 ? writable : Math.max(0, writable - OVERHEAD);
   }
 
   /** Before CONNACK, enhanced authentication may be answered by hand [MQTT-3.1.2-30]. */
   answersAuthentication(operation: number): boolean {
-    return this.#state === HANDSHAKE && operation === code.AUTH && this.#authBit !== 0;
+    return this.state === HANDSHAKE && operation === code.AUTH && this.authBit !== 0;
   }
 
   /** The property `sessionExpiryInterval` of CONNECT. */
   get sessionExpiryInterval(): number | undefined {
-    return this.#options.properties?.sessionExpiryInterval;
+    return this.properties?.sessionExpiryInterval;
   }
 
   /** The bit of AUTH, when the server may send it [MQTT-4.12.0-6]. */
-  get #authBit(): number {
-    return this.#options.properties?.authenticationMethod === undefined ? 0 : 1 << code.AUTH;
+  private get authBit(): number {
+    return this.properties?.authenticationMethod === undefined ? 0 : 1 << code.AUTH;
   }
 
   /** The transport threw under a write: this is reported later. */
   transportFailed(error: unknown): void {
-    this.#failure ??= transportFailed(error);
+    this.failure ??= transportFailed(error);
+    this.schedule();
+  }
+
+  /** Reads what was announced of a payload, as much as fits. @returns the number of bytes */
+  read(target: Uint8Array): number {
+    const count = this.input.read(target);
+    if (this.input.announced === 0) this.request();
+    return count;
   }
 
   /** PUBACK, PUBCOMP or a refusing PUBREC was written. */
   acknowledged(): void {
-    if (this.#unacknowledged > 0) this.#unacknowledged--;
+    if (this.unacknowledged > 0) this.unacknowledged--;
   }
 
   /** DISCONNECT was written: what is left is to see it off, then to close [MQTT-3.14.4-1], [MQTT-3.14.4-2]. */
   end(): void {
-    this.#state = ENDING;
-    this.#setDeadline(LINGER);
-    this.#drained = false;
+    this.state = ENDING;
+    this.setTimer(LINGER);
+    this.drained = false;
   }
 
   /** Ends the connection without a word. */
   close(): void {
-    if (this.#state === CLOSED) return;
-    if (this.#state >= HANDSHAKE) quietly(() => this.output.flush());
-    this.#shut();
+    if (this.state === CLOSED) return;
+    try {
+      if (this.state >= HANDSHAKE) this.output.flush();
+    } catch {
+      // The connection is over anyway.
+    }
+    this.shut();
   }
 
-  /** Does all there is to do. Only this calls the application back, but for the end of the connection. */
-  #work(): void {
-    if (this.#state === CLOSED) return;
+  /** Has a turn taken after the present job, unless one is under way that will see to it. */
+  request(): void {
+    if (!this.busy) this.schedule();
+  }
+
+  private schedule(): void {
+    if (this.scheduled) return;
+    this.scheduled = true;
+    void Promise.resolve(undefined).then(this.wake);
+  }
+
+  /** Takes a turn, now or later: does all there is to do. Only this calls the owner back, but for the end of the connection. */
+  private turn(): void {
+    if (this.busy) {
+      this.schedule();
+      return;
+    }
+    this.busy = true;
     try {
-      if (this.#failure !== undefined) this.#onLost(this.#failure);
-      else if (this.#state === ENDING) this.#seeOff();
-      else this.#exchange();
+      if (this.failure !== undefined) this.lost(this.failure);
+      else if (this.state === ENDING) this.seeOff();
+      else if (this.state !== CLOSED) this.exchange();
     } catch (error) {
       const failed = this.output.broken
         ? transportFailed(error)
         : toSealwireError(error, "INVALID_STATE", "A callback threw an error: the connection was closed.");
-      this.#fail(failed);
+      this.fail(failed);
     }
+    this.busy = false;
   }
 
-  #exchange(): void {
-    const output = this.output;
+  private exchange(): void {
+    const { input, output } = this;
     output.flush();
-    if (this.#connect && output.capacity > 0) {
-      output.opening(this.#connect);
-      this.#connect = undefined;
-      this.#state = HANDSHAKE;
-      this.#drained = this.#pipelined;
+    if (this.connect && output.capacity > 0) {
+      this.state = HANDSHAKE;
+      this.drained = this.pipelined;
+      output.opening(this.connect, this.pipelined);
+      this.connect = undefined;
     }
-    this.#receive();
-    if (this.#drained && this.open) {
-      const { writable } = this;
-      if (writable > 0) {
-        this.#drained = false;
-        this.#options.onWritable?.call(this.#client, writable);
-      }
-    }
-    output.flush();
-    if (this.#state === ENDING) this.input.drop();
-  }
-
-  /** Takes packets until none is complete, a payload waits to be read, or acknowledgements wait for the transport. */
-  #receive(): void {
-    const output = this.output;
-    while (this.#state < ENDING) {
+    // Packets are taken until none is complete, a payload waits to be read, or acknowledgements wait for the transport.
+    while (this.state < ENDING) {
       if (output.room < ACKNOWLEDGEMENT_ROOM) {
         output.flush();
-        if (output.room < ACKNOWLEDGEMENT_ROOM) return;
+        if (output.room < ACKNOWLEDGEMENT_ROOM) break;
       }
-      const step = this.input.step();
-      if (step === NOTHING) return;
-      if (step === PART) this.#onPart(this.input.message!);
-      else if (step === DONE) this.#onMessageRead(this.input.message!);
-      else this.#onControlPacket(this.#decoder.control!);
+      const step = input.step();
+      if (step === NOTHING) break;
+      if (step === PART) this.takePart(input.message!);
+      else if (step === DONE) this.finishMessage(input.message!);
+      else this.takeControl(input.control!);
     }
+    if (this.isOpen) this.received();
+    output.flush();
+    if (this.state === ENDING) input.drop();
   }
 
-  #onPart(message: Inbound): void {
-    const input = this.input;
-    if (input.first && message.QoS > 0 && this.#manual && ++this.#unacknowledged > this.#receiveMaximum)
+  private takePart(message: Inbound): void {
+    const { input } = this;
+    if (input.first && message.QoS > 0 && this.manual && ++this.unacknowledged > this.receiveMaximum)
       // [MQTT-3.3.4-7], [MQTT-3.3.4-9]
       throw protocolError("more publications than the receive maximum", code.REASON_RECEIVE_MAXIMUM_EXCEEDED);
-    const { onReadable } = this.#options;
-    if (onReadable) onReadable.call(this.#client, input.announced, message);
-    else input.discard();
+    this.readable(input.announced, message);
+  }
+
+  private get receiveMaximum(): number {
+    return this.properties?.receiveMaximum ?? 65535;
   }
 
   /** The payload was read to its end: now the message may be acknowledged [MQTT-4.3.2-2], [MQTT-4.3.3-2] (3.1.1). */
-  #onMessageRead(message: Inbound): void {
-    this.input.finish();
-    if (this.#manual || message.QoS === 0) return;
+  private finishMessage(message: Inbound): void {
+    this.input.message = undefined;
+    if (this.manual || message.QoS === 0) return;
     this.output.identifier((message.QoS === 1 ? code.PUBACK : code.PUBREC) << 4, message.id);
   }
 
-  #onControlPacket(message: ControlMessage): void {
+  private takeControl(message: ControlMessage): void {
     const { operation } = message;
     switch (operation) {
       case code.CONNACK:
-        this.#onConnack(message);
-        return;
+        if (!this.accept(message)) return;
+        break;
       case code.AUTH:
-        if (this.#authenticate(message)) return;
+        if (this.answer(message)) return;
         break;
       case code.PUBREC:
-        if (!this.#manual && message.reasonCode < 0x80) this.output.identifier((code.PUBREL << 4) | 2, message.id);
+        if (!this.manual && message.reasonCode < 0x80) this.output.identifier((code.PUBREL << 4) | 2, message.id);
         break;
       case code.PUBREL:
-        if (!this.#manual) this.output.identifier(code.PUBCOMP << 4, message.id);
+        if (!this.manual) this.output.identifier(code.PUBCOMP << 4, message.id);
         break;
     }
-    this.#options.onControl?.call(this.#client, message);
-    if (operation === code.DISCONNECT && this.#state !== CLOSED) {
+    this.control(message);
+    if (operation === code.DISCONNECT && this.state !== CLOSED) {
       const { reasonCode, properties } = message;
       this.output.close(); // [MQTT-3.14.4-3]: nothing is sent after it
-      if (reasonCode >= 0x80) this.#fail(disconnectedByServer(reasonCode, properties), properties);
-      else this.#finish();
+      if (reasonCode >= 0x80) this.fail(disconnectedByServer(reasonCode, properties), properties);
+      else this.finish();
     }
   }
 
-  #onConnack(message: ConnackMessage): void {
+  /** @returns whether the server accepted the connection, and it goes on */
+  private accept(message: ConnackMessage): boolean {
     const { reasonCode, properties } = message;
     if (reasonCode !== 0) {
       const form = reasonCode < 0x80 ? 4 : this.version;
-      this.#fail(connectionRefused(form, reasonCode, properties), properties);
-      return;
+      this.fail(connectionRefused(form, reasonCode, properties), properties);
+      return false;
     }
-    checkConnack(message, this.#clean, this.#options.properties);
-    this.#authenticate(message);
-    if (this.#state !== HANDSHAKE) return;
-    this.#state = CONNECTED;
-    this.#drained = true;
+    checkConnack(message, this.clean, this.properties);
+    this.answer(message);
+    if (this.state !== HANDSHAKE) return false;
+    this.state = CONNECTED;
+    this.drained = true;
     this.limits = serverLimits(properties);
-    this.#decoder.expected = expectedAfterConnack(this.version) | this.#authBit;
-    this.#clearDeadline();
-    const { serverKeepAlive } = properties ?? {}; // [MQTT-3.2.2-21]
-    this.#startKeepAlive(serverKeepAlive === undefined ? this.#keepAliveInterval : 1000 * serverKeepAlive);
-    this.#options.onControl?.call(this.#client, message);
+    this.input.expected = expectedAfterConnack(this.version) | this.authBit;
+    this.clearTimer();
+    const serverKeepAlive = properties?.serverKeepAlive; // [MQTT-3.2.2-21]
+    if (serverKeepAlive !== undefined) this.keepAlive = 1000 * serverKeepAlive;
+    const { output } = this;
+    if (this.keepAlive > 0) this.setTimer(Math.max(1, untilPing(output.lastSent, this.keepAlive, output.ticks())));
+    return true;
   }
 
-  /** @returns whether there is an `onAuth` that took the step */
-  #authenticate(message: ReasonMessage | ConnackMessage): boolean {
-    const { onAuth, properties } = this.#options;
-    const step = authenticationStep(message, properties?.authenticationMethod);
-    if (!onAuth || !step) return false;
-    const answer = onAuth.call(this.#client, step);
-    if (step.reasonCode === code.REASON_CONTINUE_AUTHENTICATION && this.#state < ENDING)
-      this.output.opening(encodeAuthentication(properties!.authenticationMethod!, answer));
+  /** @returns whether the owner took the step of enhanced authentication */
+  private answer(message: ReasonMessage | ConnackMessage): boolean {
+    const method = this.properties?.authenticationMethod;
+    const step = authenticationStep(message, method);
+    const answer = step ? this.authenticate(step) : null;
+    if (answer === null) return false;
+    if (message.reasonCode === code.REASON_CONTINUE_AUTHENTICATION && this.state < ENDING)
+      this.output.opening(encodeAuthentication(method!, answer));
     return true;
   }
 
   /** The transport took more, or closed: ends the connection when it took everything before. */
-  #seeOff(): void {
+  private seeOff(): void {
     const sent = this.output.pending === 0;
     this.output.flush();
     this.input.drop();
-    if (sent && this.#drained) this.#finish();
-    this.#drained = false;
+    if (sent && this.drained) this.finish();
+    this.drained = false;
   }
 
   /** Reports an end that came from outside, as soon as it can be called back. @param error `null` for a close without an error */
-  #raise(error: SealwireError | null): void {
-    if (this.#failure === undefined) this.#failure = error;
-    this.turn.take();
+  raise(error: SealwireError | null): void {
+    if (this.failure === undefined) this.failure = error;
+    this.turn();
   }
 
-  #onLost(error: SealwireError | null): void {
-    const complete = this.input.atBoundary && this.output.streaming === 0;
-    this.output.close();
-    if (this.#state === ENDING || (this.#state === CONNECTED && error === null && complete)) this.#finish();
+  private lost(error: SealwireError | null): void {
+    const { state, input, output } = this;
+    if (state === CLOSED) return;
+    const complete = input.atBoundary && output.streaming === 0;
+    output.close();
+    if (state === ENDING || (state === CONNECTED && error === null && complete)) this.finish();
     else
-      this.#fail(error ?? new SealwireError("CONNECTION_LOST", "The server closed the connection at a wrong moment."));
+      this.fail(error ?? new SealwireError("CONNECTION_LOST", "The server closed the connection at a wrong moment."));
   }
 
   /** Ends the connection without an error. */
-  #finish(): void {
-    const { onClose } = this.#options;
-    this.#shut();
-    quietly(() => onClose?.call(this.#client));
+  private finish(): void {
+    this.shut();
+    this.tell(undefined, undefined);
   }
 
-  #fail(error: SealwireError, properties?: ReceivedProperties): void {
-    if (this.#state === CLOSED) return;
-    if (this.#state === CONNECTED && this.version === 5) quietly(() => writeGoodbye(this.output, error.reasonCode));
-    const { onError } = this.#options;
-    this.#shut();
-    quietly(() => onError?.call(this.#client, error, properties));
+  protected fail(error: SealwireError, properties?: ReceivedProperties): void {
+    if (this.state === CLOSED) return;
+    try {
+      if (this.state === CONNECTED && this.version === 5) writeGoodbye(this.output, error.reasonCode);
+    } catch {
+      // The connection is over anyway.
+    }
+    this.shut();
+    this.tell(error, properties);
   }
 
-  #shut(): void {
-    this.#state = CLOSED;
-    this.#clearDeadline();
-    this.#keepAlive?.close();
-    this.#connector?.close();
-    this.#transport?.close();
-    this.#transport = undefined;
-    this.input.close();
-    this.output.close();
-    wipe(this.#connect);
-    this.#connect = undefined;
-    this.#keepAlive = undefined;
-  }
-
-  #setDeadline(milliseconds: number): void {
-    const { timer } = this.#options;
-    timer.clear(this.#deadline);
-    this.#deadline = timer.set(() => this.#onDeadline(), milliseconds);
-  }
-
-  #clearDeadline(): void {
-    this.#options.timer.clear(this.#deadline);
-    this.#deadline = undefined;
-  }
-
-  #onDeadline(): void {
-    this.#deadline = undefined;
-    if (this.#state === ENDING) this.#finish();
-    else {
-      const what = this.#transport ? "server did not accept the connection" : "name of the server was not resolved";
-      this.#fail(new SealwireError("TIMEOUT", `The ${what} in time.`));
+  private tell(error: SealwireError | undefined, properties: ReceivedProperties | undefined): void {
+    try {
+      this.ended(error, properties);
+    } catch {
+      // Nobody is left to be told, and nothing may escape to the host.
     }
   }
 
-  /** @param interval milliseconds, 0 for none */
-  #startKeepAlive(interval: number): void {
-    if (interval === 0) return;
-    const { timer, ticks, pingTimeout } = this.#options;
-    this.#keepAlive = new KeepAlive({
-      timer,
-      ticks,
-      interval,
-      timeout: pingTimeout,
-      lastSent: () => this.output.lastSent,
-      paused: () => this.input.announced > 0,
-      ping: () => {
-        if (this.output.room >= 2 && this.output.streaming === 0) this.output.empty(code.PINGREQ << 4);
-        this.turn.take();
-      },
-      onLost: () =>
-        this.#fail(new SealwireError("MQTT_KEEP_ALIVE_TIMEOUT", "The server did not answer a ping in time.")),
-    });
+  private shut(): void {
+    this.state = CLOSED;
+    this.clearTimer();
+    this.closeResolver();
+    const { transport } = this.output;
+    this.input.close();
+    this.output.close();
+    wipe(this.connect);
+    this.connect = undefined;
+    transport?.close();
+  }
+
+  private setTimer(milliseconds: number): void {
+    this.clearTimer();
+    this.handle = this.timer.set(() => {
+      this.handle = undefined;
+      this.onTimer();
+    }, milliseconds);
+  }
+
+  private clearTimer(): void {
+    if (this.handle === undefined) return;
+    this.timer.clear(this.handle);
+    this.handle = undefined;
+  }
+
+  private onTimer(): void {
+    if (this.state === ENDING) this.finish();
+    else if (this.state === CONNECTED) this.look();
+    else {
+      const what = this.output.transport ? "server did not accept the connection" : "name of the server was not resolved";
+      this.fail(new SealwireError("TIMEOUT", `The ${what} in time.`));
+    }
+  }
+
+  private look(): void {
+    const { input, output, pingedAt } = this;
+    const now = output.ticks();
+    // While the owner leaves bytes unread, the server's answer cannot get through, and is not missed.
+    if (pingedAt !== undefined && !this.heard && input.announced === 0) {
+      const left = pingedAt + pingTimeout(this.pingTimeout, this.keepAlive) - now;
+      if (left > 0) this.setTimer(left);
+      else this.fail(new SealwireError("MQTT_KEEP_ALIVE_TIMEOUT", "The server did not answer a ping in time."));
+      return;
+    }
+    const wait = untilPing(output.lastSent, this.keepAlive, now);
+    this.pingedAt = wait > 0 ? undefined : now;
+    if (wait > 0) {
+      this.setTimer(wait);
+      return;
+    }
+    // The ping counts as sent even if the transport takes nothing now: the connection is lost then if nothing comes either.
+    this.heard = false;
+    this.setTimer(pingTimeout(this.pingTimeout, this.keepAlive));
+    if (output.room >= 2 && output.streaming === 0) output.empty(code.PINGREQ << 4);
+    this.turn();
+    // Little is going on: what was needed for more is given back.
+    input.shrink();
+    output.shrink();
   }
 }

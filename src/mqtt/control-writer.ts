@@ -10,12 +10,12 @@ import {
   UNSUBSCRIBE,
   nameOfPacket,
 } from "./codec/constants.js";
-import { encodeAcknowledgement, encodeReason, encodeSubscribe, encodeUnsubscribe } from "./codec/encode.js";
+import { encodeAcknowledgement, encodeReason, encodeRequest } from "./codec/encode.js";
 import { invalidArgument } from "./codec/errors.js";
 import { mayClientSendReason } from "./codec/reason.js";
 import type { Output } from "./output.js";
-import { payloadUnderWay } from "./publisher.js";
-import type { ProtocolVersion, ServerLimits, WriteOptions } from "./types.js";
+import { payloadUnderWay } from "./publish-writer.js";
+import type { Properties, ProtocolVersion, ServerLimits, WriteOptions } from "./types.js";
 import { checkId, checkPacketSize, checkSubscriptionsOffered, overflow } from "./write-options.js";
 
 /**
@@ -36,10 +36,8 @@ export function writeControl(
     case SUBSCRIBE:
     case UNSUBSCRIBE: {
       const items = options.items ?? [];
-      const subscribes = operation === SUBSCRIBE;
-      const encode = subscribes ? encodeSubscribe : encodeUnsubscribe;
-      const packet = encode(version, checkId(id), items, properties);
-      if (subscribes) checkSubscriptionsOffered(limits, items, properties?.subscriptionIdentifier !== undefined);
+      const packet = encodeRequest(operation, version, checkId(id), items, properties);
+      if (operation === SUBSCRIBE) checkSubscriptionsOffered(limits, items, properties?.subscriptionIdentifier !== undefined);
       writePacket(output, packet, limits);
       break;
     }
@@ -59,32 +57,32 @@ export function writeControl(
       break;
     }
     default:
-      writeAcknowledgement(output, operation, checkId(id), options, limits);
+      if (!writeAcknowledgement(output, operation, checkId(id), options.reasonCode, properties, limits))
+        throw overflow(4, output.room);
   }
 }
 
-/** PUBACK, PUBREC, PUBREL, PUBCOMP: they may wait in the output buffer, behind a payload too. */
-function writeAcknowledgement(
+/** PUBACK, PUBREC, PUBREL, PUBCOMP: they may wait in the output buffer, behind a payload too. @returns false when there is no room */
+export function writeAcknowledgement(
   output: Output,
   operation: number,
   id: number,
-  options: WriteOptions,
+  reasonCode: number | undefined,
+  properties: Properties | undefined,
   limits: ServerLimits,
-): void {
-  const { reasonCode = 0, properties } = options;
+): boolean {
   const first = (operation << 4) | (operation === PUBREL ? 2 : 0); // [MQTT-3.6.1-1]
-  if (reasonCode === 0 && properties === undefined) {
-    if (output.room < 4) throw overflow(4, output.room);
+  if (!reasonCode && properties === undefined) {
+    if (output.room < 4) return false;
     output.identifier(first, id);
-    return;
+    return true;
   }
-  checkReason(operation, reasonCode);
-  const packet = encodeAcknowledgement(first, id, reasonCode, properties);
+  checkReason(operation, reasonCode ?? 0);
+  const packet = encodeAcknowledgement(first, id, reasonCode ?? 0, properties);
   checkPacketSize(packet.byteLength, limits);
-  if (packet.byteLength > output.room) {
-    if (output.streaming > 0 || packet.byteLength > output.writable) throw overflow(packet.byteLength, output.writable);
-  }
+  if (packet.byteLength > output.room && (output.streaming > 0 || packet.byteLength > output.writable)) return false;
   output.packet(packet);
+  return true;
 }
 
 function writePacket(output: Output, packet: Uint8Array, limits: ServerLimits): void {

@@ -13,6 +13,11 @@ export type DeliveryState =
   /** Acknowledged, or the server has forgotten it. */
   | "over";
 
+interface DeliveryOwner {
+  /** The application says that it has handled a message. */
+  acknowledge(delivery: Delivery): void;
+}
+
 export class Delivery implements SessionMessage, MessageHead {
   readonly id: number;
   readonly topic: string;
@@ -23,16 +28,15 @@ export class Delivery implements SessionMessage, MessageHead {
   readonly properties: ReceivedProperties | undefined;
   readonly byteLength: number;
   payload: Uint8Array = NOTHING;
-  mark: Uint8Array | undefined;
+  declare mark: Uint8Array | undefined;
   state: DeliveryState = "attached";
   /** The application has handled it. */
   done = false;
   /** The application's callback failed. */
   failed = false;
-  readonly #acknowledge: (delivery: Delivery) => void;
+  readonly #owner: DeliveryOwner;
 
-  /** @param acknowledge what {@link Delivery.acknowledge} does */
-  constructor(head: InboundMessage, restored: boolean, acknowledge: (delivery: Delivery) => void) {
+  constructor(head: InboundMessage, restored: boolean, owner: DeliveryOwner) {
     this.id = head.id;
     this.topic = head.topic;
     this.qos = head.QoS;
@@ -41,11 +45,11 @@ export class Delivery implements SessionMessage, MessageHead {
     this.redelivered = head.duplicate && (head.QoS === 1 || restored);
     this.properties = head.properties;
     this.byteLength = head.byteLength;
-    this.#acknowledge = acknowledge;
+    this.#owner = owner;
   }
 
   acknowledge(): void {
-    this.#acknowledge(this);
+    this.#owner.acknowledge(this);
   }
 
   /** Whether a PUBLISH repeats this one. */

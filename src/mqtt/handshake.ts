@@ -1,35 +1,61 @@
 /** What this side of a connection accepts: the decoder's limits, the packets of each phase, and what CONNACK may say. */
 import type { BufferLike } from "../platform.js";
-import type { ClientSettings } from "./client-options.js";
+import { DEFAULT_BUFFER } from "./client-options.js";
 import * as code from "./codec/constants.js";
 import { readControlFromServer } from "./codec/control.js";
-import { Decoder } from "./codec/decoder.js";
+import type { DecoderOptions } from "./codec/decoder.js";
 import { encodeReason } from "./codec/encode.js";
 import { protocolError } from "./codec/errors.js";
 import type {
   AuthenticationStep,
   ConnackMessage,
   ControlMessage,
+  MQTTClientOptions,
   Properties,
   ProtocolVersion,
   ReasonMessage,
 } from "./types.js";
 
-/** A decoder with the limits of the options and of what CONNECT announced. */
-export function createDecoder(settings: ClientSettings, properties: Properties | undefined): Decoder<ControlMessage> {
-  const { version, limits } = settings;
-  return new Decoder<ControlMessage>({
-    version,
+/** What a decoder accepts when nothing else is said. One object for all connections: it lies in flash. */
+const DEFAULT_BOUNDS: DecoderOptions<ControlMessage> = Object.freeze({
+  version: 4,
+  readControl: readControlFromServer,
+  windowLength: DEFAULT_BUFFER,
+  topicLength: 1024,
+  propertiesLength: 1024,
+  userProperties: 16,
+  controlPacketSize: 2048,
+  problemInformation: true,
+  maximumPacketSize: code.MAXIMUM_PACKET_SIZE,
+  topicAliasMaximum: 0,
+});
+const DEFAULT_BOUNDS_5: DecoderOptions<ControlMessage> = Object.freeze({ ...DEFAULT_BOUNDS, version: 5 });
+
+/** The limits of the options, and of what CONNECT announces. */
+export function decoderOptions(options: MQTTClientOptions<never>): DecoderOptions<ControlMessage> {
+  const { limits, properties, inputBuffer } = options;
+  const defaults = options.version === 5 ? DEFAULT_BOUNDS_5 : DEFAULT_BOUNDS;
+  const { requestProblemInformation, maximumPacketSize, topicAliasMaximum } = properties ?? {};
+  if (
+    limits === undefined &&
+    inputBuffer === undefined &&
+    requestProblemInformation === undefined &&
+    maximumPacketSize === undefined &&
+    topicAliasMaximum === undefined
+  )
+    return defaults;
+  return {
+    version: defaults.version,
     readControl: readControlFromServer,
-    windowLength: settings.inputBuffer,
-    topicLength: limits.topicLength,
-    propertiesLength: limits.propertiesLength,
-    userProperties: limits.userProperties,
-    controlPacketSize: limits.controlPacketSize,
-    problemInformation: properties?.requestProblemInformation ?? true,
-    maximumPacketSize: properties?.maximumPacketSize ?? code.MAXIMUM_PACKET_SIZE,
-    topicAliasMaximum: properties?.topicAliasMaximum ?? 0,
-  });
+    windowLength: inputBuffer ?? defaults.windowLength,
+    topicLength: limits?.topicLength ?? defaults.topicLength,
+    propertiesLength: limits?.propertiesLength ?? defaults.propertiesLength,
+    userProperties: limits?.userProperties ?? defaults.userProperties,
+    controlPacketSize: limits?.controlPacketSize ?? defaults.controlPacketSize,
+    problemInformation: requestProblemInformation ?? true,
+    maximumPacketSize: maximumPacketSize ?? defaults.maximumPacketSize,
+    topicAliasMaximum: topicAliasMaximum ?? 0,
+  };
 }
 
 /** Bits of the packet types that a server may send once it accepted the connection, without AUTH. */

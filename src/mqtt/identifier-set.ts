@@ -9,27 +9,27 @@ export const MAXIMUM_IDENTIFIER = 0xffff;
  * storage; who adds identifiers of a peer bounds {@link IdentifierSet.runs}.
  */
 export class IdentifierSet {
-  readonly #runs: number[] = [];
-  #size = 0;
+  private readonly list: number[] = [];
+  private count = 0;
 
   get size(): number {
-    return this.#size;
+    return this.count;
   }
 
   /** The number of runs: what the set costs. */
   get runs(): number {
-    return this.#runs.length >> 1;
+    return this.list.length >> 1;
   }
 
   has(id: number): boolean {
-    const index = this.#find(id);
-    return index < this.#runs.length && this.#runs[index]! <= id;
+    const index = this.find(id);
+    return index < this.list.length && this.list[index]! <= id;
   }
 
   /** @returns false when it was there already */
   add(id: number): boolean {
-    const runs = this.#runs;
-    const index = this.#find(id);
+    const runs = this.list;
+    const index = this.find(id);
     if (index < runs.length && runs[index]! <= id) return false;
     const joinsPrevious = index > 0 && runs[index - 1] === id - 1;
     const joinsNext = index < runs.length && runs[index] === id + 1;
@@ -37,14 +37,14 @@ export class IdentifierSet {
     else if (joinsPrevious) runs[index - 1] = id;
     else if (joinsNext) runs[index] = id;
     else runs.splice(index, 0, id, id);
-    this.#size++;
+    this.count++;
     return true;
   }
 
   /** @returns false when it was not there */
   delete(id: number): boolean {
-    const runs = this.#runs;
-    const index = this.#find(id);
+    const runs = this.list;
+    const index = this.find(id);
     if (index >= runs.length) return false;
     const first = runs[index]!;
     const last = runs[index + 1]!;
@@ -53,20 +53,20 @@ export class IdentifierSet {
     else if (first === id) runs[index] = id + 1;
     else if (last === id) runs[index + 1] = id - 1;
     else runs.splice(index + 1, 0, id - 1, id + 1);
-    this.#size--;
+    this.count--;
     return true;
   }
 
   clear(): void {
-    this.#runs.length = 0;
-    this.#size = 0;
+    this.list.length = 0;
+    this.count = 0;
   }
 
   /** The first identifier from `id` upwards that is not in the set, going on at 1 after 65535; `undefined` when all are in it. */
   nextAbsent(id: number): number | undefined {
-    if (this.#size === MAXIMUM_IDENTIFIER) return undefined;
-    const runs = this.#runs;
-    const index = this.#find(id);
+    if (this.count === MAXIMUM_IDENTIFIER) return undefined;
+    const runs = this.list;
+    const index = this.find(id);
     if (index >= runs.length || runs[index]! > id) return id;
     const next = runs[index + 1]! + 1;
     if (next <= MAXIMUM_IDENTIFIER) return next;
@@ -75,12 +75,12 @@ export class IdentifierSet {
 
   /** Bytes that {@link encode} writes. */
   get encodedLength(): number {
-    return 2 * this.#runs.length;
+    return 2 * this.list.length;
   }
 
   /** Writes the runs, each as two 16-bit numbers, big-endian. @returns the offset after them */
   encode(target: Uint8Array, offset: number): number {
-    for (const value of this.#runs) {
+    for (const value of this.list) {
       target[offset++] = value >> 8;
       target[offset++] = value;
     }
@@ -99,15 +99,15 @@ export class IdentifierSet {
         this.clear();
         throw new SealwireError("STORAGE_CORRUPT", "A stored set of packet identifiers is damaged.");
       }
-      this.#runs.push(first, last);
-      this.#size += last - first + 1;
+      this.list.push(first, last);
+      this.count += last - first + 1;
       previous = last;
     }
   }
 
   /** Index of the first run that ends at or after `id`. */
-  #find(id: number): number {
-    const runs = this.#runs;
+  private find(id: number): number {
+    const runs = this.list;
     let low = 0;
     let high = runs.length >> 1;
     while (low < high) {

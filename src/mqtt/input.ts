@@ -24,32 +24,38 @@ export class Input<Message> {
   /** What was announced last is the first part of its message. */
   first = false;
 
-  readonly #decoder: Decoder<Message>;
-  readonly #windowLength: number;
-  #transport: Transport | undefined;
+  private readonly decoder: Decoder<Message>;
+  private readonly windowLength: number;
+  transport: Transport | undefined;
   /** Bytes of payload that were not read yet, those announced included. */
-  #unread = 0;
+  private unread = 0;
   /** Nothing was announced of the message yet. */
-  #fresh = false;
+  private fresh = false;
 
   constructor(decoder: Decoder<Message>, windowLength: number) {
-    this.#decoder = decoder;
-    this.#windowLength = windowLength;
-  }
-
-  open(transport: Transport): void {
-    this.#transport = transport;
+    this.decoder = decoder;
+    this.windowLength = windowLength;
   }
 
   close(): void {
-    this.#transport = undefined;
+    this.transport = undefined;
     this.message = undefined;
-    this.available = this.announced = this.#unread = 0;
+    this.available = this.announced = this.unread = 0;
+  }
+
+  /** Packet types that may arrive now, see {@link Decoder.expected}. */
+  set expected(types: number) {
+    this.decoder.expected = types;
+  }
+
+  /** The packet that {@link step} found, when it is not PUBLISH. */
+  get control(): Message | undefined {
+    return this.decoder.control;
   }
 
   /** Whether the stream stands between two packets, as far as it was read. */
   get atBoundary(): boolean {
-    return this.message === undefined && this.#decoder.buffered === 0;
+    return this.message === undefined && this.decoder.buffered === 0;
   }
 
   /**
@@ -62,56 +68,51 @@ export class Input<Message> {
       const message = this.message;
       if (message !== undefined) {
         if (this.announced > 0) return NOTHING;
-        if (this.#fresh || this.#unread > 0) return this.#announce(message);
+        if (this.fresh || this.unread > 0) return this.announce(message);
         return DONE;
       }
-      const type = this.#decoder.next();
+      const type = this.decoder.next();
       if (type === PUBLISH) {
-        const found = this.#decoder.message!;
+        const found = this.decoder.message!;
         this.message = found;
-        this.#unread = found.byteLength;
-        this.#fresh = true;
+        this.unread = found.byteLength;
+        this.fresh = true;
       } else if (type !== 0) return type;
-      else if (!this.#fill()) return NOTHING;
+      else if (!this.fill()) return NOTHING;
     }
   }
 
-  /** Ends the message after {@link DONE}. */
-  finish(): void {
-    this.message = undefined;
-  }
-
-  #announce(message: Inbound): number {
-    const unread = this.#unread;
-    let there = this.#decoder.buffered + this.available;
+  private announce(message: Inbound): number {
+    const unread = this.unread;
+    let there = this.decoder.buffered + this.available;
     // A payload that fits into the window comes as one part, however it was cut on its way.
-    while (this.#fresh && there < unread && unread <= this.#windowLength) {
-      this.#decoder.expect(unread);
-      if (!this.#fill()) return NOTHING;
-      there = this.#decoder.buffered + this.available;
+    while (this.fresh && there < unread && unread <= this.windowLength) {
+      this.decoder.expect(unread);
+      if (!this.fill()) return NOTHING;
+      there = this.decoder.buffered + this.available;
     }
     if (there === 0 && unread > 0) return NOTHING;
-    this.first = this.#fresh;
-    this.#fresh = false;
+    this.first = this.fresh;
+    this.fresh = false;
     this.announced = Math.min(unread, there);
     message.more = this.announced < unread;
     return PART;
   }
 
   /** Moves what fits from the transport into the decoder's window. */
-  #fill(): boolean {
+  private fill(): boolean {
     if (this.available === 0) return false;
-    const space = this.#decoder.space();
-    const count = this.#readInto(space);
-    this.#decoder.filled(count);
+    const space = this.decoder.space(this.available);
+    const count = this.readInto(space);
+    this.decoder.filled(count);
     return count > 0;
   }
 
-  #readInto(target: Uint8Array): number {
+  private readInto(target: Uint8Array): number {
     const expected = Math.min(this.available, target.byteLength);
     // Counted before: the transport may tell of more bytes while it is read.
     this.available -= expected;
-    const count = this.#transport?.read(target) ?? 0;
+    const count = this.transport?.read(target) ?? 0;
     if (count > expected) this.available = Math.max(0, this.available - (count - expected));
     return count;
   }
@@ -119,49 +120,54 @@ export class Input<Message> {
   /** Reads at most `count` bytes of what was announced, into a buffer of their own. */
   slice(count: number): ArrayBuffer {
     const length = Math.min(count, this.announced);
-    if (length > this.#decoder.buffered) {
+    if (length > this.decoder.buffered) {
       const bytes = new Uint8Array(length);
       this.read(bytes);
       return bytes.buffer;
     }
     this.announced -= length;
-    this.#unread -= length;
-    return this.#decoder.slice(length);
+    this.unread -= length;
+    return this.decoder.slice(length);
   }
 
   /** Reads at most `target.byteLength` bytes of what was announced. @returns their number */
   read(target: Uint8Array): number {
     const count = Math.min(target.byteLength, this.announced);
-    const buffered = Math.min(count, this.#decoder.buffered);
-    if (buffered > 0) this.#decoder.take(target, buffered);
+    const buffered = Math.min(count, this.decoder.buffered);
+    if (buffered > 0) this.decoder.take(target, buffered);
     for (let done = buffered; done < count;) {
       const part = done === 0 && count === target.byteLength ? target : target.subarray(done, count);
-      const more = this.#readInto(part);
+      const more = this.readInto(part);
       if (more <= 0) throw new SealwireError("CONNECTION_LOST", "The transport gave fewer bytes than it announced.");
       done += more;
     }
     this.announced -= count;
-    this.#unread -= count;
+    this.unread -= count;
     return count;
   }
 
   /** Passes over what was announced. */
   discard(): void {
     while (this.announced > 0) {
-      if (this.#decoder.buffered === 0 && !this.#fill())
+      if (this.decoder.buffered === 0 && !this.fill())
         throw new SealwireError("CONNECTION_LOST", "The transport gave fewer bytes than it announced.");
-      const skipped = this.#decoder.skip(this.announced);
+      const skipped = this.decoder.skip(this.announced);
       this.announced -= skipped;
-      this.#unread -= skipped;
+      this.unread -= skipped;
     }
+  }
+
+  /** Gives back memory that is not needed while nothing arrives. */
+  shrink(): void {
+    this.decoder.shrink();
   }
 
   /** Throws away what is there and was not announced: transports tell of their end when everything was read. */
   drop(): void {
     if (this.announced > 0) return;
     this.message = undefined;
-    this.#unread = 0;
-    do this.#decoder.drop();
-    while (this.#fill());
+    this.unread = 0;
+    do this.decoder.drop();
+    while (this.fill());
   }
 }

@@ -45,26 +45,22 @@ export class Outbox {
   cursor: OutgoingMessage | undefined;
   /** The release to send next on this connection. */
   releaseCursor: OutgoingMessage | undefined;
-  #bytes = 0;
+  /** The sum of the costs. */
+  bytes = 0;
 
   get length(): number {
     return this.publications.length + this.releases.length;
   }
 
-  /** The sum of the costs. */
-  get bytes(): number {
-    return this.#bytes;
-  }
-
   append(message: OutgoingMessage): void {
     this.publications.append(message);
-    this.#bytes += message.cost;
+    this.bytes += message.cost;
     this.cursor ??= message;
   }
 
   /** Takes a message out, whatever its state. */
   remove(message: OutgoingMessage): void {
-    this.#bytes -= message.cost;
+    this.bytes -= message.cost;
     if (message.state === "release") {
       if (this.releaseCursor === message) this.releaseCursor = message.next;
       this.releases.remove(message);
@@ -78,7 +74,10 @@ export class Outbox {
   release(message: OutgoingMessage): void {
     this.remove(message);
     message.state = "release";
-    message.payload = message.source = message.reference = message.properties = undefined;
+    message.payload = undefined;
+    if (message.source) message.source = undefined;
+    if (message.reference !== undefined) message.reference = undefined;
+    if (message.properties) message.properties = undefined;
     message.cost = 0;
     this.releases.append(message);
   }

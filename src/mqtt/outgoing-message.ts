@@ -1,4 +1,4 @@
-/** One publication under way: a link of the outbox. */
+/** One publication under way: a link of the outbox. Fields that few messages need are not there until they are set. */
 import type { SealwireError } from "../errors.js";
 import type { PayloadSource } from "./session-types.js";
 import type { Properties, QoS } from "./types.js";
@@ -17,16 +17,16 @@ export class OutgoingMessage {
   retain: boolean;
   /** `undefined` when it is in storage, comes from a source, or is no longer needed. */
   payload: Uint8Array | undefined;
-  source: PayloadSource | undefined;
+  declare source?: PayloadSource | undefined;
   /** Names a source that must be opened again. */
-  reference: string | undefined;
+  declare reference?: string | undefined;
   /** Bytes of the payload. */
   byteLength: number;
   /** Bytes counted against the queue: topic, properties, and what of the payload is in memory. */
   cost = 0;
-  properties: Properties | undefined;
+  declare properties?: Properties | undefined;
   /** In ticks, or `undefined`. */
-  expiresAt: number | undefined;
+  declare expiresAt?: number;
   /** The server may have seen it: a further PUBLISH carries DUP [MQTT-3.3.1-1]. */
   sent = false;
   /** It left on the present connection and counts against the window. */
@@ -34,8 +34,8 @@ export class OutgoingMessage {
   /** Whether a record of it is in storage. */
   stored = false;
   /** `undefined` after a restart: nobody waits. */
-  resolve: (() => void) | undefined;
-  reject: ((error: SealwireError) => void) | undefined;
+  declare resolve?: (() => void) | undefined;
+  declare reject?: ((error: SealwireError) => void) | undefined;
   previous: OutgoingMessage | undefined;
   next: OutgoingMessage | undefined;
 

@@ -1,145 +1,148 @@
 /** Takes one inbound payload from the connection: as a whole, in parts for a consumer, or to throw it away. */
-import type { MQTTClient } from "./client.js";
-import type { SessionCore } from "./session-core.js";
+import type { Connection } from "./connection.js";
+import type { Delivery } from "./delivery.js";
 import type { MessageConsumer } from "./session-types.js";
 
-export abstract class PayloadReceiver {
-  /** Reads the `count` bytes that are there. @param more whether further parts follow */
-  abstract read(client: MQTTClient, count: number, more: boolean): void;
+export interface ReceiverOwner {
+  /** The payload was read to its end. */
+  finished(): void;
+  /** The message is there. @param stream that has it, when it does not lie in the delivery */
+  deliver(delivery: Delivery, stream?: Stream): void;
+  /** A callback failed. */
+  failed(error: unknown): void;
+}
 
-  /** The connection ended before the payload did. */
+export interface PayloadReceiver {
+  /** Reads the `count` bytes that are there. @param more whether further parts follow */
+  read(connection: Connection, count: number, more: boolean): void;
+  /** The connection ended before the payload did. @param silent nobody is to be told */
+  abort(silent: boolean): void;
+}
+
+/** Throws a payload away. */
+export class Skip implements PayloadReceiver {
+  private readonly owner: ReceiverOwner;
+  private readonly done: () => void;
+
+  /** @param done called when all is read */
+  constructor(owner: ReceiverOwner, done: () => void) {
+    this.owner = owner;
+    this.done = done;
+  }
+
+  read({ input }: Connection, _: number, more: boolean): void {
+    input.discard();
+    if (more) return;
+    this.owner.finished();
+    this.done();
+  }
+
   abort(): void {
     return;
   }
+}
 
-  /** @param done called when all is read */
-  static skip(done: () => void): PayloadReceiver {
-    return new Skip(done);
+/** Gathers a payload in an array of its own. */
+export class Whole implements PayloadReceiver {
+  private readonly owner: ReceiverOwner;
+  private readonly delivery: Delivery;
+  private offset = 0;
+
+  constructor(owner: ReceiverOwner, delivery: Delivery) {
+    this.owner = owner;
+    this.delivery = delivery;
   }
 
-  /** @param done called with the payload, an array of its own */
-  static whole(byteLength: number, done: (payload: Uint8Array) => void): PayloadReceiver {
-    return new Whole(byteLength, done);
+  read(connection: Connection, count: number, more: boolean): void {
+    const { delivery, offset, owner } = this;
+    if (offset === 0 && delivery.byteLength > 0) delivery.payload = new Uint8Array(delivery.byteLength);
+    const { payload } = delivery;
+    if (count > 0) this.offset += connection.read(more || offset > 0 ? payload.subarray(offset, offset + count) : payload);
+    if (more) return;
+    owner.finished();
+    owner.deliver(delivery);
   }
 
-  /** @param done called when all is written, with what ends the consumer and gives its result */
-  static stream(
-    consumer: MessageConsumer,
-    core: SessionCore,
-    done: (end: () => void | Promise<void>) => void,
-  ): PayloadReceiver {
-    return new Stream(consumer, core, done);
+  abort(): void {
+    return;
   }
 }
 
-class Skip extends PayloadReceiver {
-  readonly #done: () => void;
-
-  constructor(done: () => void) {
-    super();
-    this.#done = done;
-  }
-
-  override read(client: MQTTClient, count: number, more: boolean): void {
-    if (count > 0) client.read(count);
-    if (!more) this.#done();
-  }
-}
-
-class Whole extends PayloadReceiver {
-  readonly #byteLength: number;
-  readonly #done: (payload: Uint8Array) => void;
-  #payload: Uint8Array | undefined;
-  #offset = 0;
-
-  constructor(byteLength: number, done: (payload: Uint8Array) => void) {
-    super();
-    this.#byteLength = byteLength;
-    this.#done = done;
-  }
-
-  override read(client: MQTTClient, count: number, more: boolean): void {
-    let payload = this.#payload;
-    if (!payload && !more) {
-      // The whole message at once. Reading into an array of ours is cheaper than asking for a buffer and making an array of it.
-      payload = new Uint8Array(count);
-      client.read(payload);
-    } else {
-      payload ??= this.#payload = new Uint8Array(this.#byteLength);
-      this.#offset += client.read(payload.subarray(this.#offset, this.#offset + count)) ?? 0;
-    }
-    if (!more) this.#done(payload);
-  }
-}
-
-class Stream extends PayloadReceiver {
-  readonly #consumer: MessageConsumer;
-  readonly #core: SessionCore;
-  readonly #done: (end: () => void | Promise<void>) => void;
+/** Hands a payload to a consumer, part by part. */
+export class Stream implements PayloadReceiver {
+  private readonly owner: ReceiverOwner;
+  private readonly delivery: Delivery;
+  private readonly consumer: MessageConsumer;
   /** The consumer's promise is pending. */
-  #busy = false;
+  private busy = false;
   /** What came meanwhile and is still unread. */
-  #waiting: { client: MQTTClient; count: number; more: boolean } | undefined;
-  #failure: { error: unknown } | undefined;
-  #over = false;
+  private waiting: { connection: Connection; count: number; more: boolean } | undefined;
+  private failure: { error: unknown } | undefined;
+  private over = false;
 
-  constructor(consumer: MessageConsumer, core: SessionCore, done: (end: () => void | Promise<void>) => void) {
-    super();
-    this.#consumer = consumer;
-    this.#core = core;
-    this.#done = done;
+  constructor(owner: ReceiverOwner, delivery: Delivery, consumer: MessageConsumer) {
+    this.owner = owner;
+    this.delivery = delivery;
+    this.consumer = consumer;
   }
 
-  override read(client: MQTTClient, count: number, more: boolean): void {
-    if (this.#busy) {
-      this.#waiting = { client, count, more };
+  read(connection: Connection, count: number, more: boolean): void {
+    if (this.busy) {
+      this.waiting = { connection, count, more };
       return;
     }
     const bytes = new Uint8Array(count);
-    client.read(bytes);
-    if (bytes.byteLength > 0 && !this.#failure) {
+    connection.read(bytes);
+    if (bytes.byteLength > 0 && !this.failure) {
       try {
-        const result = this.#consumer.write(bytes);
+        const result = this.consumer.write(bytes);
         if (result) {
-          this.#busy = true;
+          this.busy = true;
           result.then(
-            () => this.#go(more),
+            () => this.go(more),
             (error: unknown) => {
-              this.#failure = { error };
-              this.#go(more);
+              this.failure = { error };
+              this.go(more);
             },
           );
           return;
         }
       } catch (error) {
-        this.#failure = { error };
+        this.failure = { error };
       }
     }
-    if (!more) this.#end();
+    if (!more) this.end();
   }
 
-  override abort(): void {
-    if (this.#over) return;
-    this.#over = true;
-    this.#core.call(() => this.#consumer.abort());
+  abort(silent: boolean): void {
+    if (this.over) return;
+    this.over = true;
+    try {
+      if (!silent) this.consumer.abort();
+    } catch (error) {
+      this.owner.failed(error);
+    }
+  }
+
+  /** Ends the consumer. What it threw before counts as the callback's failure. */
+  finish(): void | Promise<void> {
+    if (this.failure) throw this.failure.error;
+    return this.consumer.end();
   }
 
   /** The consumer is ready for more. */
-  #go(more: boolean): void {
-    this.#busy = false;
-    if (this.#over) return;
-    const waiting = this.#waiting;
-    this.#waiting = undefined;
-    if (waiting) this.read(waiting.client, waiting.count, waiting.more);
-    else if (!more) this.#end();
+  private go(more: boolean): void {
+    this.busy = false;
+    if (this.over) return;
+    const { waiting } = this;
+    this.waiting = undefined;
+    if (waiting) this.read(waiting.connection, waiting.count, waiting.more);
+    else if (!more) this.end();
   }
 
-  #end(): void {
-    this.#over = true;
-    this.#done(() => {
-      // What the consumer threw counts as the callback's failure.
-      if (this.#failure) throw this.#failure.error;
-      return this.#consumer.end();
-    });
+  private end(): void {
+    this.over = true;
+    this.owner.finished();
+    this.owner.deliver(this.delivery, this);
   }
 }

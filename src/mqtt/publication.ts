@@ -6,6 +6,7 @@ import { OutgoingMessage } from "./outgoing-message.js";
 import { copyPublishProperties, lengthOfPublishProperties } from "./publish-properties.js";
 import { checkFlag, checkNames, checkObject, checkQoS, invalid } from "./session-options.js";
 import type { PayloadSource, PublishOptions } from "./session-types.js";
+import type { Properties } from "./types.js";
 
 const OPTION_NAMES = " qos retain expiry properties ";
 
@@ -34,7 +35,7 @@ export function createPublication(
   let propertiesLength = 0;
   if (options.properties) {
     const copy = copyPublishProperties(options.properties);
-    message.properties = copy.properties;
+    if (copy.properties) message.properties = copy.properties;
     propertiesLength = copy.byteLength;
   }
   message.cost = topicLength + propertiesLength + (bytes?.byteLength ?? 0);
@@ -86,4 +87,13 @@ export function reopenSource(
 export function costOf(message: OutgoingMessage): number {
   const payload = message.reference === undefined ? message.byteLength : 0;
   return lengthOfUTF8(message.topic) + payload + lengthOfPublishProperties(message.properties);
+}
+
+/** The properties of a PUBLISH (MQTT 5.0): those of the application, what is left of its lifetime, and a topic alias unless it is 0. */
+export function propertiesToSend(message: OutgoingMessage, topicAlias: number, ticks: () => number): Properties | undefined {
+  const { expiresAt } = message;
+  let { properties } = message;
+  if (expiresAt !== undefined)
+    properties = { ...properties, messageExpiryInterval: Math.max(1, Math.ceil((expiresAt - ticks()) / 1000)) };
+  return topicAlias > 0 ? { ...properties, topicAlias } : properties;
 }

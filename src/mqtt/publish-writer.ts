@@ -1,76 +1,146 @@
-/** Writes PUBLISH packets of one connection: flags, expiry, topic aliases. */
-import type { MQTTClient } from "./client.js";
+/** Writes PUBLISH packets, whole or in parts. */
+import { SealwireError } from "../errors.js";
+import type { BufferLike } from "../platform.js";
+import { MAXIMUM_VARIABLE_INTEGER, PUBLISH } from "./codec/constants.js";
+import { checkQoS } from "./codec/encode.js";
+import { invalidArgument } from "./codec/errors.js";
+import { encodeProperties } from "./codec/properties.js";
+import { lengthOfPublishHeader, writePublishHeader } from "./codec/publish.js";
+import type { Output } from "./output.js";
+import type { ProtocolVersion, ServerLimits, WriteOptions } from "./types.js";
+import { checkId, checkPacketSize, notOffered, overflow, viewOf } from "./write-options.js";
 
-import type { OutgoingMessage } from "./outgoing-message.js";
-import { isOverflow } from "./session-core.js";
-import type { Properties, WriteOptions } from "./types.js";
+const EMPTY = new Uint8Array(0);
+/** A property section without properties (MQTT 5.0 section 2.2.2.1). */
+export const NO_PROPERTIES = Uint8Array.of(0);
 
-/** Bytes of a PUBLISH beside topic, properties and payload, at most: fixed header, two lengths, packet identifier, expiry, alias. */
-export const HEAD = 24;
-/** A topic that is hardly longer than its alias needs none. */
-const SHORTEST_ALIASED = 6;
-
-export class PublishWriter {
-  readonly #ticks: () => number;
-  /** Topics that have an alias; the first one has alias 1. They keep it while the connection lasts. */
-  readonly #aliases: string[] = [];
-  #maximumAliases = 0;
-
-  constructor(ticks: () => number) {
-    this.#ticks = ticks;
-  }
-
-  /** A connection begins, or the server has accepted it. @param maximumAliases topic aliases that may be used (MQTT 5.0 section 3.3.2.3.4) */
-  open(maximumAliases: number): void {
-    this.#aliases.length = 0;
-    this.#maximumAliases = maximumAliases;
-  }
-
-  /**
-   * Writes PUBLISH, or its beginning.
-   * @param part the payload, or its first part
-   * @returns false when there is no room
-   */
-  write(client: MQTTClient, message: OutgoingMessage, part: Uint8Array): boolean {
-    const { topic, qos, byteLength } = message;
-    const options: { -readonly [Name in keyof WriteOptions]: WriteOptions[Name] } = { topic, QoS: qos };
-    if (qos > 0) {
-      options.id = message.id;
-      if (message.sent) options.duplicate = true;
+/**
+ * Writes a PUBLISH, to the topic of the output, with all of its payload or its first part.
+ * @param first first byte of the packet
+ * @param id packet identifier; 0 for none
+ * @param properties their section; `undefined` in 3.1.1
+ * @param byteLength of the whole payload
+ * @returns 0 when it was written, or else the bytes that would have to be writable
+ * @throws SealwireError `MQTT_PACKET_TOO_LARGE`, and what the transport throws
+ */
+export function writePublish(
+  output: Output,
+  first: number,
+  id: number,
+  properties: Uint8Array | undefined,
+  part: Uint8Array,
+  byteLength: number,
+  limits: ServerLimits,
+): number {
+  const { topic } = output;
+  const partLength = part.byteLength;
+  const remaining = 2 + topic.byteLength + (id === 0 ? 0 : 2) + (properties ? properties.byteLength : 0) + byteLength;
+  if (remaining > MAXIMUM_VARIABLE_INTEGER) throw invalidArgument("The message is larger than MQTT allows.");
+  const headerLength = lengthOfPublishHeader(remaining, byteLength);
+  checkPacketSize(headerLength + byteLength, limits);
+  if (output.streaming > 0) throw payloadUnderWay();
+  const length = headerLength + partLength;
+  const { writable } = output;
+  if (length > writable) {
+    // A head may be longer than all that the transport ever takes at once: alone it leaves in pieces.
+    if (partLength > 0 || writable === 0 || output.pending > 0) return length;
+    const header = new Uint8Array(headerLength);
+    writePublishHeader(header, 0, first, remaining, topic, id, properties);
+    output.opening(header);
+  } else if (length <= output.bufferLength) {
+    const offset = output.reserve(length);
+    const { buffer } = output;
+    const end = writePublishHeader(buffer, offset, first, remaining, topic, id, properties);
+    buffer.set(part, end);
+    output.commit(end + partLength);
+  } else {
+    if (headerLength <= output.bufferLength) {
+      const offset = output.reserve(headerLength);
+      output.commit(writePublishHeader(output.buffer, offset, first, remaining, topic, id, properties));
+    } else {
+      const header = new Uint8Array(headerLength);
+      writePublishHeader(header, 0, first, remaining, topic, id, properties);
+      output.direct(header);
     }
-    if (message.retain) options.retain = true;
-    if (byteLength !== part.byteLength) options.byteLength = byteLength;
-    let alias = 0;
-    if (client.version === 5) {
-      const properties = this.#propertiesOf(message);
-      alias = this.#aliasOf(topic);
-      if (alias > 0) {
-        // Known to the server already: the alias stands for the topic.
-        if (alias <= this.#aliases.length) options.topic = "";
-        options.properties = { ...properties, topicAlias: alias };
-      } else if (properties) options.properties = properties;
-    }
-    try {
-      client.write(part, options);
-    } catch (error) {
-      if (isOverflow(error)) return false;
-      throw error;
-    }
-    if (alias > this.#aliases.length) this.#aliases.push(topic);
-    return true;
+    output.direct(part);
   }
+  if (byteLength > partLength) {
+    output.flush();
+    output.streaming = byteLength - partLength;
+  }
+  return 0;
+}
 
-  /** @returns 0 when the topic has no alias and gets none */
-  #aliasOf(topic: string): number {
-    if (this.#maximumAliases === 0 || topic.length < SHORTEST_ALIASED) return 0;
-    const index = this.#aliases.indexOf(topic);
-    if (index >= 0) return index + 1;
-    return this.#aliases.length < this.#maximumAliases ? this.#aliases.length + 1 : 0;
+/** As {@link writePublish}, from options that are checked here. @param id packet identifier, `undefined` with QoS 0 */
+export function publishChecked(
+  output: Output,
+  version: ProtocolVersion,
+  limits: ServerLimits,
+  data: BufferLike | null | undefined,
+  options: WriteOptions,
+  id: number | undefined,
+): void {
+  const { QoS = 0, retain, duplicate, topic } = options;
+  let first = PUBLISH << 4;
+  if (QoS !== 0) {
+    checkQoS(QoS, "The option QoS"); // [MQTT-3.3.1-4]
+    checkId(id);
+    first |= QoS << 1;
+    if (duplicate) first |= 0x08; // [MQTT-3.3.1-1]
+  } else {
+    if (duplicate) throw invalidArgument("The option duplicate must not be set with QoS 0."); // [MQTT-3.3.1-2]
+    if (id !== undefined) throw invalidArgument("The option id must not be set with QoS 0."); // [MQTT-2.3.1-5], [MQTT-2.2.1-2]
   }
+  if (retain) first |= 0x01;
+  checkOffered(first, limits);
+  const part = data == null ? EMPTY : viewOf(data);
+  const { byteLength = part.byteLength } = options;
+  if (byteLength !== part.byteLength && !(Number.isInteger(byteLength) && byteLength > part.byteLength))
+    throw invalidArgument("The option byteLength must be an integer, at least the length of the data.");
+  let properties: Uint8Array | undefined = version === 5 ? NO_PROPERTIES : undefined;
+  if (options.properties !== undefined) properties = encodeChecked(options, limits);
+  if (topic === "" && options.properties?.topicAlias !== undefined) output.topic.clear();
+  else if (topic === undefined) throw invalidArgument("The option topic is missing.");
+  else output.topic.set(topic);
+  const needed = writePublish(output, first, id ?? 0, properties, part, byteLength, limits);
+  if (needed > 0) throw overflow(needed, output.writable);
+}
 
-  #propertiesOf(message: OutgoingMessage): Properties | undefined {
-    if (message.expiresAt === undefined) return message.properties;
-    const left = Math.max(1, Math.ceil((message.expiresAt - this.#ticks()) / 1000));
-    return { ...message.properties, messageExpiryInterval: left };
-  }
+/** @throws SealwireError `UNSUPPORTED` when the server said that it does not take such a PUBLISH */
+export function checkOffered(first: number, limits: ServerLimits): void {
+  const QoS = (first >> 1) & 3;
+  if (QoS > limits.maximumQoS) throw notOffered(`QoS ${QoS}`); // [MQTT-3.2.2-11]
+  if ((first & 0x01) !== 0 && !limits.retainAvailable) throw notOffered("retained messages"); // [MQTT-3.2.2-14]
+}
+
+function encodeChecked(options: WriteOptions, limits: ServerLimits): Uint8Array {
+  const properties = options.properties!;
+  const { topicAlias } = properties;
+  // [MQTT-3.3.2-9], [MQTT-3.3.2-10]
+  if (topicAlias !== undefined && topicAlias > limits.topicAliasMaximum)
+    throw invalidArgument(`The property topicAlias must be at most ${limits.topicAliasMaximum}, as the server said.`);
+  // [MQTT-3.3.4-6]
+  if (properties.subscriptionIdentifier !== undefined || properties.subscriptionIdentifiers !== undefined)
+    throw invalidArgument("A client must not publish with subscription identifiers.");
+  return encodeProperties(properties, PUBLISH);
+}
+
+/** Writes the next part of the payload under way. */
+export function writePart(output: Output, data: BufferLike | null | undefined): void {
+  const { streaming } = output;
+  if (streaming === 0) throw new SealwireError("INVALID_STATE", "No payload is under way: the options are missing.");
+  if (data == null) return;
+  const part = viewOf(data);
+  const length = part.byteLength;
+  if (length > streaming) throw invalidArgument(`The data is longer than the ${streaming} bytes that are missing.`);
+  if (length > output.writable) throw overflow(length, output.writable);
+  output.direct(part);
+  output.streaming = streaming - length;
+}
+
+export function payloadUnderWay(): SealwireError {
+  return new SealwireError(
+    "INVALID_STATE",
+    "The payload of a message is under way: nothing can be written before its end.",
+  );
 }

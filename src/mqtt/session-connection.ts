@@ -1,24 +1,67 @@
-/** Turns the options of a session into those of one connection. */
+/** One connection of a session: it hands everything on to the session. */
 import { wipe } from "../bytes.js";
-import type { Transport } from "../platform.js";
-import type { MQTTClient } from "./client.js";
-import { checkClientOptions } from "./client-options.js";
-import { checkFlag, checkNames, invalid, type SessionSettings } from "./session-options.js";
+import type { SealwireError } from "../errors.js";
+import type { BufferLike, Transport } from "../platform.js";
+import { checkClientOptions, connectPacket } from "./client-options.js";
+import type { Inbound } from "./codec/decoder.js";
+import { Connection } from "./connection.js";
+import type { SessionCore } from "./session-core.js";
+import { checkFlag, checkNames, DEFAULT, invalid, type SessionSettings } from "./session-options.js";
 import type { ConnectionOptions } from "./session-types.js";
-import type { MQTTClientOptions, Properties, ProtocolVersion } from "./types.js";
+import type {
+  AuthenticationStep,
+  ControlMessage,
+  MQTTClientOptions,
+  Properties,
+  ProtocolVersion,
+  ReceivedProperties,
+} from "./types.js";
 
 const NAMES = " host address port dns socket connectTimeout pipeline user password ";
 
+export class SessionConnection extends Connection {
+  private readonly core: SessionCore;
+
+  /** @throws SealwireError `INVALID_ARGUMENT` naming the option; what the transport or resolver class throws */
+  constructor(core: SessionCore, options: MQTTClientOptions<never>) {
+    super(options);
+    this.core = core;
+    this.open(options);
+  }
+
+  protected override readable(count: number, message: Inbound): void {
+    this.core.inbound.readable(this, count, message);
+  }
+
+  protected override received(): void {
+    const roomy = this.drained && this.writable > 0;
+    if (roomy) this.drained = false;
+    this.core.flushWithin(this, roomy);
+  }
+
+  protected override control(message: ControlMessage): void {
+    this.core.control(message);
+  }
+
+  protected override authenticate(step: AuthenticationStep): BufferLike | null | undefined {
+    const { authentication } = this.core.settings;
+    return authentication ? authentication.step(step) : null;
+  }
+
+  protected override ended(error: SealwireError | undefined, properties: ReceivedProperties | undefined): void {
+    if (this.core.connection === this) this.core.ended(error, properties);
+  }
+}
+
 /**
- * Checks what the client would refuse at every `connect()`: a wrong option of the session fails in its constructor.
+ * Checks what each `connect()` would refuse: a wrong option of the session fails in its constructor.
  * @throws SealwireError `INVALID_ARGUMENT` naming the option
  */
 export function checkConnectionSettings(settings: SessionSettings): void {
-  const version = settings.version === 4 ? 4 : 5;
   // An exchange is begun by connect() alone.
-  const plain = { ...settings, authentication: undefined };
-  const nowhere = { address: "192.0.2.1", socket: { io: NoTransport } };
-  wipe(checkClientOptions(clientOptions(plain, nowhere, version, settings.clientIdentifier)).connect);
+  const options = clientOptions(settings, NOWHERE, settings.version === 4 ? 4 : 5, settings.clientIdentifier, false);
+  checkClientOptions(options);
+  wipe(connectPacket(options));
 }
 
 /** Stands where the transport's class goes; it is never made. */
@@ -34,58 +77,57 @@ class NoTransport implements Transport {
   }
 }
 
+const NOWHERE: ConnectionOptions = { address: "192.0.2.1", socket: { io: NoTransport } };
+
 /** @throws SealwireError `INVALID_ARGUMENT` naming the option */
 export function clientOptions(
   settings: SessionSettings,
   connection: ConnectionOptions,
   version: ProtocolVersion,
   clientIdentifier: string,
-): MQTTClientOptions<MQTTClient> {
+  authenticates: boolean,
+): MQTTClientOptions<never> {
   checkNames(connection, NAMES, "connect() has no option");
   checkFlag("pipeline", connection.pipeline);
   if (version === 4 && settings.authentication) throw invalid("authentication", "needs version 5");
-  const { host, address, port, dns, socket, connectTimeout } = connection;
-  const { user = settings.user, password = settings.password } = connection;
-  const { timer, ticks, keepAlive, pingTimeout, will, limits, inputBuffer, outputBuffer } = settings;
-  const { authentication } = settings;
+  const { will } = settings;
   return {
-    host,
-    address,
-    port,
-    dns,
-    socket,
-    connectTimeout,
+    host: connection.host,
+    address: connection.address,
+    port: connection.port,
+    dns: connection.dns,
+    socket: connection.socket,
+    connectTimeout: connection.connectTimeout,
     version,
     id: clientIdentifier,
     // Without an identifier of its own the client has no session to come back to [MQTT-3.1.3-7].
-    clean: settings.cleanStart || clientIdentifier === "",
-    user,
-    password,
+    clean: settings.cleanStart === true || clientIdentifier === "",
+    user: connection.user ?? settings.user,
+    password: connection.password ?? settings.password,
     // 3.1.1 has no properties: "auto" must be able to fall back.
     will: version === 4 && will?.properties ? { ...will, properties: undefined } : will,
-    keepAlive,
-    pingTimeout,
-    timer,
-    ticks,
-    limits,
-    inputBuffer,
-    outputBuffer,
+    keepAlive: settings.keepAlive ?? DEFAULT.keepAlive,
+    pingTimeout: settings.pingTimeout,
+    timer: settings.timer,
+    ticks: settings.ticks,
+    limits: settings.limits,
+    inputBuffer: settings.inputBuffer,
+    outputBuffer: settings.outputBuffer,
     acknowledge: "manual",
-    ...(version === 5 ? { properties: connectProperties(settings) } : {}),
-    ...(authentication ? { onAuth: (step) => authentication.step(step) } : {}),
+    properties: version === 5 ? connectProperties(settings, authenticates) : undefined,
   };
 }
 
-function connectProperties(settings: SessionSettings): Properties {
-  const { authentication, maximumPacketSize, incomingAliases } = settings;
+function connectProperties(settings: SessionSettings, authenticates: boolean): Properties {
+  const { authentication, maximumPacketSize, topicAliases } = settings;
   const properties: { -readonly [Name in keyof Properties]: Properties[Name] } = {
     ...settings.properties,
-    sessionExpiryInterval: settings.sessionExpiryInterval,
-    receiveMaximum: settings.receiveMaximum,
+    sessionExpiryInterval: settings.sessionExpiryInterval ?? DEFAULT.sessionExpiryInterval,
+    receiveMaximum: settings.receiveMaximum ?? DEFAULT.receiveMaximum,
   };
   if (maximumPacketSize !== undefined) properties.maximumPacketSize = maximumPacketSize;
-  if (incomingAliases > 0) properties.topicAliasMaximum = incomingAliases;
-  if (authentication) {
+  if (topicAliases?.incoming) properties.topicAliasMaximum = topicAliases.incoming;
+  if (authentication && authenticates) {
     properties.authenticationMethod = authentication.method;
     const data = authentication.start();
     if (data) properties.authenticationData = data;

@@ -5,11 +5,13 @@
  * crash repeats the handling at most, and never loses a message.
  */
 import { SealwireError, toSealwireError } from "../errors.js";
-import { MQTTClient } from "./client.js";
+import { PUBACK, PUBCOMP, PUBREC } from "./codec/constants.js";
 import { Delivery } from "./delivery.js";
-import type { IdentifierSet } from "./identifier-set.js";
-import { PayloadReceiver } from "./payload-receiver.js";
+import { IdentifierSet } from "./identifier-set.js";
+import { Skip, Stream, Whole, type PayloadReceiver, type ReceiverOwner } from "./payload-receiver.js";
+import type { SessionConnection } from "./session-connection.js";
 import { callbackFailed, type SessionCore } from "./session-core.js";
+import { DEFAULT } from "./session-options.js";
 import { MAXIMUM_MARK } from "./session-records.js";
 import type { MessageConsumer } from "./session-types.js";
 import type { InboundMessage } from "./types.js";
@@ -21,42 +23,31 @@ const REASON_RECEIVE_MAXIMUM = 0x93;
 /** Most runs of identifiers in the set of handled ones: what a server can make it cost. */
 const MAXIMUM_RUNS = 512;
 
-export class Inbound {
-  /** QoS 2: handled and acknowledged by PUBREC, waiting for PUBREL. */
-  readonly #handled: IdentifierSet;
-  #mark: Uint8Array | undefined;
-  readonly #core: SessionCore;
+export class Inbound implements ReceiverOwner {
+  /** QoS 2: handled and acknowledged by PUBREC, waiting for PUBREL. Not there before the first one. */
+  handled: IdentifierSet | undefined;
+  mark: Uint8Array | undefined;
+  private readonly core: SessionCore;
   /** The state comes from an earlier life: what was being handled when that ended is not known. */
-  readonly #restored: boolean;
+  private readonly restored: boolean;
   /** Handed out and not yet acknowledged, in order. */
-  readonly #deliveries: Delivery[] = [];
+  private readonly deliveries: Delivery[] = [];
   /** QoS 1: handled while there was no connection to acknowledge on. */
-  readonly #owed: Delivery[] = [];
-  #receiver: PayloadReceiver | undefined;
+  declare private owed?: Delivery[];
+  private receiver: PayloadReceiver | undefined;
   /** The server's session may be another one than ours. */
-  #uncertain = false;
-  readonly #acknowledge = (delivery: Delivery): void => {
-    if (this.#core.settings.manual) this.#finish(delivery);
-  };
+  private uncertain = false;
 
-  constructor(core: SessionCore, handled: IdentifierSet, mark: Uint8Array | undefined, restored: boolean) {
-    this.#core = core;
-    this.#handled = handled;
-    this.#mark = mark;
-    this.#restored = restored;
-  }
-
-  get handled(): IdentifierSet {
-    return this.#handled;
-  }
-
-  get mark(): Uint8Array | undefined {
-    return this.#mark;
+  constructor(core: SessionCore, handled: IdentifierSet | undefined, mark: Uint8Array | undefined, restored: boolean) {
+    this.core = core;
+    this.handled = handled;
+    this.mark = mark;
+    this.restored = restored;
   }
 
   /** Messages that are not acknowledged. */
   get pending(): number {
-    return this.#deliveries.length;
+    return this.deliveries.length;
   }
 
   /**
@@ -65,73 +56,73 @@ export class Inbound {
    * @throws SealwireError `STORAGE_FAILED`
    */
   established(sessionPresent: boolean, uncertain: boolean): void {
-    this.#uncertain = uncertain;
+    this.uncertain = uncertain;
     if (sessionPresent) return;
-    for (const delivery of this.#deliveries) delivery.state = "over";
-    this.#deliveries.length = this.#owed.length = 0;
-    if (this.#handled.size === 0) return;
+    this.forget();
+    if (!this.handled || this.handled.size === 0) return;
     // A new session of the server counts its identifiers anew: old ones would hide new messages.
-    this.#handled.clear();
-    this.#core.store.writeInbound(this.#handled, this.#mark);
+    this.handled.clear();
+    this.core.store.writeInbound(this.handled, this.mark);
   }
 
   /** The connection ended. */
   end(): void {
-    this.#receiver?.abort();
-    this.#receiver = undefined;
-    for (const delivery of this.#deliveries) delivery.state = "detached";
+    this.receiver?.abort(false);
+    this.receiver = undefined;
+    for (const delivery of this.deliveries) delivery.state = "detached";
     // What is handled already need not wait for its turn on a next connection.
-    this.#advance();
+    this.advance();
   }
 
   close(): void {
-    this.#receiver?.abort();
-    this.#receiver = undefined;
-    for (const delivery of this.#deliveries) delivery.state = "over";
-    this.#deliveries.length = this.#owed.length = 0;
+    this.receiver?.abort(true);
+    this.receiver = undefined;
+    this.forget();
+  }
+
+  private forget(): void {
+    for (const delivery of this.deliveries) delivery.state = "over";
+    this.deliveries.length = 0;
+    if (this.owed) this.owed.length = 0;
   }
 
   /** A part of a message can be read. */
-  readable(client: MQTTClient, count: number, head: InboundMessage): void {
-    const receiver = this.#receiver ?? this.#begin(client, head);
-    if (!receiver) return;
-    this.#receiver = receiver;
-    receiver.read(client, count, head.more);
+  readable(connection: SessionConnection, count: number, head: InboundMessage): void {
+    const receiver = (this.receiver ??= this.begin(connection, head));
+    receiver?.read(connection, count, head.more);
+  }
+
+  /** The payload of a message was read to its end. */
+  finished(): void {
+    this.receiver = undefined;
   }
 
   /** PUBREL: the identifier may mean another message from now on. */
   released(id: number): void {
-    const { store } = this.#core;
+    const { store } = this.core;
     let reasonCode = REASON_NOT_FOUND;
-    if (this.#handled.delete(id)) {
+    if (this.handled?.delete(id)) {
       reasonCode = 0;
       try {
-        store.writeInbound(this.#handled, this.#mark);
+        store.writeInbound(this.handled, this.mark);
       } catch (error) {
         // The server sends PUBREL again, and finds what is stored.
-        this.#handled.add(id);
-        this.#core.fail(toSealwireError(error, "STORAGE_FAILED", "The storage failed."));
+        this.handled.add(id);
+        this.core.fail(toSealwireError(error, "STORAGE_FAILED", "The storage failed."));
         return;
       }
     }
-    this.#core.acknowledge(MQTTClient.PUBCOMP, id, reasonCode);
+    this.core.acknowledge(PUBCOMP, id, reasonCode);
   }
 
   /** Decides what becomes of a message before its payload is read. */
-  #begin(client: MQTTClient, head: InboundMessage): PayloadReceiver | undefined {
-    const { settings } = this.#core;
-    const done = (): void => {
-      this.#receiver = undefined;
-    };
+  private begin(connection: SessionConnection, head: InboundMessage): PayloadReceiver | undefined {
+    const { settings } = this.core;
     if (head.QoS > 0) {
-      const repeated = this.#repeated(head);
-      if (repeated)
-        return PayloadReceiver.skip(() => {
-          done();
-          repeated();
-        });
-      if (this.#deliveries.length >= settings.receiveMaximum) {
-        this.#core.fail(
+      const repeated = this.repeated(head);
+      if (repeated) return new Skip(this, repeated);
+      if (this.deliveries.length >= (settings.receiveMaximum ?? DEFAULT.receiveMaximum)) {
+        this.core.fail(
           new SealwireError("MQTT_QUOTA_EXCEEDED", "The server sent more messages than may be unacknowledged.", {
             reasonCode: REASON_RECEIVE_MAXIMUM,
           }),
@@ -139,18 +130,14 @@ export class Inbound {
         return undefined;
       }
     }
-    const delivery = new Delivery(head, this.#restored, this.#acknowledge);
-    if (head.byteLength <= settings.maximumMessageSize)
-      return PayloadReceiver.whole(head.byteLength, (payload) => {
-        done();
-        delivery.payload = payload;
-        this.#deliver(delivery, () => settings.onMessage?.(delivery));
-      });
-    return this.#stream(client, delivery, done);
+    const delivery = new Delivery(head, this.restored, this);
+    if (head.byteLength <= (settings.maximumMessageSize ?? DEFAULT.maximumMessageSize))
+      return new Whole(this, delivery);
+    return this.stream(connection, delivery);
   }
 
-  #stream(client: MQTTClient, delivery: Delivery, done: () => void): PayloadReceiver | undefined {
-    const core = this.#core;
+  private stream(connection: SessionConnection, delivery: Delivery): PayloadReceiver | undefined {
+    const { core } = this;
     let failure: unknown;
     let consumer: MessageConsumer | undefined;
     try {
@@ -158,137 +145,146 @@ export class Inbound {
     } catch (error) {
       failure = callbackFailed(error);
     }
+    const receiver = consumer && new Stream(this, delivery, consumer);
     // The callback may have ended the connection.
-    if (core.client !== client) {
-      core.call(() => consumer?.abort());
+    if (core.connection !== connection) {
+      receiver?.abort(core.closed);
       return undefined;
     }
-    if (!consumer) {
-      failure ??= new SealwireError(
-        "MQTT_PACKET_TOO_LARGE",
-        `A message of ${delivery.byteLength} bytes on ${delivery.topic} was skipped: it is larger than maximumMessageSize.`,
-      );
-      return PayloadReceiver.skip(() => {
-        done();
-        // The application has no hand in it, in manual mode neither.
-        if (delivery.qos > 0) this.#deliveries.push(delivery);
-        core.report(toSealwireError(failure, "CALLBACK_FAILED", "The application failed."));
-        delivery.failed = true;
-        this.#finish(delivery);
-      });
-    }
-    return PayloadReceiver.stream(consumer, core, (end) => {
-      done();
-      this.#deliver(delivery, end);
+    if (receiver) return receiver;
+    failure ??= new SealwireError(
+      "MQTT_PACKET_TOO_LARGE",
+      `A message of ${delivery.byteLength} bytes on ${delivery.topic} was skipped: it is larger than maximumMessageSize.`,
+    );
+    return new Skip(this, () => {
+      // The application has no hand in it, in manual mode neither.
+      if (delivery.qos > 0) this.deliveries.push(delivery);
+      core.report(toSealwireError(failure, "CALLBACK_FAILED", "The application failed."));
+      delivery.failed = true;
+      this.finish(delivery);
     });
   }
 
+  /** What a consumer threw when there is nothing to refuse any more. */
+  failed(error: unknown): void {
+    this.core.failed(error);
+  }
+
   /** @returns what to do when the payload of a repeated PUBLISH was skipped; `undefined` when the message is not a repeated one */
-  #repeated(head: InboundMessage): (() => void) | undefined {
+  private repeated(head: InboundMessage): (() => void) | undefined {
     const { id } = head;
-    if (head.QoS === 2 && this.#handled.has(id)) {
+    const { owed, handled } = this;
+    if (head.QoS === 2 && handled?.has(id)) {
       // A first transmission under a known identifier: the server's session is a new one [MQTT-3.3.1-1].
-      if (!this.#uncertain || head.duplicate) return () => this.#core.acknowledge(MQTTClient.PUBREC, id);
-      this.#handled.delete(id);
+      if (!this.uncertain || head.duplicate) return () => this.core.acknowledge(PUBREC, id);
+      handled.delete(id);
     }
-    for (const delivery of this.#deliveries) {
+    for (const delivery of this.deliveries) {
       if (delivery.id !== id) continue;
       if (!delivery.isRepeatedBy(head)) break;
       return () => {
         delivery.state = "attached";
-        this.#advance();
+        this.advance();
       };
     }
-    for (let i = 0; i < this.#owed.length; i++) {
-      const delivery = this.#owed[i]!;
-      if (delivery.id !== id) continue;
-      this.#owed.splice(i, 1);
-      if (!head.duplicate || !delivery.isRepeatedBy(head)) break;
-      return () => this.#core.acknowledge(MQTTClient.PUBACK, id, delivery.failed ? REASON_FAILED : 0);
-    }
-    return undefined;
+    const index = owed ? owed.findIndex((delivery) => delivery.id === id) : -1;
+    if (index < 0) return undefined;
+    const [delivery] = owed!.splice(index, 1);
+    if (!head.duplicate || !delivery!.isRepeatedBy(head)) return undefined;
+    return () => this.core.acknowledge(PUBACK, id, delivery!.failed ? REASON_FAILED : 0);
   }
 
-  /** Hands a message out. */
-  #deliver(delivery: Delivery, handle: () => void | Promise<void>): void {
-    if (delivery.qos > 0) this.#deliveries.push(delivery);
+  /** Hands a message out. @param stream whose consumer has got all of it already */
+  deliver(delivery: Delivery, stream?: Stream): void {
+    if (delivery.qos > 0) this.deliveries.push(delivery);
     try {
-      const result = handle();
+      const result = stream ? stream.finish() : this.core.settings.onMessage?.(delivery);
       if (isPromise(result)) {
         result.then(
-          () => this.#handledBy(delivery),
-          (error: unknown) => this.#failed(delivery, error),
+          () => this.handledBy(delivery),
+          (error: unknown) => this.refuse(delivery, error),
         );
-      } else this.#handledBy(delivery);
+      } else this.handledBy(delivery);
     } catch (error) {
-      this.#failed(delivery, error);
+      this.refuse(delivery, error);
     }
   }
 
-  #handledBy(delivery: Delivery): void {
-    if (!this.#core.settings.manual) this.#finish(delivery);
+  /** The application says that it has handled a message. */
+  acknowledge(delivery: Delivery): void {
+    if (this.manual) this.finish(delivery);
   }
 
-  #failed(delivery: Delivery, error: unknown): void {
-    this.#core.report(error instanceof SealwireError ? error : callbackFailed(error));
-    if (this.#core.settings.manual) return;
+  private get manual(): boolean {
+    return this.core.settings.acknowledge === "manual";
+  }
+
+  private handledBy(delivery: Delivery): void {
+    if (!this.manual) this.finish(delivery);
+  }
+
+  private refuse(delivery: Delivery, error: unknown): void {
+    this.core.report(error instanceof SealwireError ? error : callbackFailed(error));
+    if (this.manual) return;
     delivery.failed = true;
-    this.#finish(delivery);
+    this.finish(delivery);
   }
 
   /** A message is handled; it is acknowledged when those before it are. */
-  #finish(delivery: Delivery): void {
+  private finish(delivery: Delivery): void {
     if (delivery.qos === 0 || delivery.state === "over" || delivery.done) return;
     delivery.done = true;
-    if (this.#deliveries[0] === delivery) this.#advance();
+    if (this.deliveries[0] === delivery) this.advance();
   }
 
-  #advance(): void {
-    const deliveries = this.#deliveries;
+  private advance(): void {
+    const deliveries = this.deliveries;
     for (let delivery = deliveries[0]; delivery?.done; delivery = deliveries[0]) {
-      if (!this.#complete(delivery)) return;
+      if (!this.complete(delivery)) return;
       deliveries.shift();
     }
   }
 
   /** Stores that a message was handled, then acknowledges it. @returns false when storage failed: it remains to be done */
-  #complete(delivery: Delivery): boolean {
-    const core = this.#core;
+  private complete(delivery: Delivery): boolean {
+    const core = this.core;
     const { id, qos, failed } = delivery;
     const attached = delivery.state === "attached";
-    const refuse = failed && attached && core.client?.version === 5;
-    if (!refuse && !this.#store(delivery)) return false;
-    if (attached) core.acknowledge(qos === 1 ? MQTTClient.PUBACK : MQTTClient.PUBREC, id, refuse ? REASON_FAILED : 0);
+    const refuse = failed && attached && core.connection?.version === 5;
+    if (!refuse && !this.store(delivery)) return false;
+    if (attached) core.acknowledge(qos === 1 ? PUBACK : PUBREC, id, refuse ? REASON_FAILED : 0);
     else if (qos === 1) {
-      this.#owed.push(delivery);
-      if (this.#owed.length > core.settings.receiveMaximum) this.#owed.shift();
+      const owed = (this.owed ??= []);
+      owed.push(delivery);
+      if (owed.length > (core.settings.receiveMaximum ?? DEFAULT.receiveMaximum)) owed.shift();
     }
     delivery.state = "over";
     return true;
   }
 
   /** Stores identifier and mark, in one write; none for QoS 1 without a mark. */
-  #store(delivery: Delivery): boolean {
+  private store(delivery: Delivery): boolean {
     const { id, qos } = delivery;
     const mark = delivery.mark?.slice();
     if (qos === 1 && !mark) return true;
-    const added = qos === 2 && this.#handled.add(id);
-    const earlier = this.#mark;
+    const handled = qos === 2 ? (this.handled ??= new IdentifierSet()) : this.handled;
+    const added = qos === 2 && handled!.add(id);
+    const earlier = this.mark;
     try {
       if (mark && mark.byteLength > MAXIMUM_MARK)
         throw new SealwireError("INVALID_ARGUMENT", `The mark of a message is at most ${MAXIMUM_MARK} bytes.`);
-      if (this.#handled.runs > MAXIMUM_RUNS)
+      if (handled && handled.runs > MAXIMUM_RUNS)
         throw new SealwireError("MQTT_QUOTA_EXCEEDED", "The server leaves too many QoS 2 messages unreleased.");
-      if (mark) this.#mark = mark;
-      this.#core.store.writeInbound(this.#handled, this.#mark);
+      if (mark) this.mark = mark;
+      this.core.store.writeInbound(handled, this.mark);
       return true;
     } catch (error) {
-      if (added) this.#handled.delete(id);
-      this.#mark = earlier;
+      if (added) handled!.delete(id);
+      this.mark = earlier;
       // Not acknowledged: the server sends it again, and then it is only stored, not handed out.
       const failure = toSealwireError(error, "STORAGE_FAILED", "The storage failed.");
-      if (this.#core.client) this.#core.fail(failure);
-      else this.#core.report(failure);
+      if (this.core.connection) this.core.fail(failure);
+      else this.core.report(failure);
       return false;
     }
   }

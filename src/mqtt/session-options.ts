@@ -2,27 +2,23 @@
 import { SealwireError } from "../errors.js";
 import { checkString, checkTopicName } from "./codec/topic.js";
 import type { KeyValueStorage, PlatformTimer } from "../platform.js";
-import type { Authentication, QueuePolicy, SessionOptions } from "./session-types.js";
+import type { Authentication, SessionOptions } from "./session-types.js";
 import type { QoS } from "./types.js";
 
-/** The options with their defaults. */
-export interface SessionSettings extends SessionOptions {
-  readonly version: 4 | 5 | "auto";
-  readonly cleanStart: boolean;
-  readonly sessionExpiryInterval: number;
-  readonly keepAlive: number;
-  readonly durability: "none" | "sleep" | "power";
-  readonly queueMessages: number;
-  readonly queueBytes: number;
-  readonly queuePolicy: QueuePolicy;
-  readonly window: number;
-  readonly receiveMaximum: number;
-  readonly maximumMessageSize: number;
-  readonly maximumSubscriptions: number;
-  readonly outgoingAliases: number;
-  readonly incomingAliases: number;
-  readonly manual: boolean;
-}
+/** The options as they were checked. What was left out is not filled in here: each would cost a session memory. */
+export type SessionSettings = Omit<SessionOptions, "savedState">;
+
+/** What holds when the option of this name is left out. */
+export const DEFAULT = Object.freeze({
+  sessionExpiryInterval: 604_800,
+  keepAlive: 60_000,
+  queueMessages: 64,
+  queueBytes: 16_384,
+  window: 20,
+  receiveMaximum: 64,
+  maximumMessageSize: 16_384,
+  maximumSubscriptions: 64,
+});
 
 const NAMES =
   " clientIdentifier timer ticks time version cleanStart sessionExpiryInterval keepAlive pingTimeout user password will properties " +
@@ -78,27 +74,23 @@ export function checkSessionOptions(options: SessionOptions): SessionSettings {
   checkNames(queue, " messages bytes policy ", "The option queue has no member");
   const aliases = options.topicAliases ?? {};
   checkNames(aliases, " outgoing incoming ", "The option topicAliases has no member");
-  const acknowledge = oneOf("acknowledge", options.acknowledge ?? "auto", ["auto", "manual"] as const);
-  if (options.maximumPacketSize !== undefined) integer("maximumPacketSize", options.maximumPacketSize, 64, 0xffffffff);
-  return {
-    ...options,
-    version,
-    durability,
-    acknowledge,
-    manual: acknowledge === "manual",
-    cleanStart: options.cleanStart ?? false,
-    sessionExpiryInterval: integer("sessionExpiryInterval", options.sessionExpiryInterval ?? 604_800, 0, 0xffffffff),
-    keepAlive: integer("keepAlive", options.keepAlive ?? 60_000, 0, 65_535_000),
-    queueMessages: integer("queue.messages", queue.messages ?? 64, 1, 0xffff),
-    queueBytes: integer("queue.bytes", queue.bytes ?? 16_384, 1, 0x7fffffff),
-    queuePolicy: oneOf("queue.policy", queue.policy ?? "reject", ["reject", "dropOldest", "dropNewest"] as const),
-    window: integer("window", options.window ?? 20, 1, 0xffff),
-    receiveMaximum: integer("receiveMaximum", options.receiveMaximum ?? 64, 1, 0xffff),
-    maximumMessageSize: integer("maximumMessageSize", options.maximumMessageSize ?? 16_384, 0, 0x0fffffff),
-    maximumSubscriptions: integer("maximumSubscriptions", options.maximumSubscriptions ?? 64, 1, 256),
-    outgoingAliases: integer("topicAliases.outgoing", aliases.outgoing ?? 0, 0, 0xffff),
-    incomingAliases: integer("topicAliases.incoming", aliases.incoming ?? 0, 0, 0xffff),
-  };
+  oneOf("acknowledge", options.acknowledge ?? "auto", ["auto", "manual"] as const);
+  const { sessionExpiryInterval, keepAlive, window, receiveMaximum, maximumMessageSize, maximumSubscriptions } = options;
+  optional("sessionExpiryInterval", sessionExpiryInterval, 0, 0xffffffff);
+  optional("keepAlive", keepAlive, 0, 65_535_000);
+  optional("queue.messages", queue.messages, 1, 0xffff);
+  optional("queue.bytes", queue.bytes, 1, 0x7fffffff);
+  oneOf("queue.policy", queue.policy ?? "reject", ["reject", "dropOldest", "dropNewest"] as const);
+  optional("window", window, 1, 0xffff);
+  optional("receiveMaximum", receiveMaximum, 1, 0xffff);
+  optional("maximumMessageSize", maximumMessageSize, 0, 0x0fffffff);
+  optional("maximumSubscriptions", maximumSubscriptions, 1, 256);
+  optional("topicAliases.outgoing", aliases.outgoing, 0, 0xffff);
+  optional("topicAliases.incoming", aliases.incoming, 0, 0xffff);
+  optional("maximumPacketSize", options.maximumPacketSize, 64, 0xffffffff);
+  const { savedState, ...settings } = options;
+  void savedState;
+  return settings;
 }
 
 /** Objects that the host or the application made: what is called on them must be there. */
@@ -152,9 +144,15 @@ export function integer(name: string, value: number, minimum: number, maximum: n
   return value;
 }
 
+function optional(name: string, value: number | undefined, minimum: number, maximum: number): void {
+  if (value !== undefined) integer(name, value, minimum, maximum);
+}
+
 /** @throws SealwireError `INVALID_ARGUMENT` unless it is 0, 1, 2, or left out */
 export function checkQoS(qos: QoS | undefined): QoS {
-  return oneOf("qos", qos ?? 0, [0, 1, 2] as const);
+  const value: unknown = qos ?? 0;
+  if (value !== 0 && value !== 1 && value !== 2) throw invalid("qos", "must be one of 0, 1, 2");
+  return value;
 }
 
 function oneOf<T extends string | number>(name: string, value: T, allowed: readonly T[]): T {

@@ -28,16 +28,14 @@ const SENT = 0x40;
 export interface ExpiryClock {
   readonly ticks: () => number;
   /** Milliseconds since 1970. */
-  readonly time: () => number | undefined;
+  readonly time?: (() => number | undefined) | undefined;
 }
 
 /** A subscription as it is kept. */
 export interface StoredSubscription {
   filter: string;
-  qos: QoS;
-  noLocal: boolean;
-  retainAsPublished: boolean;
-  retainHandling: 0 | 1 | 2;
+  /** As SUBSCRIBE has them (MQTT 5.0 section 3.8.3.1): QoS, and from bit 2 on No Local, Retain As Published, Retain Handling. */
+  options: number;
   /** 0: none. */
   identifier: number;
   /** What the server granted; `undefined` while it does not hold the subscription. */
@@ -86,7 +84,7 @@ function writeMessage(writer: Writer, message: OutgoingMessage, clock: ExpiryClo
   writer.string(message.topic, "The topic");
   if (expiresAt !== undefined) {
     const left = Math.max(0, Math.ceil(expiresAt - clock.ticks()));
-    const now = clock.time();
+    const now = clock.time?.();
     writeSixBytes(writer, left);
     writeSixBytes(writer, now === undefined ? 0 : Math.ceil(now + left));
   }
@@ -138,7 +136,7 @@ function readPublication(reader: Reader, bytes: Uint8Array, clock: ExpiryClock, 
   if (flags & EXPIRY) {
     const left = readSixBytes(reader);
     const deadline = readSixBytes(reader);
-    const now = deadline === 0 ? undefined : clock.time();
+    const now = deadline === 0 ? undefined : clock.time?.();
     // A clock that jumped must not make a message live longer than its publisher wanted.
     expiresAt = clock.ticks() + (now === undefined ? left : Math.min(left, deadline - now));
   }
@@ -153,19 +151,19 @@ function readPublication(reader: Reader, bytes: Uint8Array, clock: ExpiryClock, 
     const payload = keepPayload ? bytes.slice(reader.offset) : undefined;
     message = new OutgoingMessage(topic, qos, (flags & RETAIN) !== 0, payload, reader.left);
   }
-  message.expiresAt = expiresAt;
-  message.properties = properties;
+  if (expiresAt !== undefined) message.expiresAt = expiresAt;
+  if (properties) message.properties = properties;
   message.sent = (flags & SENT) !== 0;
   return message;
 }
 
-export function encodeInbound(handled: IdentifierSet, mark: Uint8Array | undefined): Uint8Array {
+export function encodeInbound(handled: IdentifierSet | undefined, mark: Uint8Array | undefined): Uint8Array {
   const markLength = mark?.byteLength ?? 0;
-  const bytes = new Uint8Array(2 + markLength + handled.encodedLength);
+  const bytes = new Uint8Array(2 + markLength + (handled?.encodedLength ?? 0));
   bytes[0] = RECORD.inbound;
   bytes[1] = markLength;
   if (mark) bytes.set(mark, 2);
-  handled.encode(bytes, 2 + markLength);
+  handled?.encode(bytes, 2 + markLength);
   return bytes;
 }
 
@@ -180,12 +178,7 @@ export function decodeInbound(bytes: Uint8Array, handled: IdentifierSet): Uint8A
 export function encodeSubscription(subscription: StoredSubscription): Uint8Array {
   const write = (writer: Writer): void => {
     writer.byte(RECORD.subscription);
-    writer.byte(
-      subscription.qos |
-        (subscription.noLocal ? 4 : 0) |
-        (subscription.retainAsPublished ? 8 : 0) |
-        (subscription.retainHandling << 4),
-    );
+    writer.byte(subscription.options);
     writer.byte(subscription.granted ?? 0xff);
     writer.fourBytes(subscription.identifier);
     writer.string(subscription.filter, "The topic filter");
@@ -197,21 +190,16 @@ export function decodeSubscription(bytes: Uint8Array): StoredSubscription {
   return decode(() => {
     const reader = new Reader(bytes);
     const kind = reader.byte();
-    const flags = reader.byte();
+    const options = reader.byte();
     const granted = reader.byte();
     const identifier = reader.fourBytes();
     const filter = reader.string();
     checkTopicFilter(filter, true);
-    const qos = flags & 3;
-    const retainHandling = flags >> 4;
-    if (kind !== RECORD.subscription || qos === 3 || retainHandling > 2 || identifier > 0x0fffffff || reader.left > 0)
+    if (kind !== RECORD.subscription || (options & 3) === 3 || options > 0x2f || identifier > 0x0fffffff || reader.left > 0)
       throw corrupt();
     return {
       filter,
-      qos: qos as QoS,
-      noLocal: (flags & 4) !== 0,
-      retainAsPublished: (flags & 8) !== 0,
-      retainHandling: retainHandling as 0 | 1 | 2,
+      options,
       identifier,
       granted: granted > 2 ? undefined : (granted as QoS),
     };

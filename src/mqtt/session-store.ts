@@ -51,33 +51,33 @@ export interface RestoredState {
 /** What {@link SessionStore.save} puts together. */
 export interface SavedParts {
   readonly messages: Iterable<OutgoingMessage>;
-  readonly handled: IdentifierSet;
+  readonly handled: IdentifierSet | undefined;
   readonly mark: Uint8Array | undefined;
   readonly subscriptions: readonly StoredSubscription[];
   readonly session: StoredSession;
 }
 
 export class SessionStore {
-  readonly #storage: KeyValueStorage | undefined;
-  readonly #clock: ExpiryClock;
+  private readonly storage: KeyValueStorage | undefined;
+  private readonly clock: ExpiryClock;
 
   /** Without `storage` nothing is written. */
   constructor(storage: KeyValueStorage | undefined, clock: ExpiryClock) {
     if (storage && storage.maximumKeyLength < 11)
       throw new SealwireError("INVALID_ARGUMENT", "The option storage must allow keys of 11 bytes.");
-    this.#storage = storage;
-    this.#clock = clock;
+    this.storage = storage;
+    this.clock = clock;
   }
 
   /** Whether changes are written as they happen. */
   get durable(): boolean {
-    return this.#storage !== undefined;
+    return this.storage !== undefined;
   }
 
   /** Stores a publication, or that it was released. One write. */
   writeMessage(message: OutgoingMessage): void {
-    if (!this.#storage) return;
-    this.#write(keyOfMessage(message.id), encodeMessage(message, this.#clock));
+    if (!this.storage) return;
+    this.write(keyOfMessage(message.id), encodeMessage(message, this.clock));
     message.stored = true;
   }
 
@@ -85,39 +85,39 @@ export class SessionStore {
   deleteMessage(message: OutgoingMessage): void {
     if (!message.stored) return;
     message.stored = false;
-    this.#delete(keyOfMessage(message.id));
+    this.delete(keyOfMessage(message.id));
   }
 
   /** @throws SealwireError `STORAGE_CORRUPT` when the payload is no longer what was stored */
   readPayload(message: OutgoingMessage): Uint8Array {
-    const bytes = this.#storage?.read(keyOfMessage(message.id));
+    const bytes = this.storage?.read(keyOfMessage(message.id));
     if (bytes === undefined) throw corrupt();
-    const stored = decodeMessage(new Uint8Array(bytes), message.id, this.#clock, true);
+    const stored = decodeMessage(new Uint8Array(bytes), message.id, this.clock, true);
     if (stored.payload?.byteLength !== message.byteLength || stored.topic !== message.topic) throw corrupt();
     return stored.payload;
   }
 
   /** Stores inbound state. One write. */
-  writeInbound(handled: IdentifierSet, mark: Uint8Array | undefined): void {
-    if (this.#storage) this.#write(STORAGE_KEY.mqttInbound, encodeInbound(handled, mark));
+  writeInbound(handled: IdentifierSet | undefined, mark: Uint8Array | undefined): void {
+    if (this.storage) this.write(STORAGE_KEY.mqttInbound, encodeInbound(handled, mark));
   }
 
   writeSubscription(index: number, subscription: StoredSubscription): void {
-    if (this.#storage) this.#write(keyOfSubscription(index), encodeSubscription(subscription));
+    if (this.storage) this.write(keyOfSubscription(index), encodeSubscription(subscription));
   }
 
   deleteSubscription(index: number): void {
-    if (this.#storage) this.#delete(keyOfSubscription(index));
+    if (this.storage) this.delete(keyOfSubscription(index));
   }
 
   /** Stores the session's own record, if it differs from what is there. */
   writeSession(session: StoredSession): void {
-    if (!this.#storage) return;
+    if (!this.storage) return;
     // Certain or not is known only while the program runs: after a restart without save() it is uncertain.
     const record = encodeSession({ ...session, uncertain: true });
-    const present = this.#storage.read(STORAGE_KEY.mqttIdentity);
+    const present = this.storage.read(STORAGE_KEY.mqttIdentity);
     if (present && equal(new Uint8Array(present), record)) return;
-    this.#write(STORAGE_KEY.mqttIdentity, record);
+    this.write(STORAGE_KEY.mqttIdentity, record);
   }
 
   /** All state as one block. QoS 0 is not in it: it promises nothing. */
@@ -131,7 +131,7 @@ export class SessionStore {
       const held = message.payload;
       if (message.stored && message.state === "publish" && !message.source && message.reference === undefined)
         message.payload ??= this.readPayload(message);
-      records.push({ id: message.id, bytes: encodeMessage(message, this.#clock) });
+      records.push({ id: message.id, bytes: encodeMessage(message, this.clock) });
       message.payload = held;
     }
     let byteLength = 2;
@@ -156,8 +156,8 @@ export class SessionStore {
    */
   load(maximumMessages: number, saved: Uint8Array | undefined): RestoredState {
     const state = emptyState();
-    if (saved) this.#loadSaved(state, saved);
-    else if (this.#storage) this.#loadStorage(state, maximumMessages);
+    if (saved) this.loadSaved(state, saved);
+    else if (this.storage) this.loadStorage(state, maximumMessages);
     state.messages.sort(bySequence);
     if (state.messages.length > maximumMessages) {
       for (const message of state.messages.splice(maximumMessages)) {
@@ -174,21 +174,21 @@ export class SessionStore {
 
   /** Removes what was found. What cannot be removed is met again at the next start. */
   erase(state: RestoredState): void {
-    if (!this.#storage) return;
+    if (!this.storage) return;
     const keys: string[] = [STORAGE_KEY.mqttIdentity, STORAGE_KEY.mqttInbound];
     for (const message of state.messages) keys.push(keyOfMessage(message.id));
     for (const { index } of state.subscriptions) keys.push(keyOfSubscription(index));
     // The session's own record last: as long as it is there, the rest is known to be foreign.
-    for (const key of keys.reverse()) this.#delete(key);
+    for (const key of keys.reverse()) this.delete(key);
   }
 
-  #loadStorage(state: RestoredState, maximumMessages: number): void {
-    const storage = this.#storage!;
+  private loadStorage(state: RestoredState, maximumMessages: number): void {
+    const storage = this.storage!;
     const removals: string[] = [];
     for (const key of storage) {
       if (!key.startsWith(STORAGE_KEY.mqttPrefix)) continue;
       try {
-        this.#loadKey(state, key, storage);
+        this.loadKey(state, key, storage);
       } catch {
         // Damaged, forged, or of another device.
         state.damaged++;
@@ -212,7 +212,7 @@ export class SessionStore {
     }
   }
 
-  #loadKey(state: RestoredState, key: string, storage: KeyValueStorage): void {
+  private loadKey(state: RestoredState, key: string, storage: KeyValueStorage): void {
     const read = (): Uint8Array => {
       const value = storage.read(key);
       if (value === undefined) throw corrupt();
@@ -222,7 +222,7 @@ export class SessionStore {
     else if (key === STORAGE_KEY.mqttInbound) state.mark = decodeInbound(read(), state.handled);
     else if (key.startsWith(STORAGE_KEY.mqttOutgoing)) {
       const id = numberAtEnd(key, STORAGE_KEY.mqttOutgoing, 4);
-      const message = decodeMessage(read(), id, this.#clock, false);
+      const message = decodeMessage(read(), id, this.clock, false);
       message.stored = true;
       // It was stored before it left, if it left: that is not known.
       message.sent = true;
@@ -234,7 +234,7 @@ export class SessionStore {
     // Other keys are of a later version of this firmware, which may come back.
   }
 
-  #loadSaved(state: RestoredState, saved: Uint8Array): void {
+  private loadSaved(state: RestoredState, saved: Uint8Array): void {
     const view = new DataView(saved.buffer, saved.byteOffset, saved.byteLength);
     if (saved.byteLength < 2 || view.getUint16(0) !== SAVED_MAGIC) {
       state.damaged++;
@@ -249,7 +249,7 @@ export class SessionStore {
         return;
       }
       try {
-        this.#loadRecord(state, view.getUint16(offset + 4), saved.subarray(offset + SAVED_HEAD, end));
+        this.loadRecord(state, view.getUint16(offset + 4), saved.subarray(offset + SAVED_HEAD, end));
       } catch {
         state.damaged++;
       }
@@ -257,7 +257,7 @@ export class SessionStore {
     }
   }
 
-  #loadRecord(state: RestoredState, id: number, bytes: Uint8Array): void {
+  private loadRecord(state: RestoredState, id: number, bytes: Uint8Array): void {
     switch (bytes[0]) {
       case RECORD.session:
         state.session = decodeSession(bytes);
@@ -269,12 +269,12 @@ export class SessionStore {
         state.subscriptions.push({ index: state.subscriptions.length, subscription: decodeSubscription(bytes) });
         break;
       default:
-        state.messages.push(decodeMessage(bytes, id, this.#clock, true));
+        state.messages.push(decodeMessage(bytes, id, this.clock, true));
     }
   }
 
-  #write(key: string, value: BufferLike): void {
-    const storage = this.#storage!;
+  private write(key: string, value: BufferLike): void {
+    const storage = this.storage!;
     if (value.byteLength > storage.maximumValueLength)
       throw new SealwireError(
         "STORAGE_VALUE_TOO_LARGE",
@@ -287,9 +287,9 @@ export class SessionStore {
     }
   }
 
-  #delete(key: string): void {
+  private delete(key: string): void {
     try {
-      this.#storage?.delete(key);
+      this.storage?.delete(key);
     } catch (error) {
       throw toSealwireError(error, "STORAGE_FAILED", "The storage could not remove a record of the MQTT session.");
     }

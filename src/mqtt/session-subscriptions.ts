@@ -1,13 +1,15 @@
 /** What is subscribed to: requests under way, and the subscriptions that the server shall hold. */
 import { SealwireError, toSealwireError } from "../errors.js";
-import { MQTTClient } from "./client.js";
+import { SUBSCRIBE, UNSUBACK, UNSUBSCRIBE } from "./codec/constants.js";
 import { checkTopicFilter } from "./codec/topic.js";
+import { writeControl } from "./control-writer.js";
+import type { SessionConnection } from "./session-connection.js";
 import { isOverflow, type SessionCore } from "./session-core.js";
 import { closed } from "./session-errors.js";
-import { checkFlag, checkNames, checkQoS, integer, invalid } from "./session-options.js";
+import { checkFlag, checkNames, checkQoS, DEFAULT, integer, invalid } from "./session-options.js";
 import type { StoredSubscription } from "./session-records.js";
 import type { SubscribeOptions, SubscriptionRequest } from "./session-types.js";
-import type { SubscriptionItem } from "./types.js";
+import type { QoS, SubscriptionItem } from "./types.js";
 
 /** Filters in one SUBSCRIBE that renews what the server forgot. */
 const BATCH = 8;
@@ -36,29 +38,29 @@ interface Request {
 }
 
 export class Subscriptions {
-  readonly #core: SessionCore;
+  private readonly core: SessionCore;
   /** Those that the server holds, or shall hold again. */
-  readonly #held: Subscription[] = [];
+  readonly held: Subscription[] = [];
   /** In the order in which they were made. */
-  readonly #requests: Request[] = [];
+  private readonly requests: Request[] = [];
 
   constructor(core: SessionCore, restored: readonly { index: number; subscription: StoredSubscription }[]) {
-    this.#core = core;
-    for (const { index, subscription } of restored.slice(0, core.settings.maximumSubscriptions))
-      this.#held.push({ ...subscription, index, stored: subscription.granted });
+    this.core = core;
+    for (const { index, subscription } of restored.slice(0, this.maximum))
+      this.held.push({ ...subscription, index, stored: subscription.granted });
+  }
+
+  private get maximum(): number {
+    return this.core.settings.maximumSubscriptions ?? DEFAULT.maximumSubscriptions;
   }
 
   /** Requests that wait for an answer. */
   get pending(): number {
-    return this.#requests.length;
-  }
-
-  get held(): readonly StoredSubscription[] {
-    return this.#held;
+    return this.requests.length;
   }
 
   subscribe(filters: string | readonly (string | SubscriptionRequest)[], options: SubscribeOptions): Promise<number[]> {
-    return this.#request(false, () => {
+    return this.request(false, () => {
       checkList(filters);
       const list = typeof filters === "string" ? [filters] : filters;
       return list.map((entry) => {
@@ -69,7 +71,7 @@ export class Subscriptions {
   }
 
   async unsubscribe(filters: string | readonly string[]): Promise<void> {
-    await this.#request(true, () => {
+    await this.request(true, () => {
       checkList(filters);
       const list = typeof filters === "string" ? [filters] : filters;
       return list.map((filter) => ({ subscription: check({ filter }), renew: false }));
@@ -83,23 +85,23 @@ export class Subscriptions {
    */
   established(sessionPresent: boolean, uncertain: boolean): void {
     const requested = new Set<string>();
-    for (const request of this.#requests) {
-      this.#forgetIdentifier(request);
+    for (const request of this.requests) {
+      this.forgetIdentifier(request);
       for (const { filter } of request.subscriptions) requested.add(filter);
     }
     const lost: Subscription[] = [];
-    for (const subscription of this.#held) {
+    for (const subscription of this.held) {
       if (!sessionPresent || uncertain) subscription.granted = undefined;
       if (subscription.granted === undefined && !requested.has(subscription.filter)) lost.push(subscription);
     }
-    const renewals: Request[] = [];
+    let renewals = 0;
     for (let i = 0; i < lost.length;) {
       const start = i;
       const { identifier } = lost[i]!;
       // One SUBSCRIBE carries one subscription identifier for all its filters.
       while (i < lost.length && i - start < BATCH && lost[i]!.identifier === identifier) i++;
       const subscriptions = lost.slice(start, i);
-      renewals.push({
+      this.requests.splice(renewals++, 0, {
         subscriptions,
         remove: false,
         renew: true,
@@ -109,44 +111,43 @@ export class Subscriptions {
         reject: undefined,
       });
     }
-    this.#requests.unshift(...renewals);
   }
 
   /** The connection ended. */
   end(): void {
-    for (let i = this.#requests.length - 1; i >= 0; i--) {
-      const request = this.#requests[i]!;
-      this.#forgetIdentifier(request);
+    for (let i = this.requests.length - 1; i >= 0; i--) {
+      const request = this.requests[i]!;
+      this.forgetIdentifier(request);
       // A renewal that nobody waits for is made up again from what is held, if it is needed.
-      if (!request.resolve) this.#requests.splice(i, 1);
+      if (!request.resolve) this.requests.splice(i, 1);
     }
   }
 
   close(): void {
     const error = closed();
-    for (const request of this.#requests.splice(0)) request.reject?.(error);
+    for (const request of this.requests.splice(0)) request.reject?.(error);
   }
 
   /** Sends requests. @returns whether none is left unsent */
   flush(): boolean {
-    const core = this.#core;
-    for (let i = 0; i < this.#requests.length; i++) {
-      const request = this.#requests[i]!;
+    const core = this.core;
+    for (let i = 0; i < this.requests.length; i++) {
+      const request = this.requests[i]!;
       if (request.id !== 0) continue;
-      const { client } = core;
-      if (!client || !core.connected || client.writable <= 0) return false;
-      if (this.#isSettled(request)) {
-        this.#requests.splice(i--, 1);
-        request.resolve?.(request.subscriptions.map(({ filter }) => this.#find(filter)!.granted!));
+      const { connection } = core;
+      if (!connection || !core.connected || connection.writable <= 0) return false;
+      if (this.isSettled(request)) {
+        this.requests.splice(i--, 1);
+        request.resolve?.(request.subscriptions.map(({ filter }) => this.find(filter)!.granted!));
         continue;
       }
       try {
         request.id = core.identifiers.allocate();
-        this.#write(client, request);
+        this.write(connection, request);
       } catch (error) {
-        this.#forgetIdentifier(request);
+        this.forgetIdentifier(request);
         if (isOverflow(error)) return false;
-        this.#requests.splice(i--, 1);
+        this.requests.splice(i--, 1);
         const failure = toSealwireError(error, "INVALID_ARGUMENT", "The subscription cannot be requested.");
         if (request.reject) request.reject(failure);
         else core.report(failure);
@@ -157,10 +158,10 @@ export class Subscriptions {
 
   /** SUBACK or UNSUBACK. */
   answered(operation: number, id: number, reasonCodes: readonly number[]): void {
-    const core = this.#core;
-    const index = this.#requests.findIndex((request) => request.id === id);
-    const request = this.#requests[index];
-    if (request?.remove !== (operation === MQTTClient.UNSUBACK)) {
+    const core = this.core;
+    const index = this.requests.findIndex((request) => request.id === id);
+    const request = this.requests[index];
+    if (request?.remove !== (operation === UNSUBACK)) {
       core.fail(new SealwireError("MQTT_PROTOCOL_ERROR", "The server answered a subscription that was not requested."));
       return;
     }
@@ -174,8 +175,8 @@ export class Subscriptions {
       );
       return;
     }
-    this.#requests.splice(index, 1);
-    this.#forgetIdentifier(request);
+    this.requests.splice(index, 1);
+    this.forgetIdentifier(request);
     let refusal: SealwireError | undefined;
     request.subscriptions.forEach((subscription, i) => {
       const reasonCode = reasonCodes[i] ?? 0;
@@ -183,9 +184,9 @@ export class Subscriptions {
       if (isRefused) refusal ??= refused(subscription.filter, reasonCode, request.remove);
       try {
         if (request.remove) {
-          if (!isRefused) this.#drop(subscription.filter);
-        } else if (isRefused) this.#drop(subscription.filter);
-        else this.#hold(subscription, reasonCode as 0 | 1 | 2);
+          if (!isRefused) this.drop(subscription.filter);
+        } else if (isRefused) this.drop(subscription.filter);
+        else this.hold(subscription, reasonCode as 0 | 1 | 2);
       } catch (error) {
         core.report(toSealwireError(error, "STORAGE_FAILED", "The storage failed."));
       }
@@ -195,8 +196,8 @@ export class Subscriptions {
     else core.report(refusal);
   }
 
-  #request(remove: boolean, read: () => { subscription: Subscription; renew: boolean }[]): Promise<number[]> {
-    const core = this.#core;
+  private request(remove: boolean, read: () => { subscription: Subscription; renew: boolean }[]): Promise<number[]> {
+    const core = this.core;
     try {
       if (core.closed) throw closed();
       const entries = read();
@@ -204,100 +205,96 @@ export class Subscriptions {
       if (!first) throw new SealwireError("INVALID_ARGUMENT", "There is no topic filter in the request.");
       if (entries.some(({ subscription }) => subscription.identifier !== first.subscription.identifier))
         throw invalid("subscriptionIdentifier", "must be the same for all filters of one request");
-      if (this.#requests.length >= core.settings.maximumSubscriptions)
+      if (this.requests.length >= this.maximum)
         throw new SealwireError("MQTT_QUEUE_FULL", "Too many subscriptions are being requested; wait for the answers.");
-      if (!remove) this.#checkCount(entries.map(({ subscription }) => subscription.filter));
+      if (!remove) this.checkCount(entries.map(({ subscription }) => subscription.filter));
       return new Promise((resolve, reject) => {
         const subscriptions = entries.map(({ subscription }) => subscription);
         const renew = entries.some((entry) => entry.renew);
-        this.#requests.push({ subscriptions, remove, renew, perhapsHeld: false, id: 0, resolve, reject });
-        this.flush();
+        this.requests.push({ subscriptions, remove, renew, perhapsHeld: false, id: 0, resolve, reject });
+        core.flush();
       });
     } catch (error) {
       return Promise.reject(toSealwireError(error, "INVALID_ARGUMENT", "The request is not valid."));
     }
   }
 
-  #checkCount(filters: readonly string[]): void {
+  private checkCount(filters: readonly string[]): void {
     const all = new Set(filters);
-    for (const { filter } of this.#held) all.add(filter);
-    for (const request of this.#requests) for (const { filter } of request.subscriptions) all.add(filter);
-    if (all.size > this.#core.settings.maximumSubscriptions)
+    for (const { filter } of this.held) all.add(filter);
+    for (const request of this.requests) for (const { filter } of request.subscriptions) all.add(filter);
+    if (all.size > this.maximum)
       throw new SealwireError("MQTT_QUEUE_FULL", "There are as many subscriptions as maximumSubscriptions allows.");
   }
 
   /** Whether the server holds all of it already, with the same options: then there is nothing to ask. */
-  #isSettled(request: Request): boolean {
+  private isSettled(request: Request): boolean {
     if (request.remove || request.renew) return false;
     // Two requests for one filter are answered in their order.
     return request.subscriptions.every((wanted) => {
-      const held = this.#find(wanted.filter);
+      const held = this.find(wanted.filter);
       return held?.granted !== undefined && sameOptions(held, wanted);
     });
   }
 
-  #write(client: MQTTClient, request: Request): void {
+  private write({ output, version, limits }: SessionConnection, request: Request): void {
     const { id, subscriptions, remove } = request;
-    const items = subscriptions.map((subscription): SubscriptionItem => {
-      if (remove) return { topic: subscription.filter };
-      if (client.version === 4) return { topic: subscription.filter, QoS: subscription.qos };
-      const { noLocal, retainAsPublished } = subscription;
-      const retainHandling = request.perhapsHeld ? subscription.retainHandling || 1 : subscription.retainHandling;
-      return { topic: subscription.filter, QoS: subscription.qos, noLocal, retainAsPublished, retainHandling };
-    });
-    const operation = remove ? MQTTClient.UNSUBSCRIBE : MQTTClient.SUBSCRIBE;
+    const items: SubscriptionItem[] = [];
+    for (const { filter, options } of subscriptions) {
+      const item = { topic: filter, QoS: (options & 3) as QoS };
+      if (remove) items.push({ topic: filter });
+      else if (version === 4) items.push(item);
+      else {
+        const retainHandling = ((options >> 4) || (request.perhapsHeld ? 1 : 0)) as 0 | 1 | 2;
+        items.push({ ...item, noLocal: (options & 4) !== 0, retainAsPublished: (options & 8) !== 0, retainHandling });
+      }
+    }
     const identifier = subscriptions[0]!.identifier;
-    if (remove || identifier === 0 || client.version === 4) client.write(null, { operation, id, items });
-    else client.write(null, { operation, id, items, properties: { subscriptionIdentifier: identifier } });
+    const properties = remove || identifier === 0 || version === 4 ? undefined : { subscriptionIdentifier: identifier };
+    writeControl(output, version, limits, remove ? UNSUBSCRIBE : SUBSCRIBE, id, { items, properties });
   }
 
-  #forgetIdentifier(request: Request): void {
-    if (request.id !== 0) this.#core.identifiers.release(request.id);
+  private forgetIdentifier(request: Request): void {
+    if (request.id !== 0) this.core.identifiers.release(request.id);
     request.id = 0;
   }
 
-  #find(filter: string): Subscription | undefined {
-    return this.#held.find((subscription) => subscription.filter === filter);
+  private find(filter: string): Subscription | undefined {
+    return this.held.find((subscription) => subscription.filter === filter);
   }
 
   /** The server holds it. One write. */
-  #hold(subscription: Subscription, granted: 0 | 1 | 2): void {
-    const present = this.#find(subscription.filter);
+  private hold(subscription: Subscription, granted: 0 | 1 | 2): void {
+    const present = this.find(subscription.filter);
     const changed = !present || !sameOptions(present, subscription) || present.stored !== granted;
-    const index = present?.index ?? this.#freeIndex();
+    const index = present?.index ?? this.freeIndex();
     const held: Subscription = { ...subscription, granted, index, stored: present?.stored };
     if (present) Object.assign(present, held);
-    else this.#held.push(held);
+    else this.held.push(held);
     if (!changed || index === undefined) return;
-    this.#core.store.writeSubscription(index, held);
+    this.core.store.writeSubscription(index, held);
     (present ?? held).stored = granted;
   }
 
   /** The first place in storage that is free; `undefined` when nothing is stored. */
-  #freeIndex(): number | undefined {
-    if (!this.#core.store.durable) return undefined;
+  private freeIndex(): number | undefined {
+    if (!this.core.store.durable) return undefined;
     let index = 0;
-    while (this.#held.some((subscription) => subscription.index === index)) index++;
+    while (this.held.some((subscription) => subscription.index === index)) index++;
     return index;
   }
 
-  #drop(filter: string): void {
-    const index = this.#held.findIndex((subscription) => subscription.filter === filter);
+  private drop(filter: string): void {
+    const index = this.held.findIndex((subscription) => subscription.filter === filter);
     if (index < 0) return;
-    const [dropped] = this.#held.splice(index, 1);
+    const [dropped] = this.held.splice(index, 1);
     if (dropped?.index === undefined) return;
-    this.#core.store.deleteSubscription(dropped.index);
+    this.core.store.deleteSubscription(dropped.index);
   }
 }
 
 function sameOptions(a: StoredSubscription, b: StoredSubscription): boolean {
-  return (
-    a.qos === b.qos &&
-    a.noLocal === b.noLocal &&
-    a.retainAsPublished === b.retainAsPublished &&
-    a.retainHandling === b.retainHandling &&
-    a.identifier === b.identifier
-  );
+  return a.options === b.options && a.identifier === b.identifier;
 }
 
 function checkList(filters: unknown): void {
@@ -315,10 +312,7 @@ function check(request: SubscriptionRequest): Subscription {
   if (identifier !== undefined) integer("subscriptionIdentifier", identifier, 1, 0x0fffffff);
   return {
     filter: request.filter,
-    qos,
-    noLocal: request.noLocal ?? false,
-    retainAsPublished: request.retainAsPublished ?? false,
-    retainHandling,
+    options: qos | (request.noLocal ? 4 : 0) | (request.retainAsPublished ? 8 : 0) | (retainHandling << 4),
     identifier: identifier ?? 0,
     granted: undefined,
     index: undefined,

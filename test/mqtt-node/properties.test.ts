@@ -1,7 +1,7 @@
 /** Whatever is valid: what mqtt-packet generates we parse to the same, and what we generate mqtt-packet parses to the same. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { encodeConnect, encodeSubscribe, encodeUnsubscribe } from "../../src/mqtt/codec/encode.js";
+import { encodeConnect, encodeRequest } from "../../src/mqtt/codec/encode.js";
 import { encodeControlFromServer, encodePublish } from "../../src/mqtt/codec/server.js";
 import type { ControlMessage, ProtocolVersion } from "../../src/mqtt/index.js";
 import { decodeAll, type Decoded } from "../support/mqtt-decode.js";
@@ -273,7 +273,7 @@ describe("MQTT codec and mqtt-packet agree", () => {
             agree(
               version,
               { operation: 8, id: identifier, items: list, properties: given },
-              encodeSubscribe(version, identifier, list, given),
+              encodeRequest(8, version, identifier, list, given),
               { cmd: "subscribe", messageId: identifier, subscriptions, properties: toOracle(given) },
               how,
             );
@@ -282,7 +282,7 @@ describe("MQTT codec and mqtt-packet agree", () => {
             agree(
               version,
               { operation: 10, id: identifier, items: topics, properties: users },
-              encodeUnsubscribe(version, identifier, topics, users),
+              encodeRequest(10, version, identifier, topics, users),
               {
                 cmd: "unsubscribe",
                 messageId: identifier,

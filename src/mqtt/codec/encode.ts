@@ -5,11 +5,11 @@
 import { toUTF8 } from "../../bytes.js";
 import type { BufferLike } from "../../platform.js";
 import type { Properties, ProtocolVersion, SubscriptionItem, Will } from "../types.js";
-import { CONNECT, SUBSCRIBE, UNSUBSCRIBE, WILL, nameOfPacket } from "./constants.js";
+import { CONNECT, SUBSCRIBE, WILL, nameOfPacket } from "./constants.js";
 import { invalidArgument } from "./errors.js";
 import { writeProperties } from "./properties.js";
 import { checkString, checkTopicFilter, checkTopicName, isShared } from "./topic.js";
-import { makePacket } from "./writer.js";
+import { Writer, beginPacket, makePacket } from "./writer.js";
 
 /** What CONNECT says (MQTT 5.0 and 3.1.1, section 3.1). */
 export interface ConnectFields {
@@ -44,24 +44,35 @@ export function encodeConnect(fields: ConnectFields): Uint8Array {
   if (password !== undefined) flags |= 0x40;
   const willMessage = bytesOf(will?.message ?? "", "The option will.message");
   const passwordBytes = password === undefined ? undefined : bytesOf(password, "The option password");
-  const packet = makePacket(CONNECT << 4, (writer) => {
-    writer.string("MQTT", "The protocol name"); // [MQTT-3.1.2-1]
-    writer.byte(version); // [MQTT-3.1.2-2]
-    writer.byte(flags); // bit 0 is reserved [MQTT-3.1.2-3]
-    writer.twoBytes(fields.keepAlive);
-    if (version === 5) writeProperties(writer, fields.properties, CONNECT);
-    writer.string(id, "The option id"); // [MQTT-3.1.3-3]
-    if (will) {
-      if (version === 5) writeProperties(writer, will.properties, WILL);
-      writer.string(will.topic, "The option will.topic");
-      writer.binary(willMessage, "The option will.message");
-    }
-    if (user !== undefined) writer.string(user, "The option user");
-    if (passwordBytes) writer.binary(passwordBytes, "The option password");
-  });
+  const measure = new Writer();
+  writeConnect(measure, fields, flags, willMessage, passwordBytes);
+  const writer = beginPacket(CONNECT << 4, measure.offset);
+  writeConnect(writer, fields, flags, willMessage, passwordBytes);
   // Text became bytes of our own: they are no longer needed. What the caller gave as bytes stays the caller's.
   if (typeof password === "string") passwordBytes?.fill(0);
-  return packet;
+  return writer.target;
+}
+
+function writeConnect(
+  writer: Writer,
+  { version, keepAlive, properties, id, will, user }: ConnectFields,
+  flags: number,
+  willMessage: Uint8Array,
+  password: Uint8Array | undefined,
+): void {
+  writer.string("MQTT", "The protocol name"); // [MQTT-3.1.2-1]
+  writer.byte(version); // [MQTT-3.1.2-2]
+  writer.byte(flags); // bit 0 is reserved [MQTT-3.1.2-3]
+  writer.twoBytes(keepAlive);
+  if (version === 5) writeProperties(writer, properties, CONNECT);
+  writer.string(id, "The option id"); // [MQTT-3.1.3-3]
+  if (will) {
+    if (version === 5) writeProperties(writer, will.properties, WILL);
+    writer.string(will.topic, "The option will.topic");
+    writer.binary(willMessage, "The option will.message");
+  }
+  if (user !== undefined) writer.string(user, "The option user");
+  if (password) writer.binary(password, "The option password");
 }
 
 function bytesOf(data: BufferLike | string, what: string): Uint8Array {
@@ -79,30 +90,45 @@ export function checkQoS(QoS: unknown, what: string): void {
   if (QoS !== 0 && QoS !== 1 && QoS !== 2) throw invalidArgument(`${what} must be 0, 1 or 2.`);
 }
 
-/** SUBSCRIBE (section 3.8). */
-export function encodeSubscribe(
+/** SUBSCRIBE (section 3.8) or UNSUBSCRIBE (section 3.10). */
+export function encodeRequest(
+  operation: number,
   version: ProtocolVersion,
   id: number,
   items: readonly SubscriptionItem[],
   properties: Properties | undefined,
 ): Uint8Array {
-  checkItems(items, SUBSCRIBE);
-  const flags = items.map((item, index) => subscriptionOptions(version, item, index));
-  // [MQTT-3.8.1-1]: the reserved bits are 0010
-  return makePacket((SUBSCRIBE << 4) | 2, (writer) => {
-    writer.twoBytes(id);
-    if (version === 5) writeProperties(writer, properties, SUBSCRIBE);
-    items.forEach((item, index) => {
-      checkTopicFilter(item.topic, version === 5, `The option items[${index}].topic`); // [MQTT-3.8.3-1]
-      writer.string(item.topic, "The topic filter");
-      writer.byte(flags[index]!);
-    });
-  });
+  checkItems(items, operation);
+  const measure = new Writer();
+  writeRequest(measure, operation, version, id, items, properties);
+  // [MQTT-3.8.1-1], [MQTT-3.10.1-1]: the reserved bits are 0010
+  const writer = beginPacket((operation << 4) | 2, measure.offset);
+  writeRequest(writer, operation, version, id, items, properties);
+  return writer.target;
+}
+
+function writeRequest(
+  writer: Writer,
+  operation: number,
+  version: ProtocolVersion,
+  id: number,
+  items: readonly SubscriptionItem[],
+  properties: Properties | undefined,
+): void {
+  writer.twoBytes(id);
+  if (version === 5) writeProperties(writer, properties, operation);
+  for (let index = 0; index < items.length; index++) {
+    const item = items[index]!;
+    // [MQTT-3.8.3-1], [MQTT-3.10.3-1]
+    if (!writer.target) checkTopicFilter(item.topic, version === 5, `The option items[${index}].topic`);
+    writer.string(item.topic, "The topic filter");
+    if (operation === SUBSCRIBE) writer.byte(subscriptionOptions(version, item, index));
+  }
 }
 
 function subscriptionOptions(version: ProtocolVersion, item: SubscriptionItem, index: number): number {
   const what = `The option items[${index}]`;
-  for (const name of Object.keys(item)) {
+  for (const name in item) {
     const known = name === "topic" || name === "QoS";
     const known5 = name === "noLocal" || name === "retainAsPublished" || name === "retainHandling";
     if (!known && !known5) throw invalidArgument(`There is no option items[${index}].${name}.`);
@@ -116,25 +142,6 @@ function subscriptionOptions(version: ProtocolVersion, item: SubscriptionItem, i
   // [MQTT-3.8.3-4]
   if (item.noLocal && isShared(item.topic)) throw invalidArgument(`${what}.noLocal is not for shared subscriptions.`);
   return QoS | (item.noLocal ? 0x04 : 0) | (item.retainAsPublished ? 0x08 : 0) | (retainHandling << 4);
-}
-
-/** UNSUBSCRIBE (section 3.10). */
-export function encodeUnsubscribe(
-  version: ProtocolVersion,
-  id: number,
-  items: readonly SubscriptionItem[],
-  properties: Properties | undefined,
-): Uint8Array {
-  checkItems(items, UNSUBSCRIBE);
-  // [MQTT-3.10.1-1]: the reserved bits are 0010
-  return makePacket((UNSUBSCRIBE << 4) | 2, (writer) => {
-    writer.twoBytes(id);
-    if (version === 5) writeProperties(writer, properties, UNSUBSCRIBE);
-    items.forEach((item, index) => {
-      checkTopicFilter(item.topic, version === 5, `The option items[${index}].topic`); // [MQTT-3.10.3-1]
-      writer.string(item.topic, "The topic filter");
-    });
-  });
 }
 
 /** [MQTT-3.8.3-3] (3.1.1), [MQTT-3.8.3-2] (5.0), [MQTT-3.10.3-2]: at least one topic filter */

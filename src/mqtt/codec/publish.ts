@@ -11,26 +11,26 @@ const REMEMBERED_TOPIC = 256;
  * topic that changes with each message costs no memory.
  */
 export class OutboundTopic {
-  #text = "";
-  #bytes: Uint8Array | undefined;
+  private text = "";
+  declare private bytes?: Uint8Array | undefined;
   /** In UTF-8, in bytes. */
   byteLength = 0;
 
   /** @throws SealwireError `INVALID_ARGUMENT` when it is no topic name; the topic before is kept then */
   set(text: string): void {
-    if (text === this.#text && text !== "") {
-      if (!this.#bytes && this.byteLength <= REMEMBERED_TOPIC) this.#bytes = toUTF8(text);
+    if (text === this.text && text !== "") {
+      if (!this.bytes && this.byteLength <= REMEMBERED_TOPIC) this.bytes = toUTF8(text);
       return;
     }
     this.byteLength = checkTopicName(text, "The option topic");
-    this.#text = text;
-    this.#bytes = undefined;
+    this.text = text;
+    if (this.bytes) this.bytes = undefined;
   }
 
   /** The empty topic name that goes with a topic alias (MQTT 5.0 section 3.3.2.1). */
   clear(): void {
-    this.#text = "";
-    this.#bytes = undefined;
+    this.text = "";
+    if (this.bytes) this.bytes = undefined;
     this.byteLength = 0;
   }
 
@@ -40,8 +40,8 @@ export class OutboundTopic {
     target[offset] = byteLength >> 8;
     target[offset + 1] = byteLength & 0xff;
     offset += 2;
-    if (this.#bytes) target.set(this.#bytes, offset);
-    else writeUTF8(this.#text, target, offset);
+    if (this.bytes) target.set(this.bytes, offset);
+    else writeUTF8(this.text, target, offset);
     return offset + byteLength;
   }
 }

@@ -3,19 +3,19 @@ import { fromUTF8 } from "../../bytes.js";
 import { malformed, protocolError } from "./errors.js";
 
 export class Reader {
-  #bytes: Uint8Array;
+  private bytes: Uint8Array;
   offset = 0;
   end = 0;
 
   constructor(bytes: Uint8Array, start = 0, end = bytes.byteLength) {
-    this.#bytes = bytes;
+    this.bytes = bytes;
     this.offset = start;
     this.end = end;
   }
 
   /** Moves to another packet, so that one reader serves a connection. */
   reset(bytes: Uint8Array, start: number, end: number): void {
-    this.#bytes = bytes;
+    this.bytes = bytes;
     this.offset = start;
     this.end = end;
   }
@@ -26,14 +26,14 @@ export class Reader {
 
   byte(): number {
     if (this.offset >= this.end) throw cutShort();
-    return this.#bytes[this.offset++]!;
+    return this.bytes[this.offset++]!;
   }
 
   twoBytes(): number {
     const offset = this.offset;
     if (offset + 2 > this.end) throw cutShort();
     this.offset = offset + 2;
-    return (this.#bytes[offset]! << 8) | this.#bytes[offset + 1]!;
+    return (this.bytes[offset]! << 8) | this.bytes[offset + 1]!;
   }
 
   fourBytes(): number {
@@ -55,14 +55,14 @@ export class Reader {
   }
 
   string(): string {
-    const start = this.#skip();
-    return stringFrom(this.#bytes, start, this.offset);
+    const start = this.skip();
+    return stringFrom(this.bytes, start, this.offset);
   }
 
   /** @returns a copy: the input buffer is used again */
   binary(): Uint8Array {
-    const start = this.#skip();
-    return this.#bytes.slice(start, this.offset);
+    const start = this.skip();
+    return this.bytes.slice(start, this.offset);
   }
 
   /** A packet identifier is never 0: [MQTT-2.3.1-1], [MQTT-2.2.1-3], [MQTT-2.2.1-4]. */
@@ -78,7 +78,7 @@ export class Reader {
   }
 
   /** Reads a length of two bytes and moves behind that many bytes. @returns where they start */
-  #skip(): number {
+  private skip(): number {
     const byteLength = this.twoBytes();
     const start = this.offset;
     if (start + byteLength > this.end) throw cutShort();

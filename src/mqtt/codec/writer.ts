@@ -79,6 +79,18 @@ export class Writer {
 }
 
 /**
+ * Makes room for one packet and writes its fixed header.
+ * @param first first byte: packet type and flags
+ * @param remaining bytes of what follows the fixed header; whoever writes it first measures it with a writer that has no target
+ */
+export function beginPacket(first: number, remaining: number): Writer & { readonly target: Uint8Array } {
+  if (remaining > MAXIMUM_VARIABLE_INTEGER) throw invalidArgument("The packet is larger than MQTT allows.");
+  const target = new Uint8Array(1 + lengthOfVariableInteger(remaining) + remaining);
+  target[0] = first;
+  return new Writer(target, writeVariableInteger(target, 1, remaining)) as Writer & { readonly target: Uint8Array };
+}
+
+/**
  * Makes one packet.
  * @param first first byte: packet type and flags
  * @param body writes what follows the fixed header; called twice, checks the first time
@@ -86,12 +98,7 @@ export class Writer {
 export function makePacket(first: number, body: (writer: Writer) => void): Uint8Array {
   const measure = new Writer();
   body(measure);
-  const remaining = measure.offset;
-  if (remaining > MAXIMUM_VARIABLE_INTEGER) throw invalidArgument("The packet is larger than MQTT allows.");
-  const packet = new Uint8Array(1 + lengthOfVariableInteger(remaining) + remaining);
-  const writer = new Writer(packet);
-  writer.byte(first);
-  writer.variable(remaining);
+  const writer = beginPacket(first, measure.offset);
   body(writer);
-  return packet;
+  return writer.target;
 }

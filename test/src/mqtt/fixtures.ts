@@ -5,8 +5,7 @@ import {
   encodeAcknowledgement,
   encodeConnect,
   encodeReason,
-  encodeSubscribe,
-  encodeUnsubscribe,
+  encodeRequest,
 } from "../../../src/mqtt/codec/encode.js";
 import { encodeControlFromServer, encodePublish } from "../../../src/mqtt/codec/server.js";
 import type { ControlMessage, ProtocolVersion } from "../../../src/mqtt/index.js";
@@ -288,7 +287,7 @@ export const fixtures: readonly Fixture[] = [
       0x00, 0x01, 0x2b, 0x02, // "+", QoS 2
     ],
     message: { operation: 8, id: 10, items: [{ topic: "a/#", QoS: 1 }, { topic: "+", QoS: 2 }], ...none },
-    encode: () => encodeSubscribe(4, 10, [{ topic: "a/#", QoS: 1 }, { topic: "+", QoS: 2 }], undefined),
+    encode: () => encodeRequest(8, 4, 10, [{ topic: "a/#", QoS: 1 }, { topic: "+", QoS: 2 }], undefined),
   },
   {
     name: "SUBSCRIBE 5.0 with options and identifier",
@@ -310,7 +309,7 @@ export const fixtures: readonly Fixture[] = [
       ],
     },
     encode: () =>
-      encodeSubscribe(
+      encodeRequest(8, 
         5,
         1,
         [{ topic: "a/b", noLocal: true, retainAsPublished: true, retainHandling: 2 }, { topic: "$share/g/t/#", QoS: 2 }],
@@ -351,7 +350,7 @@ export const fixtures: readonly Fixture[] = [
       0x00, 0x01, 0x23, // "#"
     ],
     message: { operation: 10, id: 2, items: [{ topic: "#" }], ...none },
-    encode: () => encodeUnsubscribe(5, 2, [{ topic: "#" }], undefined),
+    encode: () => encodeRequest(10, 5, 2, [{ topic: "#" }], undefined),
   },
   fromServer("UNSUBACK 3.1.1", 4, [0xb0, 0x02, 0x00, 0x02], { operation: 11, id: 2, reasonCodes: [], payload: [], ...none }),
   fromServer("UNSUBACK 5.0", 5, [0xb0, 0x04, 0x00, 0x02, 0x00, 0x11], {
