@@ -107,6 +107,10 @@ export type ErrorCode =
   | "CRYPTO_INVALID"
   /** An authentication tag or signature does not match: wrong key or tampered data. */
   | "CRYPTO_AUTHENTICATION_FAILED"
+  /** The cryptography ran out of the native memory that it was given. */
+  | "CRYPTO_OUT_OF_MEMORY"
+  /** The host's random number generator or cryptographic library failed: nothing that it made may be used. */
+  | "CRYPTO_FAILED"
   /** The MAC address is missing, all zero, all one, or not unicast. */
   | "IDENTITY_MAC_INVALID"
   /** The device certificate does not name the client identifier. */

@@ -8,6 +8,39 @@
     xsmcSetInteger(xsResult, SW_UNSUPPORTED); \
   }
 
+ABSENT(xs_key)
+ABSENT(xs_key_close)
+ABSENT(xs_hash)
+ABSENT(xs_hash_begin)
+ABSENT(xs_hash_update)
+ABSENT(xs_hash_digest)
+ABSENT(xs_crypto_import)
+ABSENT(xs_crypto_generate)
+ABSENT(xs_crypto_export)
+ABSENT(xs_crypto_public)
+ABSENT(xs_crypto_random)
+ABSENT(xs_crypto_hmac)
+ABSENT(xs_crypto_derive_key)
+ABSENT(xs_crypto_derive_bytes)
+ABSENT(xs_crypto_pbkdf2)
+ABSENT(xs_crypto_encrypt)
+ABSENT(xs_crypto_decrypt)
+ABSENT(xs_crypto_sign)
+ABSENT(xs_crypto_verify)
+ABSENT(xs_crypto_agree)
+ABSENT(xs_crypto_request)
+ABSENT(xs_crypto_certificate)
+
+/* Destructors of objects that are never made. */
+void xs_key_destructor(void* data);
+void xs_key_destructor(void* data) {
+  (void)data;
+}
+void xs_hash_destructor(void* data);
+void xs_hash_destructor(void* data) {
+  (void)data;
+}
+
 /* These answer `undefined`. */
 #define SILENT(name) \
   void name(xsMachine* the); \

@@ -36,17 +36,23 @@ void sw_key_release(SwKey* key);
 
 /*
  * Fills a context that was initialised, for signing in TLS: parsed afresh, so that it needs memory only while it is there.
- * @returns 0, or an error of Mbed TLS; `SW_...` is never returned
+ * @returns SW_OK, SW_MEMORY, or another status of status.h
  */
 int sw_key_to_pk(const SwKey* key, mbedtls_pk_context* context);
 
 /* With `xsmc.h` included before. */
 #ifdef __XS__
+/* The handle of a key: a class of crypto.js. */
+void xs_key_destructor(void* data);
 /*
  * The key in a handle. Throws nothing.
- * @returns SW_OK, SW_ARGUMENT when `slot` is no handle, SW_CLOSED. The reference stays the handle's: retain what is kept.
+ * @returns SW_OK; SW_ARGUMENT when `slot` is no handle, or NULL; SW_CLOSED. The reference stays the handle's: retain what is kept.
  */
 int sw_key_of(xsMachine* the, xsSlot* slot, SwKey** key);
+/* The same for a key of one kind. @returns also SW_KEY_TYPE when it is secret, private or public otherwise, SW_CURVE */
+int sw_key_of_kind(xsMachine* the, xsSlot* slot, SwKeyKind kind, SwKey** key);
+/* Puts a key into a handle that is still empty, which takes the reference over; releases it where that is not possible. */
+int sw_key_put(xsMachine* the, xsSlot* slot, SwKey* key);
 #endif
 
 #endif

@@ -12,7 +12,7 @@ import type {
   WallTime,
 } from "../../src/platform.js";
 import { FolderStorage, type StorageOptions } from "../files/folder-storage.js";
-import { EntropyOnly, unsupported } from "./crypto.js";
+import { createCrypto, unsupported } from "./crypto.js";
 import { FileProvisioning, FileRetainedMemory, notePowerDown, readMAC, takeWakeCause } from "./device-folder.js";
 import { FileCounter, FileRootOfTrust } from "./hardware.js";
 import * as file from "./native/file.js";
@@ -58,7 +58,7 @@ class XSPlatform implements Platform {
   readonly storage: FolderStorage;
   readonly retainedMemory: FileRetainedMemory | undefined;
   readonly provisioning: ProvisioningPartition;
-  readonly crypto = new EntropyOnly();
+  readonly crypto = createCrypto();
   readonly rootOfTrust: FileRootOfTrust | undefined;
   readonly counter: FileCounter | undefined;
   readonly timer = timer;

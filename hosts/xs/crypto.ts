@@ -1,17 +1,23 @@
-/** Cryptography of the host: entropy only, until Mbed TLS is built in. Everything else refuses instead of pretending. */
+/** Cryptography of the host: by Mbed TLS; where it is built without, entropy only, and everything else refuses instead of pretending. */
 import { SealwireError } from "../../src/errors.js";
 import type { Crypto } from "../../src/platform.js";
+import { version } from "../mbedtls/library.js";
+import { MbedTLSCrypto } from "../mbedtls/mbedtls-crypto.js";
 import { random } from "./native/system.js";
 
 export function unsupported(what: string): SealwireError {
-  return new SealwireError("UNSUPPORTED", `The XS host has no ${what} yet: it is built without Mbed TLS.`);
+  return new SealwireError("UNSUPPORTED", `The XS host has no ${what}: it is built without Mbed TLS.`);
 }
 
 function refuse(): never {
   throw unsupported("cryptography");
 }
 
-export class EntropyOnly implements Crypto {
+export function createCrypto(): Crypto {
+  return version() === undefined ? new EntropyOnly() : new MbedTLSCrypto();
+}
+
+class EntropyOnly implements Crypto {
   random(byteLength: number): Uint8Array {
     const bytes = new Uint8Array(byteLength);
     random(bytes);
