@@ -12,8 +12,3 @@ export class MbedTLSKey extends NativeKey implements Key {
     Object.freeze(this);
   }
 }
-
-/** The key as native functions take it: they check what it is. */
-export function native(key: Key): NativeKey {
-  return key as MbedTLSKey;
-}
