@@ -12,7 +12,7 @@ import type {
   WallTime,
 } from "../../src/platform.js";
 import { FolderStorage, type StorageOptions } from "../files/folder-storage.js";
-import { createCrypto, unsupported } from "./crypto.js";
+import { createCrypto, EntropyOnly, unsupported } from "./crypto.js";
 import { FileProvisioning, FileRetainedMemory, notePowerDown, readMAC, takeWakeCause } from "./device-folder.js";
 import { FileCounter, FileRootOfTrust } from "./hardware.js";
 import * as file from "./native/file.js";
@@ -58,7 +58,7 @@ class XSPlatform implements Platform {
   readonly storage: FolderStorage;
   readonly retainedMemory: FileRetainedMemory | undefined;
   readonly provisioning: ProvisioningPartition;
-  readonly crypto = createCrypto();
+  readonly crypto: Crypto = createCrypto();
   readonly rootOfTrust: FileRootOfTrust | undefined;
   readonly counter: FileCounter | undefined;
   readonly timer = timer;
@@ -85,7 +85,7 @@ class XSPlatform implements Platform {
     this.storage = new FolderStorage(file, `${folder}/storage`, storage);
     this.retainedMemory =
       retainedBytes === 0 ? undefined : new FileRetainedMemory(folder, retainedBytes, this.wakeCause);
-    if (options.rootOfTrust !== false && !((this.crypto as Crypto) instanceof EntropyOnly))
+    if (options.rootOfTrust !== false && !(this.crypto instanceof EntropyOnly))
       this.rootOfTrust = new FileRootOfTrust(folder, this.crypto);
     if (options.counter === true) this.counter = new FileCounter(folder);
     if (options.networkUp === false) this.network.set(false);

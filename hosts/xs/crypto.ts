@@ -17,7 +17,7 @@ export function createCrypto(): Crypto {
   return version() === undefined ? new EntropyOnly() : new MbedTLSCrypto();
 }
 
-class EntropyOnly implements Crypto {
+export class EntropyOnly implements Crypto {
   random(byteLength: number): Uint8Array {
     const bytes = new Uint8Array(byteLength);
     random(bytes);
