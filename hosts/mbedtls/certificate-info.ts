@@ -106,15 +106,16 @@ function readTime(tag: number, bytes: Uint8Array): number {
 function readIPv6(bytes: Uint8Array): string {
   const groups: number[] = [];
   for (let i = 0; i < 16; i += 2) groups.push(bytes[i]! * 256 + bytes[i + 1]!);
-  // Section 5: an IPv4 address inside is written as one.
-  const mapped = groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff;
-  if (mapped) return `::ffff:${bytes.slice(12).join(".")}`;
   let [start, length] = [0, 0];
   for (let i = 0; i < 8; i++) {
     let end = i;
     while (end < 8 && groups[end] === 0) end++;
     if (end - i > length) [start, length] = [i, end - i];
   }
+  // Section 5: an IPv4 address inside is written as one, here and by the C library that the Node host uses.
+  const tail = bytes.slice(12).join(".");
+  if (start === 0 && length === 6) return `::${tail}`;
+  if (start === 0 && length === 5 && groups[5] === 0xffff) return `::ffff:${tail}`;
   const text = (part: number[]): string => part.map((group) => group.toString(16)).join(":");
   return length < 2 ? text(groups) : `${text(groups.slice(0, start))}::${text(groups.slice(start + length))}`;
 }

@@ -6,7 +6,7 @@ import { readCertificateInfo } from "./certificate-info.js";
 import { bytesOf, check, checkLength, mismatch } from "./crypto-errors.js";
 import * as natives from "./crypto.js";
 import { MbedTLSHash } from "./mbedtls-hash.js";
-import { MbedTLSKey, native } from "./mbedtls-key.js";
+import { MbedTLSKey } from "./mbedtls-key.js";
 
 /** 255 blocks of 32 bytes (RFC 5869 section 2.3). */
 const maximumDerived = 8160;
@@ -29,36 +29,36 @@ export class MbedTLSCrypto implements Crypto {
   }
 
   hmac(key: Key, data: Uint8Array): Uint8Array {
-    return bytesOf(natives.hmac(native(key), data));
+    return bytesOf(natives.hmac(key, data));
   }
 
   deriveKey(key: Key, salt: Uint8Array, info: Uint8Array, byteLength: number): Key {
     const derived = new MbedTLSKey("secret");
-    check(natives.deriveKey(derived, native(key), salt, info, byteLength), wrongDerivation);
+    check(natives.deriveKey(derived, key, salt, info, byteLength), wrongDerivation);
     return derived;
   }
 
   deriveBytes(key: Key, salt: Uint8Array, info: Uint8Array, byteLength: number): Uint8Array {
     const derived = new Uint8Array(checkLength(byteLength, 1, maximumDerived));
-    check(natives.deriveBytes(derived, native(key), salt, info), wrongDerivation);
+    check(natives.deriveBytes(derived, key, salt, info), wrongDerivation);
     return derived;
   }
 
   pbkdf2(password: Key, salt: Uint8Array, iterations: number, byteLength: number): Key {
     const derived = new MbedTLSKey("secret");
-    check(natives.pbkdf2(derived, native(password), salt, iterations, byteLength), wrongDerivation);
+    check(natives.pbkdf2(derived, password, salt, iterations, byteLength), wrongDerivation);
     return derived;
   }
 
   encrypt({ algorithm, key, nonce, data, additionalData }: AEADOptions, tagLength = 16): Uint8Array {
     const tag = new Uint8Array(tagLength === 8 ? 8 : 16);
     if (tag.byteLength !== tagLength) throw new SealwireError("CRYPTO_INVALID", wrongLengths);
-    check(natives.encrypt(numberOf(algorithm), native(key), nonce, additionalData, data, tag), wrongLengths);
+    check(natives.encrypt(numberOf(algorithm), key, nonce, additionalData, data, tag), wrongLengths);
     return tag;
   }
 
   decrypt({ algorithm, key, nonce, data, additionalData }: AEADOptions, tag: Uint8Array): void {
-    check(natives.decrypt(numberOf(algorithm), native(key), nonce, additionalData, data, tag), wrongLengths);
+    check(natives.decrypt(numberOf(algorithm), key, nonce, additionalData, data, tag), wrongLengths);
   }
 
   importKey(type: Key["type"], bytes: Uint8Array): Key {
@@ -76,26 +76,26 @@ export class MbedTLSCrypto implements Crypto {
   }
 
   exportPrivateKey(key: Key): Uint8Array {
-    return bytesOf(natives.exportPrivateKey(native(key)));
+    return bytesOf(natives.exportPrivateKey(key));
   }
 
   publicKey(key: Key): Uint8Array {
-    return bytesOf(natives.publicKey(native(key)));
+    return bytesOf(natives.publicKey(key));
   }
 
   sign(key: Key, data: Uint8Array): Uint8Array {
-    return bytesOf(natives.sign(native(key), data));
+    return bytesOf(natives.sign(key, data));
   }
 
   verify(key: Key, data: Uint8Array, signature: Uint8Array): boolean {
-    const status = natives.verify(native(key), data, signature);
+    const status = natives.verify(key, data, signature);
     if (status !== mismatch) check(status);
     return status !== mismatch;
   }
 
   agree(key: Key, peer: Key): Key {
     const secret = new MbedTLSKey("secret");
-    check(natives.agree(secret, native(key), native(peer)));
+    check(natives.agree(secret, key, peer));
     return secret;
   }
 
@@ -106,7 +106,7 @@ export class MbedTLSCrypto implements Crypto {
       throw new SealwireError("CRYPTO_INVALID", `A common name has 1 to ${maximumCommonNameLength} characters.`);
     if (!dnsNames.every(isDNSName))
       throw new SealwireError("CRYPTO_INVALID", "A DNS name has 1 to 253 ASCII characters.");
-    const request = natives.certificateRequest(native(key), toUTF8(commonName), toUTF8(dnsNames.join("\n")));
+    const request = natives.certificateRequest(key, toUTF8(commonName), toUTF8(dnsNames.join("\n")));
     return bytesOf(request, "The certificate signing request could not be made: its names are too long.");
   }
 

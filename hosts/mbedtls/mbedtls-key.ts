@@ -12,10 +12,3 @@ export class MbedTLSKey extends NativeKey implements Key {
     Object.freeze(this);
   }
 }
-
-/** The key as native functions take it: they check what it is. */
-export function native(key: Key): NativeKey {
-  // Whatever it is: native code checks what it is handed.
-  // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment
-  return key;
-}

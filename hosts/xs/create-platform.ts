@@ -1,6 +1,7 @@
 /** Puts the parts of a device on the XS host together. */
 import { SealwireError } from "../../src/errors.js";
 import type {
+  Crypto,
   HeapFigures,
   MemoryFigures,
   Platform,
@@ -11,7 +12,7 @@ import type {
   WallTime,
 } from "../../src/platform.js";
 import { FolderStorage, type StorageOptions } from "../files/folder-storage.js";
-import { createCrypto, hasCryptography, unsupported } from "./crypto.js";
+import { createCrypto, EntropyOnly, unsupported } from "./crypto.js";
 import { FileProvisioning, FileRetainedMemory, notePowerDown, readMAC, takeWakeCause } from "./device-folder.js";
 import { FileCounter, FileRootOfTrust } from "./hardware.js";
 import * as file from "./native/file.js";
@@ -57,7 +58,7 @@ class XSPlatform implements Platform {
   readonly storage: FolderStorage;
   readonly retainedMemory: FileRetainedMemory | undefined;
   readonly provisioning: ProvisioningPartition;
-  readonly crypto = createCrypto();
+  readonly crypto: Crypto = createCrypto();
   readonly rootOfTrust: FileRootOfTrust | undefined;
   readonly counter: FileCounter | undefined;
   readonly timer = timer;
@@ -84,7 +85,8 @@ class XSPlatform implements Platform {
     this.storage = new FolderStorage(file, `${folder}/storage`, storage);
     this.retainedMemory =
       retainedBytes === 0 ? undefined : new FileRetainedMemory(folder, retainedBytes, this.wakeCause);
-    if (options.rootOfTrust !== false && hasCryptography()) this.rootOfTrust = new FileRootOfTrust(folder, this.crypto);
+    if (options.rootOfTrust !== false && !(this.crypto instanceof EntropyOnly))
+      this.rootOfTrust = new FileRootOfTrust(folder, this.crypto);
     if (options.counter === true) this.counter = new FileCounter(folder);
     if (options.networkUp === false) this.network.set(false);
     this.provisioning = new FileProvisioning(folder);

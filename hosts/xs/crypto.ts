@@ -13,16 +13,11 @@ function refuse(): never {
   throw unsupported("cryptography");
 }
 
-/** Whether the host is built with Mbed TLS. */
-export function hasCryptography(): boolean {
-  return version() !== undefined;
-}
-
 export function createCrypto(): Crypto {
-  return hasCryptography() ? new MbedTLSCrypto() : new EntropyOnly();
+  return version() === undefined ? new EntropyOnly() : new MbedTLSCrypto();
 }
 
-class EntropyOnly implements Crypto {
+export class EntropyOnly implements Crypto {
   random(byteLength: number): Uint8Array {
     const bytes = new Uint8Array(byteLength);
     random(bytes);

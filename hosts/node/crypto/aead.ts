@@ -10,7 +10,7 @@ export function encrypt(options: AEADOptions, tagLength = 16): Uint8Array {
   // The two overloads of node:crypto differ in types only.
   const cipher = createCipheriv(cipherName(options, key) as "aes-128-ccm", key, nonce, { authTagLength: tagLength });
   if (additionalData !== undefined) cipher.setAAD(additionalData, { plaintextLength: data.byteLength });
-  const ciphertext = cipher.update(data);
+  const ciphertext = cipher.update(input(data));
   cipher.final();
   data.set(ciphertext);
   return new Uint8Array(cipher.getAuthTag());
@@ -24,7 +24,7 @@ export function decrypt(options: AEADOptions, tag: Uint8Array): void {
   decipher.setAuthTag(tag);
   if (additionalData !== undefined) decipher.setAAD(additionalData, { plaintextLength: data.byteLength });
   try {
-    const plaintext = decipher.update(data);
+    const plaintext = decipher.update(input(data));
     decipher.final();
     data.set(plaintext);
     plaintext.fill(0);
@@ -35,6 +35,11 @@ export function decrypt(options: AEADOptions, tag: Uint8Array): void {
       "The authentication tag does not match: the key is another one or the data was changed.",
     );
   }
+}
+
+/** An empty array may have no memory at all, which AES-CCM of OpenSSL takes for the end of the call. */
+function input(data: Uint8Array): Uint8Array {
+  return data.byteLength === 0 ? new Uint8Array(1).subarray(0, 0) : data;
 }
 
 function cipherName({ algorithm }: AEADOptions, key: KeyObject): string {

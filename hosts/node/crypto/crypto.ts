@@ -116,11 +116,21 @@ function importKey(type: Key["type"], bytes: Uint8Array): Key {
 }
 
 function importPrivateKey(key: Buffer): KeyObject {
+  let object;
   try {
-    return createPrivateKey({ key, format: "der", type: "pkcs8" });
+    object = createPrivateKey({ key, format: "der", type: "pkcs8" });
   } catch {
-    return createPrivateKey({ key, format: "der", type: "sec1" });
+    object = createPrivateKey({ key, format: "der", type: "sec1" });
   }
+  // OpenSSL takes any number for a scalar; FIPS 186-5 has 1 to n - 1.
+  if (object.asymmetricKeyDetails?.namedCurve === "prime256v1") {
+    const scalar = Buffer.from(object.export({ format: "jwk" }).d ?? "", "base64url");
+    const order = Buffer.from("ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551", "hex");
+    const outside = scalar.every((byte) => byte === 0) || Buffer.compare(scalar, order) >= 0;
+    scalar.fill(0);
+    if (outside) throw new SealwireError("CRYPTO_INVALID", "This private key is no number that P-256 has.");
+  }
+  return object;
 }
 
 function certificate(der: Uint8Array): CertificateInfo {
