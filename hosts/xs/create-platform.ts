@@ -7,16 +7,19 @@ import type {
   PlatformTimer,
   ProvisioningPartition,
   ResolverConstructor,
+  TLSEngine,
+  TLSEngineOptions,
   WakeCause,
   WallTime,
 } from "../../src/platform.js";
-import { createCrypto, unsupported } from "./crypto.js";
+import { createCrypto } from "./crypto.js";
 import { FileProvisioning, FileRetainedMemory, notePowerDown, readMAC, takeWakeCause } from "./device-folder.js";
 import * as file from "./native/file.js";
 import * as system from "./native/system.js";
 import { createResolver } from "./resolver.js";
 import { FolderStorage, type StorageOptions } from "./storage.js";
 import { TCP } from "./tcp.js";
+import { createTLSEngine, tlsEngineBuild } from "./tls.js";
 
 /** Options of {@link createPlatform}. */
 export interface XSPlatformOptions {
@@ -45,7 +48,7 @@ class XSPlatform implements Platform {
   readonly buildTime: number;
   readonly tcp = TCP;
   readonly resolver: ResolverConstructor;
-  readonly tlsEngineBuild = "none";
+  readonly tlsEngineBuild = tlsEngineBuild();
   readonly storage: FolderStorage;
   readonly retainedMemory: FileRetainedMemory | undefined;
   readonly provisioning: ProvisioningPartition;
@@ -81,8 +84,8 @@ class XSPlatform implements Platform {
     return readMAC(this.#folder);
   }
 
-  createTLSEngine(): never {
-    throw unsupported("TLS");
+  createTLSEngine(options: TLSEngineOptions): TLSEngine {
+    return createTLSEngine(options);
   }
 
   ticks(): number {
