@@ -28,7 +28,7 @@ function seal(station: Station, plain: Uint8Array, piece = 50, size = chunkSize)
 function open(
   station: Station,
   sealed: Uint8Array,
-  { piece = 33, at = topic, qos = 0 } = {},
+  { piece = 33, at = topic, qos = 0 }: { piece?: number; at?: string; qos?: 0 | 1 } = {},
 ): { plain: Uint8Array; end: OpenedStream } {
   const parts: Uint8Array[] = [];
   const stream = station.sealing.openStream(at, { onBytes: (bytes) => void parts.push(bytes.slice()) });
