@@ -103,6 +103,10 @@ export type ErrorCode =
   // Formats, cryptography, identity, credentials
   /** Bytes that should be CBOR (RFC 8949) are not well-formed, or not in the deterministic encoding. */
   | "CBOR_INVALID"
+  /** CBOR that is not the COSE object (RFC 9052) that it should be. */
+  | "COSE_INVALID"
+  /** A COSE object uses an algorithm or a critical header parameter that is not known here. */
+  | "COSE_UNSUPPORTED"
   /** A key, certificate or parameter cannot be parsed or does not fit the algorithm. */
   | "CRYPTO_INVALID"
   /** An authentication tag or signature does not match: wrong key or tampered data. */
@@ -111,6 +115,25 @@ export type ErrorCode =
   | "CRYPTO_OUT_OF_MEMORY"
   /** The host's random number generator or cryptographic library failed: nothing that it made may be used. */
   | "CRYPTO_FAILED"
+  // Sealed payloads
+  /** A payload is not a sealed one, or not one of the kind that is expected. */
+  | "SEALED_MALFORMED"
+  /** A sealed payload is of a sender, or of an epoch to come, for which no key is held. */
+  | "SEALED_UNKNOWN_KEY"
+  /** A sealed payload is of an epoch that has ended. */
+  | "SEALED_EPOCH_EXPIRED"
+  /** A sealed payload does not authenticate: it was changed, or moved to another topic, or sealed by another. */
+  | "SEALED_TAMPERED"
+  /** A sealed payload was delivered before, or is older than the replay window reaches. */
+  | "SEALED_REPLAYED"
+  /** A sealed payload may have been delivered before the restart; that cannot be told any more. */
+  | "SEALED_UNCERTAIN"
+  /** A sealed payload lacks a valid signature of its sender. */
+  | "SEALED_SIGNATURE_INVALID"
+  /** Senders beyond the number that replay protection is kept for. */
+  | "SEALED_TOO_MANY_SENDERS"
+  /** The sequence numbers of this sender and epoch are used up. */
+  | "SEALED_COUNTER_EXHAUSTED"
   /** The MAC address is missing, all zero, all one, or not unicast. */
   | "IDENTITY_MAC_INVALID"
   /** The device certificate does not name the client identifier. */

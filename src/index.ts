@@ -9,6 +9,7 @@ export type {
   DeviceRotationLimits,
 } from "./device-options.js";
 export { SealwireError, type ErrorCode } from "./errors.js";
+export { Sealing, type SealingOptions, type Unsealed } from "./sealing/index.js";
 export {
   readCredentials,
   Vault,

@@ -30,6 +30,10 @@ export const STORAGE_KEY = {
   mqttOutgoing: "sw.mq.o",
   /** Followed by two hexadecimal digits: a subscription that the server holds. */
   mqttSubscription: "sw.mq.s",
+  /** The sequence numbers of sealed payloads that are reserved. */
+  sealingCounter: "sw.se.c",
+  /** Which sealed payloads were received. */
+  sealingReplay: "sw.se.r",
 } as const;
 
 /**

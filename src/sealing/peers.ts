@@ -1,0 +1,104 @@
+/** The keys of senders that were heard of: derived once, kept for as many as there is room for. Only senders that proved to hold the secret get in. */
+import { concat } from "../bytes.js";
+import type { ContentAlgorithm } from "../cose/index.js";
+import type { Crypto } from "../platform.js";
+import { deriveSenderKeys, deriveStreamKeys, type SenderKeys } from "./key-schedule.js";
+import type { ReplayEntry } from "./replay-table.js";
+import type { SecretSource } from "./secrets.js";
+
+export interface Peer {
+  readonly sender: Uint8Array;
+  readonly idContext: Uint8Array;
+  readonly epoch: number;
+  readonly keys: SenderKeys;
+  /** Once something of it was received. */
+  entry: ReplayEntry | undefined;
+}
+
+export interface PeersOptions {
+  readonly crypto: Pick<Crypto, "deriveKey" | "deriveBytes" | "sha256">;
+  readonly algorithm: ContentAlgorithm;
+  readonly masterSalt?: Uint8Array | undefined;
+  /** How many are kept. */
+  readonly maximum: number;
+}
+
+export class Peers {
+  readonly #options: PeersOptions;
+  readonly #secrets: SecretSource;
+  /** In the order of their last use. */
+  readonly #peers = new Map<string, Peer>();
+
+  constructor(options: PeersOptions, secrets: SecretSource) {
+    this.#options = options;
+    this.#secrets = secrets;
+  }
+
+  find(sender: Uint8Array, idContext: Uint8Array): Peer | undefined {
+    return this.#peers.get(nameOf(sender, idContext));
+  }
+
+  /** Derives the keys of a sender. @returns `undefined` when no secret is held; else the caller hands it to {@link keep}, or closes its key */
+  derive(sender: Uint8Array, idContext: Uint8Array, epoch: number): Peer | undefined {
+    const { crypto, algorithm, masterSalt } = this.#options;
+    return this.#secrets.with(sender, epoch, (masterSecret) => ({
+      sender: sender.slice(),
+      idContext: idContext.slice(),
+      epoch,
+      keys: deriveSenderKeys({ crypto, masterSecret, masterSalt, algorithm, sender, idContext }),
+      entry: undefined,
+    }));
+  }
+
+  /** The keys of one stream. The caller closes them. */
+  deriveStream(
+    sender: Uint8Array,
+    idContext: Uint8Array,
+    epoch: number,
+    sequence: number,
+    chunkSize: number,
+  ): SenderKeys | undefined {
+    const { crypto, algorithm, masterSalt } = this.#options;
+    return this.#secrets.with(sender, epoch, (masterSecret) =>
+      deriveStreamKeys({ crypto, masterSecret, masterSalt, algorithm, sender, idContext }, sequence, chunkSize),
+    );
+  }
+
+  /** Keeps a sender that proved itself, in place of the one that was not heard of for longest. */
+  keep(peer: Peer): void {
+    const name = nameOf(peer.sender, peer.idContext);
+    if (this.#peers.size >= this.#options.maximum && !this.#peers.has(name)) {
+      const [oldest] = this.#peers.keys();
+      this.#peers.get(oldest!)?.keys.key.close();
+      this.#peers.delete(oldest!);
+    }
+    this.#peers.set(name, peer);
+  }
+
+  /** It was heard of again. */
+  touch(peer: Peer): void {
+    if (this.#peers.size < this.#options.maximum) return;
+    const name = nameOf(peer.sender, peer.idContext);
+    this.#peers.delete(name);
+    this.#peers.set(name, peer);
+  }
+
+  /** What a sender and its ID Context are stored under: 8 bytes. */
+  digest(sender: Uint8Array, idContext: Uint8Array): Uint8Array {
+    const input = concat(Uint8Array.of(sender.byteLength), sender, idContext);
+    return this.#options.crypto.sha256().update(input).digest().subarray(0, 8);
+  }
+
+  close(): void {
+    for (const { keys } of this.#peers.values()) keys.key.close();
+    this.#peers.clear();
+  }
+}
+
+/** Bytes as characters, one each: cheap, and different for different pairs. */
+function nameOf(sender: Uint8Array, idContext: Uint8Array): string {
+  let name = String.fromCharCode(sender.byteLength);
+  for (const byte of sender) name += String.fromCharCode(byte);
+  for (const byte of idContext) name += String.fromCharCode(byte);
+  return name;
+}

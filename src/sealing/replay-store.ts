@@ -1,0 +1,171 @@
+/** The replay table, and where it is kept: snapshots in storage, the exact state in retained memory across a deep sleep. */
+import type { KeyValueStorage } from "../platform.js";
+import { RETAINED_SECTION, STORAGE_KEY, type RetainedStore } from "../storage/index.js";
+import { ReplayTable, type ReplayEntry, type ReplayTableOptions } from "./replay-table.js";
+import type { Seen } from "./replay-window.js";
+
+/** Bytes of retained memory that are taken at most: 37 senders. */
+const MAXIMUM_RETAINED = 1024;
+
+export interface ReplayStoreOptions extends ReplayTableOptions {
+  readonly storage: KeyValueStorage | undefined;
+  readonly retained: RetainedStore | undefined;
+  /** What retained memory held at the start; taken out of it since. */
+  readonly kept: Uint8Array | undefined;
+  /** Messages with QoS 0 of one sender that one write covers, 1 to 65535. */
+  readonly interval: number;
+  /** What happens when what was stored is damaged: no epoch that was in use is accepted any more, or all begins anew. */
+  readonly whenLost: "refuse" | "accept";
+  /** The epoch in force. */
+  readonly epoch: number | undefined;
+  readonly key?: string | undefined;
+}
+
+/** `new`: nothing was stored. `lost`: what was stored is damaged. */
+export type ReplayState = "ok" | "new" | "lost";
+
+export class ReplayStore {
+  readonly state: ReplayState;
+  readonly #options: ReplayStoreOptions;
+  readonly #table: ReplayTable;
+
+  constructor(options: ReplayStoreOptions) {
+    this.#options = options;
+    this.#table = new ReplayTable(options);
+    this.state = this.#load(options.kept);
+    if (this.state !== "lost" || options.whenLost === "accept") return;
+    // A message of an epoch that is not in use yet cannot be an old one.
+    this.#table.lowestEpoch = (options.epoch ?? 0) + 1;
+    this.#tryWrite();
+  }
+
+  /** Takes out of retained memory what an earlier life left there. The caller commits it. */
+  static take(retained: RetainedStore | undefined): Uint8Array | undefined {
+    const bytes = retained?.get(RETAINED_SECTION.replayMarks)?.slice();
+    if (bytes) retained?.set(RETAINED_SECTION.replayMarks, undefined);
+    return bytes;
+  }
+
+  /** Epochs below it are not accepted. */
+  get lowestEpoch(): number {
+    return this.#table.lowestEpoch;
+  }
+
+  get senders(): number {
+    return this.#table.size;
+  }
+
+  find(digest: Uint8Array): ReplayEntry | undefined {
+    return this.#table.find(digest);
+  }
+
+  /** @throws SealwireError `SEALED_TOO_MANY_SENDERS` */
+  add(digest: Uint8Array, epoch: number, minimumEpoch: number): ReplayEntry {
+    return this.#table.add(digest, epoch, Math.max(minimumEpoch, this.lowestEpoch));
+  }
+
+  check(entry: ReplayEntry, sequence: number): Seen | "uncertain" {
+    return this.#table.check(entry, sequence);
+  }
+
+  /**
+   * Counts a new message as received.
+   * @param acknowledged whether it is acknowledged (QoS 1 and 2), so that it can come again until then
+   * @returns the mark, for a message that is acknowledged
+   * @throws SealwireError `STORAGE_FAILED`: it must not be delivered, since a restart would forget it
+   */
+  receive(entry: ReplayEntry, sequence: number, acknowledged: boolean): Uint8Array | undefined {
+    const { interval, afterRestart } = this.#options;
+    if (acknowledged) {
+      // Should the power fail before it is acknowledged, it comes again: it must not then be within an allowance for QoS 0.
+      if (afterRestart === "refuse" && entry.ceiling >= sequence && entry.ceiling > entry.window.highest) {
+        entry.ceiling = entry.window.highest;
+        this.#tryWrite();
+      }
+      this.#table.receive(entry, sequence, true);
+      return this.mark();
+    }
+    if (sequence > entry.ceiling) {
+      const before = entry.ceiling;
+      entry.ceiling = sequence + interval;
+      try {
+        this.#write();
+      } catch (error) {
+        entry.ceiling = before;
+        if (afterRestart === "refuse") throw error;
+      }
+    }
+    this.#table.receive(entry, sequence, false);
+    return undefined;
+  }
+
+  /** A message that is acknowledged need not come again. */
+  settle(entry: ReplayEntry, sequence: number): void {
+    const at = entry.pending.indexOf(sequence);
+    if (at >= 0) entry.pending.splice(at, 1);
+  }
+
+  /** What changed since the last snapshot: at most 255 bytes. */
+  mark(): Uint8Array {
+    const mark = this.#table.mark();
+    if (mark) return mark;
+    this.#tryWrite();
+    const smaller = this.#table.mark();
+    if (smaller) return smaller;
+    // More senders than a mark can hold have messages that are being handled: from here on these count as handled.
+    this.#tryWrite(true);
+    return this.#table.mark() ?? new Uint8Array(0);
+  }
+
+  /** Takes over a mark. @throws SealwireError `STORAGE_CORRUPT` */
+  loadMark(mark: Uint8Array): void {
+    if (mark.byteLength > 0) this.#table.loadMark(mark);
+  }
+
+  /** Puts the exact state into retained memory, for a wake from deep sleep; the caller commits it. Where it is too large for that: into storage. */
+  save(): void {
+    const { retained } = this.#options;
+    const snapshot = this.#table.snapshot({ exact: true });
+    if (retained && snapshot.byteLength <= MAXIMUM_RETAINED) retained.set(RETAINED_SECTION.replayMarks, snapshot);
+    else this.close();
+  }
+
+  /** Stores the exact state, if there is anything to store. */
+  close(): void {
+    if (this.#table.size > 0) this.#tryWrite(false, true);
+  }
+
+  #load(kept: Uint8Array | undefined): ReplayState {
+    const { storage, key = STORAGE_KEY.sealingReplay } = this.#options;
+    // It was written as the last thing of the life before, so that what is stored is not newer.
+    if (kept && attempt(() => this.#table.loadSnapshot(kept))) return "ok";
+    if (!storage) return "new";
+    let state: ReplayState = "new";
+    const read = attempt(() => {
+      const stored = storage.read(key);
+      if (!stored) return;
+      state = "ok";
+      this.#table.loadSnapshot(new Uint8Array(stored));
+    });
+    return read ? state : "lost";
+  }
+
+  #tryWrite(settled = false, exact = false): void {
+    attempt(() => this.#write(settled, exact));
+  }
+
+  #write(settled = false, exact = false): void {
+    const { storage, key = STORAGE_KEY.sealingReplay } = this.#options;
+    storage?.write(key, this.#table.snapshot({ settled, exact }));
+    if (storage) this.#table.stored(settled);
+  }
+}
+
+function attempt(body: () => void): boolean {
+  try {
+    body();
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,210 @@
+/**
+ * Which sealed payloads were received, by sender and ID Context, and how that survives.
+ *
+ * - QoS 1 and 2: the state after a message is its **mark**, at most 255 bytes, which the MQTT session stores in the same write as the
+ *   acknowledgement. A mark holds what changed since the last snapshot.
+ * - QoS 0: a **snapshot** of all senders is stored every N messages of a sender, with the allowance of N ahead of them. After a restart the
+ *   messages within the allowance may have been delivered: `afterRestart` says what becomes of them.
+ *
+ * Bound: `maximumSenders` entries of some 100 bytes. An entry is given up only when its epoch has ended, since then nothing of it opens any more:
+ * so no replay is ever opened again. While none can be given up, new senders are refused.
+ *
+ * One entry, stored (27 bytes): digest of sender and ID Context (8), epoch (4), highest number (5), window (8), allowance (2). Snapshot: format (1 byte,
+ * 1), lowest epoch that is accepted (4), entries. Mark: format (1 byte, 1), entries. Where they are kept must authenticate them.
+ */
+import { toHex } from "../bytes.js";
+import { SealwireError } from "../errors.js";
+import { ReplayWindow, type Seen } from "./replay-window.js";
+
+const FORMAT = 1;
+const DIGEST = 8;
+const ENTRY = 27;
+/** Entries in a mark of at most 255 bytes. */
+export const MARK_ENTRIES = 9;
+
+/** After a restart, for messages with QoS 0 that may have been delivered before it. */
+export type AfterRestart = "refuse" | "deliver";
+
+export interface ReplayEntry {
+  readonly digest: Uint8Array;
+  readonly epoch: number;
+  readonly window: ReplayWindow;
+  /** Numbers up to it are covered by the last snapshot. */
+  ceiling: number;
+  /** Whether it changed since the last snapshot. */
+  changed: boolean;
+  /** Numbers in this range may have been received before the restart. */
+  uncertainFrom: number;
+  uncertainTo: number;
+  /** Numbers that were delivered with QoS 1 or 2 and are not settled. */
+  readonly pending: number[];
+}
+
+export interface ReplayTableOptions {
+  readonly maximumSenders: number;
+  readonly afterRestart: AfterRestart;
+}
+
+export class ReplayTable {
+  readonly #options: ReplayTableOptions;
+  readonly #entries = new Map<string, ReplayEntry>();
+  /** Epochs below it are not accepted, since what was received in them is lost. */
+  lowestEpoch = 0;
+
+  constructor(options: ReplayTableOptions) {
+    this.#options = options;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  find(digest: Uint8Array): ReplayEntry | undefined {
+    return this.#entries.get(toHex(digest));
+  }
+
+  /**
+   * A new entry.
+   * @param minimumEpoch entries of epochs below it are given up when room is needed
+   * @throws SealwireError `SEALED_TOO_MANY_SENDERS`
+   */
+  add(digest: Uint8Array, epoch: number, minimumEpoch: number): ReplayEntry {
+    if (this.#entries.size >= this.#options.maximumSenders) this.#giveUp(minimumEpoch);
+    if (this.#entries.size >= this.#options.maximumSenders)
+      throw new SealwireError(
+        "SEALED_TOO_MANY_SENDERS",
+        `Replay protection is kept for ${this.#options.maximumSenders} senders, and there are more: rotate the payload secret, or allow more.`,
+      );
+    return this.#insert(digest, epoch);
+  }
+
+  /** A number that was checked to be new is received. */
+  receive(entry: ReplayEntry, sequence: number, pending: boolean): void {
+    entry.window.add(sequence);
+    entry.changed = true;
+    if (pending) entry.pending.push(sequence);
+  }
+
+  check(entry: ReplayEntry, sequence: number): Seen | "uncertain" {
+    const seen = entry.window.check(sequence);
+    return seen !== "new" && sequence >= entry.uncertainFrom && sequence <= entry.uncertainTo ? "uncertain" : seen;
+  }
+
+  /** What changed since the last snapshot, or `undefined` when it is more than a mark can hold. */
+  mark(): Uint8Array | undefined {
+    const changed = [...this.#entries.values()].filter((entry) => entry.changed);
+    if (changed.length > MARK_ENTRIES) return undefined;
+    const bytes = new Uint8Array(1 + changed.length * ENTRY);
+    bytes[0] = FORMAT;
+    // The allowance is in the last snapshot.
+    changed.forEach((entry, i) => encodeEntry(bytes, 1 + i * ENTRY, entry, entry.window, 0));
+    return bytes;
+  }
+
+  /**
+   * All entries, to be stored.
+   * @param exact whether nothing is received after it, so that there is no allowance
+   * @param settled whether messages that are still being handled count as received
+   */
+  snapshot({ exact = false, settled = false } = {}): Uint8Array {
+    const bytes = new Uint8Array(5 + this.#entries.size * ENTRY);
+    bytes[0] = FORMAT;
+    new DataView(bytes.buffer).setUint32(1, this.lowestEpoch);
+    let at = 5;
+    for (const entry of this.#entries.values()) {
+      const { window, pending } = entry;
+      const stored = settled || pending.length === 0 ? window : window.without(pending);
+      encodeEntry(bytes, at, entry, stored, exact ? 0 : allowanceOf(entry));
+      at += ENTRY;
+    }
+    return bytes;
+  }
+
+  /** A snapshot is stored. */
+  stored(settled: boolean): void {
+    for (const entry of this.#entries.values()) if (settled || entry.pending.length === 0) entry.changed = false;
+  }
+
+  /**
+   * Takes over a snapshot, in addition to what is there.
+   * @throws SealwireError `STORAGE_CORRUPT`
+   */
+  loadSnapshot(bytes: Uint8Array): void {
+    if (bytes[0] !== FORMAT || bytes.byteLength < 5) throw corrupt();
+    const lowest = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(1);
+    this.#load(bytes.subarray(5), false);
+    this.lowestEpoch = Math.max(this.lowestEpoch, lowest);
+  }
+
+  /** Takes over a mark, in addition to what is there. @throws SealwireError `STORAGE_CORRUPT` */
+  loadMark(bytes: Uint8Array): void {
+    if (bytes[0] !== FORMAT) throw corrupt();
+    this.#load(bytes.subarray(1), true);
+  }
+
+  #load(bytes: Uint8Array, changed: boolean): void {
+    if (bytes.byteLength % ENTRY !== 0) throw corrupt();
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    for (let at = 0; at < bytes.byteLength; at += ENTRY) {
+      const digest = bytes.subarray(at, at + DIGEST);
+      const entry = this.find(digest) ?? this.#insert(digest, view.getUint32(at + 8));
+      // Biased by one: a sender of whom nothing is received has -1.
+      const highest = view.getUint8(at + 12) * 0x1_0000_0000 + view.getUint32(at + 13) - 1;
+      entry.window.merge(highest, view.getUint32(at + 17), view.getUint32(at + 21));
+      const ceiling = highest + view.getUint16(at + 25);
+      entry.ceiling = Math.max(entry.ceiling, ceiling);
+      entry.changed ||= changed;
+      if (this.#options.afterRestart === "deliver" || ceiling <= entry.window.highest) continue;
+      entry.uncertainFrom = entry.uncertainTo < 0 ? highest + 1 : Math.min(entry.uncertainFrom, highest + 1);
+      entry.uncertainTo = Math.max(entry.uncertainTo, ceiling);
+      entry.window.fill(ceiling);
+    }
+  }
+
+  /** Without a look at the bound: what was stored counts even if that was lowered since. */
+  #insert(digest: Uint8Array, epoch: number): ReplayEntry {
+    const entry: ReplayEntry = {
+      digest: digest.slice(),
+      epoch,
+      window: new ReplayWindow(),
+      ceiling: -1,
+      changed: false,
+      uncertainFrom: 0,
+      uncertainTo: -1,
+      pending: [],
+    };
+    this.#entries.set(toHex(digest), entry);
+    return entry;
+  }
+
+  #giveUp(minimumEpoch: number): void {
+    for (const [id, { epoch }] of this.#entries) if (epoch < minimumEpoch) this.#entries.delete(id);
+  }
+}
+
+function allowanceOf({ ceiling, window }: ReplayEntry): number {
+  return Math.max(0, ceiling - window.highest);
+}
+
+function encodeEntry(
+  bytes: Uint8Array,
+  at: number,
+  { digest, epoch }: ReplayEntry,
+  window: ReplayWindow,
+  allowance: number,
+): void {
+  const view = new DataView(bytes.buffer);
+  const highest = window.highest + 1;
+  const [high, low] = window.bits;
+  bytes.set(digest, at);
+  view.setUint32(at + 8, epoch);
+  view.setUint8(at + 12, Math.floor(highest / 0x1_0000_0000));
+  view.setUint32(at + 13, highest >>> 0);
+  view.setUint32(at + 17, high);
+  view.setUint32(at + 21, low);
+  view.setUint16(at + 25, allowance);
+}
+
+function corrupt(): SealwireError {
+  return new SealwireError("STORAGE_CORRUPT", "What was stored of received payloads is damaged.");
+}

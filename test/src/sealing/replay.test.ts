@@ -1,0 +1,286 @@
+import { toUTF8 } from "../../../src/bytes.js";
+import type { Delivered, Refused, SealingOptions, Unsealed } from "../../../src/sealing/index.js";
+import { STORAGE_KEY } from "../../../src/storage/index.js";
+import { deepEqual, strictEqual, throws } from "../../support/assert.js";
+import { describe, it } from "../../support/bdd.js";
+import { codeOf, delivered, secretKey, Station, textOf } from "./sealing-world.js";
+
+const topic = "dev/commands";
+
+/** A sender, a receiver, and what was sent. */
+class Pair {
+  readonly sender: Station;
+  readonly receiver: Station;
+  readonly sent: Uint8Array[] = [];
+
+  constructor(options: SealingOptions = {}, name = "server") {
+    this.sender = new Station(name, { blockSize: 65_535 });
+    this.receiver = new Station("device", options);
+  }
+
+  /** Seals `count` more messages. */
+  send(count: number): void {
+    for (let i = 0; i < count; i++) this.sent.push(this.sender.seal(topic, `${this.sent.length}`));
+  }
+
+  receive(index: number, qos: 0 | 1 | 2 = 0, flags: { duplicate?: boolean; retain?: boolean } = {}): Unsealed {
+    return this.receiver.unseal(topic, this.sent[index]!, { qos, ...flags });
+  }
+
+  /** Receives with QoS 1, as the MQTT session does it: the mark is stored, and then the message acknowledged. */
+  acknowledge(index: number): Delivered {
+    const result = delivered(this.receive(index, 1));
+    this.mark = result.mark;
+    result.settle();
+    return result;
+  }
+
+  /** As the MQTT session stored it. */
+  mark: Uint8Array | undefined;
+
+  /** The receiver starts again after a power cut. */
+  restart(): void {
+    this.receiver.powerCut();
+    this.receiver.sealing.loadMark(this.mark);
+  }
+}
+
+describe("Replay of sealed payloads", () => {
+  it("is refused, in and out of order, and beyond the window", () => {
+    const pair = new Pair();
+    pair.send(200);
+    for (const index of [0, 1, 5, 3, 2, 4]) strictEqual(textOf(pair.receive(index)), `${index}`);
+    for (const index of [0, 1, 5, 3]) strictEqual(codeOf(pair.receive(index)), "SEALED_REPLAYED");
+    strictEqual(textOf(pair.receive(100)), "100");
+    strictEqual(textOf(pair.receive(37)), "37");
+    strictEqual(codeOf(pair.receive(36)), "SEALED_REPLAYED");
+    strictEqual((pair.receive(36) as Refused).security, true);
+  });
+
+  it("is a duplicate when MQTT says so, and no event of security; but never delivered", () => {
+    const pair = new Pair();
+    pair.send(100);
+    pair.acknowledge(0);
+    strictEqual(pair.receive(0, 1, { duplicate: true }).outcome, "duplicate");
+    strictEqual(pair.receive(0, 0, { retain: true }).outcome, "duplicate");
+    strictEqual(textOf(pair.receive(99)), "99");
+    strictEqual(pair.receive(0, 0, { retain: true }).outcome, "duplicate", "behind the window");
+    // DUP and RETAIN alone make nothing a duplicate.
+    strictEqual(textOf(pair.receive(98, 1, { duplicate: true })), "98");
+    strictEqual(textOf(pair.receive(97, 1, { retain: true })), "97");
+    // And a forged repeat is a forgery.
+    const forged = pair.sent[0]!.slice();
+    forged[forged.byteLength - 1]! ^= 1;
+    strictEqual(codeOf(pair.receiver.unseal(topic, forged, { duplicate: true })), "SEALED_TAMPERED");
+  });
+
+  it("is told apart by sender: the same number of another one is new", () => {
+    const a = new Station("a");
+    const b = new Station("b");
+    const receiver = new Station("device");
+    strictEqual(textOf(receiver.unseal(topic, a.seal(topic, "from a"))), "from a");
+    strictEqual(textOf(receiver.unseal(topic, b.seal(topic, "from b"))), "from b");
+  });
+
+  it("is not opened by moving a message to another sender or epoch", () => {
+    const receiver = new Station(
+      "device",
+      {},
+      {
+        secrets: new Map([
+          [1, secretKey()],
+          [2, secretKey()],
+        ]),
+      },
+    );
+    const a = new Station("a", { encoding: "compact" }, { secrets: new Map([[1, secretKey()]]) });
+    const message = a.seal(topic, "x");
+    const asB = message.slice();
+    asB[1] = "b".charCodeAt(0);
+    strictEqual(codeOf(receiver.unseal(topic, asB)), "SEALED_TAMPERED");
+    const inTwo = message.slice();
+    strictEqual(inTwo[4], 1);
+    inTwo[4] = 2;
+    strictEqual(codeOf(receiver.unseal(topic, inTwo)), "SEALED_TAMPERED");
+    strictEqual(textOf(receiver.unseal(topic, message)), "x");
+  });
+});
+
+describe("Replay protection across restarts", () => {
+  it("holds for QoS 1 by the mark that the session stored, to the message", () => {
+    const pair = new Pair();
+    pair.send(10);
+    for (const index of [0, 1, 2, 4]) pair.acknowledge(index);
+    strictEqual(pair.receiver.storage!.writes, 0, "the mark needs no write of its own");
+    pair.restart();
+    for (const index of [0, 1, 2, 4]) strictEqual(codeOf(pair.receive(index)), "SEALED_REPLAYED");
+    for (const index of [3, 5]) strictEqual(textOf(pair.receive(index, 1)), `${index}`);
+  });
+
+  it("lets a message come again that was not acknowledged", () => {
+    const pair = new Pair();
+    pair.send(3);
+    pair.acknowledge(0);
+    strictEqual(textOf(pair.receive(1, 1)), "1");
+    pair.restart();
+    strictEqual(textOf(pair.receive(1, 1, { duplicate: true })), "1");
+  });
+
+  it("lets it come again even if messages with QoS 0 made a snapshot meanwhile", () => {
+    const pair = new Pair();
+    pair.send(10);
+    pair.receive(0);
+    strictEqual(textOf(pair.receive(1, 1)), "1");
+    pair.receive(2);
+    pair.restart();
+    strictEqual(textOf(pair.receive(1, 1, { duplicate: true })), "1");
+    strictEqual(pair.receive(0, 1).outcome, "refused");
+    strictEqual(pair.receive(2, 1).outcome, "refused");
+  });
+
+  it("holds for QoS 0 with one write in 32 messages; what may have been delivered is refused", () => {
+    const pair = new Pair();
+    pair.send(200);
+    for (let i = 0; i < 40; i++) strictEqual(textOf(pair.receive(i)), `${i}`);
+    strictEqual(pair.receiver.storage!.writes, 2);
+    pair.restart();
+    for (let i = 0; i < 40; i++) strictEqual(pair.receive(i).outcome, "refused", `${i}`);
+    const uncertain = pair.receive(45) as Refused;
+    strictEqual(uncertain.error.code, "SEALED_UNCERTAIN");
+    strictEqual(uncertain.security, false);
+    // The second write covered 32 messages from the 33rd on.
+    const first = Array.from({ length: 60 }, (_, i) => 40 + i).find((i) => pair.receive(i).outcome === "delivered");
+    strictEqual(first! <= 40 + 32, true, `${first}`);
+    pair.restart();
+    for (let i = 0; i <= first!; i++) strictEqual(pair.receive(i).outcome, "refused", `${i} after a second restart`);
+  });
+
+  it("may deliver once more with QoS 0, where that is wanted, and no more than 32", () => {
+    const pair = new Pair({ afterRestart: "deliver" });
+    pair.send(100);
+    for (let i = 0; i < 40; i++) pair.receive(i);
+    pair.restart();
+    let again = 0;
+    for (let i = 0; i < 40; i++) if (pair.receive(i).outcome === "delivered") again++;
+    strictEqual(again > 0 && again <= 32, true, `${again}`);
+    strictEqual(textOf(pair.receive(40)), "40");
+  });
+
+  it("is exact across a deep sleep and an orderly end, with nothing lost and nothing repeated", () => {
+    const pair = new Pair();
+    pair.send(100);
+    for (let i = 0; i < 40; i++) pair.receive(i);
+    pair.receiver.sleep();
+    strictEqual(codeOf(pair.receive(39)), "SEALED_REPLAYED");
+    strictEqual(textOf(pair.receive(40)), "40");
+    pair.receiver.sealing.close();
+    pair.receiver.powerCut();
+    strictEqual(codeOf(pair.receive(40)), "SEALED_REPLAYED");
+    strictEqual(textOf(pair.receive(41)), "41");
+    // A crash after the wake: what retained memory held is of before, and must not be believed.
+    pair.receiver.sleep();
+    strictEqual(textOf(pair.receive(42)), "42");
+    pair.receiver.crash();
+    strictEqual(pair.receive(42).outcome, "refused");
+  });
+
+  it("refuses with QoS 0 what storage does not take, since a restart would forget it", () => {
+    const pair = new Pair();
+    pair.send(3);
+    pair.receiver.storage!.failAt(1, "fail");
+    strictEqual(codeOf(pair.receive(0)), "STORAGE_FAILED");
+    strictEqual(textOf(pair.receive(0)), "0");
+  });
+
+  it("opens nothing of the epochs so far when what was stored is damaged, until the secret is rotated", () => {
+    const pair = new Pair();
+    pair.send(3);
+    pair.receive(0);
+    pair.receiver.storage!.write(STORAGE_KEY.sealingReplay, toUTF8("rubbish"));
+    pair.restart();
+    strictEqual(pair.receiver.sealing.status.replayState, "lost");
+    strictEqual(codeOf(pair.receive(0)), "SEALED_EPOCH_EXPIRED");
+    strictEqual(codeOf(pair.receive(1)), "SEALED_EPOCH_EXPIRED");
+    pair.restart();
+    strictEqual(codeOf(pair.receive(1)), "SEALED_EPOCH_EXPIRED", "it is remembered");
+    const next = new Map([[1, secretKey("the next master secret, of epoch 1")]]);
+    pair.sender.sealing.setSecrets(next);
+    pair.receiver.sealing.setSecrets(next);
+    pair.send(1);
+    strictEqual(textOf(pair.receive(3)), "3");
+  });
+
+  it("begins anew when what was stored is damaged, where that is wanted", () => {
+    const pair = new Pair({ whenReplayStateIsLost: "accept" });
+    pair.send(2);
+    pair.receive(0);
+    pair.receiver.storage!.write(STORAGE_KEY.sealingReplay, toUTF8("rubbish"));
+    pair.restart();
+    strictEqual(textOf(pair.receive(0)), "0");
+    throws(() => pair.receiver.sealing.loadMark(toUTF8("rubbish")), "STORAGE_CORRUPT");
+  });
+});
+
+describe("Replay protection of many senders", () => {
+  it("is kept for as many as there is room for; others are refused, and nobody is forgotten", () => {
+    const receiver = new Station("device", { maximumSenders: 4, maximumKeys: 2 });
+    const senders = Array.from({ length: 5 }, (_, i) => new Station(`sender ${i}`));
+    const messages = senders.map((sender) => sender.seal(topic, "x"));
+    for (let i = 0; i < 4; i++) strictEqual(textOf(receiver.unseal(topic, messages[i]!)), "x");
+    const refused = receiver.unseal(topic, messages[4]!) as Refused;
+    strictEqual(refused.error.code, "SEALED_TOO_MANY_SENDERS");
+    strictEqual(refused.security, false);
+    for (let round = 0; round < 3; round++)
+      for (let i = 0; i < 4; i++) strictEqual(codeOf(receiver.unseal(topic, messages[i]!)), "SEALED_REPLAYED");
+    strictEqual(textOf(receiver.unseal(topic, senders[0]!.seal(topic, "y"))), "y");
+  });
+
+  it("makes room only by forgetting senders of an epoch that has ended", () => {
+    const secrets = (...epochs: number[]): Map<number, ReturnType<typeof secretKey>> =>
+      new Map(epochs.map((epoch) => [epoch, secretKey(`the master secret of epoch ${epoch}.....`)]));
+    const receiver = new Station("device", { maximumSenders: 2 }, { secrets: secrets(1, 2) });
+    const at = (name: string, epoch: number): Uint8Array =>
+      new Station(name, {}, { secrets: secrets(epoch) }).seal(topic, "x");
+    const old = at("a", 1);
+    strictEqual(textOf(receiver.unseal(topic, old)), "x");
+    strictEqual(textOf(receiver.unseal(topic, at("b", 2))), "x");
+    strictEqual(codeOf(receiver.unseal(topic, at("c", 2))), "SEALED_TOO_MANY_SENDERS");
+    receiver.sealing.setSecrets(secrets(2));
+    strictEqual(textOf(receiver.unseal(topic, at("c", 2))), "x");
+    strictEqual(codeOf(receiver.unseal(topic, old)), "SEALED_EPOCH_EXPIRED");
+  });
+
+  it("fits into marks of 255 bytes, however many there are", () => {
+    const receiver = new Station("device", { maximumSenders: 40 });
+    const senders = Array.from({ length: 30 }, (_, i) => new Station(`sender ${i}`));
+    const messages: Uint8Array[] = [];
+    let mark: Uint8Array | undefined;
+    const open: Delivered[] = [];
+    for (const sender of senders) {
+      const message = sender.seal(topic, "x");
+      messages.push(message);
+      const result = delivered(receiver.unseal(topic, message, { qos: 1 }));
+      strictEqual(result.mark!.byteLength <= 255, true);
+      mark = result.mark;
+      // Handling takes a while: each is acknowledged four messages later.
+      open.push(result);
+      if (open.length > 4) open.shift()!.settle();
+    }
+    strictEqual(receiver.storage!.writes < 30, true);
+    receiver.powerCut();
+    receiver.sealing.loadMark(mark);
+    const outcomes = messages.map((message) => receiver.unseal(topic, message, { qos: 1 }).outcome);
+    deepEqual(new Set(outcomes), new Set(["refused"]));
+  });
+
+  it("spends nothing on senders that prove nothing", () => {
+    const receiver = new Station("device", { maximumSenders: 2 });
+    const stranger = new Station("x", {}, { secrets: new Map([[0, secretKey("some other secret of 32 bytes...")]]) });
+    for (let i = 0; i < 100; i++) {
+      const message = stranger.seal(topic, "x");
+      stranger.powerCut();
+      strictEqual(codeOf(receiver.unseal(topic, message)), "SEALED_TAMPERED");
+    }
+    strictEqual(receiver.sealing.status.senders, 0);
+  });
+});
