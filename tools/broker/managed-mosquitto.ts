@@ -114,6 +114,15 @@ export class ManagedMosquitto {
     this.#timer = setInterval(() => void this.follow(), watchInterval);
   }
 
+  /** Writes everything that the broker would read. @returns the files */
+  async write(): Promise<string[]> {
+    createFolder(this.#options.folder, 0o700);
+    const sources = this.#sources();
+    for (const source of sources) await this.#copy(source);
+    const files = sources.map((source) => path.resolve(this.#options.folder, names[source]));
+    return [...files, this.#configure(this.#options.port ?? 8883, false)];
+  }
+
   /** Resolves once nothing of it runs. Safe more than once. */
   async stop(): Promise<void> {
     clearInterval(this.#timer);
@@ -230,7 +239,7 @@ export class ManagedMosquitto {
   }
 
   /** @returns the configuration file */
-  #configure(port: number): string {
+  #configure(port: number, own = true): string {
     const { folder, sources, authentication, persistence } = this.#options;
     const copy = (source: keyof BrokerSources): string => path.resolve(folder, names[source]);
     const optional = (source: keyof BrokerSources): string | undefined =>
@@ -254,7 +263,7 @@ export class ManagedMosquitto {
           : { plugin: findDynamicSecurity(), file: copy("dynamicSecurity") },
       persistence: persistence === true ? path.resolve(folder) : undefined,
       // Started by root it would become a user who cannot read the folder.
-      user: process.getuid?.() === 0 ? "root" : undefined,
+      user: own && process.getuid?.() === 0 ? "root" : undefined,
     });
     replaceFile(file, content, 0o600);
     return file;
@@ -270,6 +279,15 @@ export class ManagedMosquitto {
       );
     return program;
   }
+}
+
+/**
+ * Checks the sources, and writes a configuration and all that it names into a folder, for a Mosquitto that somebody else starts.
+ * @returns the files
+ */
+export async function writeMosquittoFiles(options: ManagedMosquittoOptions): Promise<string[]> {
+  const managed = new ManagedMosquitto(options);
+  return managed.write();
 }
 
 /** @throws CommandFailure when the plugin is not installed */

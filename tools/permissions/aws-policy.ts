@@ -185,11 +185,12 @@ function resources(
 
 /** With both + and # in it, what + takes cannot be told from what # takes. */
 function isInexact(topic: string): boolean {
-  return topic.includes("+") && topic.endsWith("#");
+  return topic.includes("+") && topic.endsWith("#") && topic !== "+/#";
 }
 
 function patternOf(entry: NumberedEntry, glob: (topic: string) => string, filters: boolean): Pattern {
-  const levels = entry.topic.split("/");
+  // Every topic has a first level: these two are the same.
+  const levels = entry.topic === "+/#" ? ["#"] : entry.topic.split("/");
   const text = (changed: readonly string[]): string =>
     changed.map((level) => (level === "*" ? level : glob(level))).join("/");
   const stars = levels.map((level) => (level === "+" || level === "#" ? "*" : level));

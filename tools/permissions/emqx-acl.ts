@@ -41,12 +41,14 @@ function fits({ number, topic, subscribe }: NumberedEntry, warnings: Warnings): 
       "wider",
       "begins with a wildcard, which in acl.conf also matches topics that begin with $ ($SYS is denied by a rule of its own)",
     );
-  if (subscribe && topic.endsWith("/+"))
+  // "+/#" itself is the same as "#".
+  const wide = /^(.+\/)\+(\/#)?$/.exec(topic);
+  if (subscribe && wide)
     warnings.add(
       number,
       topic,
       "wider",
-      `ends with +, which in acl.conf also matches the level # of a subscription: ${topic.slice(0, -1)}# is granted`,
+      `has + where a subscription may have #, and acl.conf takes # for a level: ${wide[1]!}# is granted`,
     );
   return true;
 }
