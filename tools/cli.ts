@@ -3,6 +3,8 @@ import { Command, CommanderError } from "commander";
 import { exitCodes, type ExitCode } from "./failure.js";
 import { exitCodeOf, Output, reportFailure } from "./output.js";
 import { packageVersion } from "./paths.js";
+import { addBroker } from "./broker/command.js";
+import { addPermissions } from "./permissions/command.js";
 import { addSimulate } from "./simulate/command.js";
 
 /**
@@ -21,6 +23,8 @@ export async function run(args: readonly string[]): Promise<ExitCode> {
     .configureOutput({ outputError: (text) => errors.line(sentenceOf(text)) })
     .exitOverride()
     .showSuggestionAfterError();
+  addBroker(program, (code) => (exitCode = code));
+  addPermissions(program, (code) => (exitCode = code));
   addSimulate(program, (code) => (exitCode = code));
   // Without a command there is nothing to do: that is a wrong use, and the help says what the right one is.
   if (args.length === 0) {

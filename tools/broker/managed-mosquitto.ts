@@ -1,0 +1,308 @@
+/**
+ * A hardened Mosquitto that follows its sources: when permissions, passwords, certificates or revocation lists change, they are checked,
+ * copied to where the broker reads them, and it reads them again while its clients stay connected. What is wrong is not copied: the
+ * broker goes on with what it has.
+ */
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { CommandFailure, exitCodes } from "../failure.js";
+import { createFolder, readFile, replaceFile } from "../files.js";
+import { findMosquitto, installMosquitto, loopback, ServerProcess } from "../brokers/index.js";
+import { exportMosquittoACL } from "../permissions/mosquitto-acl.js";
+import { readPermissions } from "../permissions/file.js";
+import { type Authentication, type BrokerLimits, mosquittoConf } from "./mosquitto-conf.js";
+import { checkAuthorities, checkKeyPair, checkPasswordFile, checkRevocationLists } from "./sources.js";
+
+/** The files that a user keeps. */
+export interface BrokerSources {
+  readonly ca: string;
+  readonly certificate: string;
+  readonly key: string;
+  readonly revocationList?: string | undefined;
+  readonly passwordFile?: string | undefined;
+  /** One of the three: permissions, an ACL of his own, or the configuration of dynamic security, which the broker itself changes then. */
+  readonly permissions?: string | undefined;
+  readonly acl?: string | undefined;
+  readonly dynamicSecurity?: string | undefined;
+}
+
+export interface ManagedMosquittoOptions {
+  readonly sources: BrokerSources;
+  /** Where the broker's own copies lie; kept. */
+  readonly folder: string;
+  readonly authentication: readonly Authentication[];
+  /** Of the first listener; a free one when left out. The second has the next. */
+  readonly port?: number | undefined;
+  readonly bind?: string | undefined;
+  readonly clientIdentifierPrefix?: string | undefined;
+  readonly claimedClientIdentifiers?: boolean | undefined;
+  readonly limits?: Partial<BrokerLimits> | undefined;
+  readonly persistence?: boolean | undefined;
+  readonly bridge?: readonly string[] | undefined;
+  readonly program?: string | undefined;
+  /** Ends every connection when somebody was revoked: Mosquitto itself lets those go on that it has. */
+  readonly restartOnRevocation?: boolean | undefined;
+  readonly onLog?: ((line: string) => void) | undefined;
+  readonly onExit?: ((reason: string) => void) | undefined;
+  /** It follows a change, or refuses to. */
+  readonly onChange?: ((change: BrokerChange) => void) | undefined;
+}
+
+export interface BrokerChange {
+  readonly source: keyof BrokerSources;
+  readonly action: "reloaded" | "restarted" | "refused";
+  /** Why it was refused. */
+  readonly reason?: string | undefined;
+}
+
+/** Milliseconds between two looks at the sources. */
+const watchInterval = 500;
+
+/** Milliseconds after which a broker that says nothing of it is taken to have read its files again. */
+const longestReload = 5_000;
+
+const names: Readonly<Record<keyof BrokerSources, string>> = {
+  ca: "ca.pem",
+  certificate: "server.pem",
+  key: "server.key",
+  revocationList: "revoked.pem",
+  passwordFile: "passwords",
+  permissions: "acl",
+  acl: "acl",
+  dynamicSecurity: "dynamic-security.json",
+};
+
+/** Where packages put the plugin. */
+const pluginFolders = ["/usr/lib", "/usr/lib64", "/usr/local/lib", "/opt/homebrew/lib"];
+
+export class ManagedMosquitto {
+  readonly #options: ManagedMosquittoOptions;
+  readonly #seen = new Map<keyof BrokerSources, string>();
+  #process: ServerProcess | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #version = "";
+  #onReload: (() => void) | undefined;
+  #following: Promise<void> = Promise.resolve();
+
+  constructor(options: ManagedMosquittoOptions) {
+    this.#options = options;
+  }
+
+  get name(): string {
+    return this.#version === "" ? "Mosquitto" : `Mosquitto ${this.#version}`;
+  }
+
+  /** Of the listener; 0 while it does not run. */
+  port(authentication: Authentication = this.#options.authentication[0]!): number {
+    const first = this.#process?.port ?? 0;
+    return first === 0 ? 0 : first + this.#options.authentication.indexOf(authentication);
+  }
+
+  get pid(): number | undefined {
+    return this.#process?.pid;
+  }
+
+  /** Checks and copies the sources, and starts the broker. Rejects with a `CommandFailure`. */
+  async start(): Promise<void> {
+    const { folder } = this.#options;
+    createFolder(folder, 0o700);
+    for (const source of this.#sources()) {
+      this.#seen.set(source, this.#stamp(source));
+      await this.#copy(source);
+    }
+    await this.#run();
+    this.#timer = setInterval(() => void this.follow(), watchInterval);
+  }
+
+  /** Writes everything that the broker would read. @returns the files */
+  async write(): Promise<string[]> {
+    createFolder(this.#options.folder, 0o700);
+    const sources = this.#sources();
+    for (const source of sources) await this.#copy(source);
+    const files = sources.map((source) => path.resolve(this.#options.folder, names[source]));
+    return [...files, this.#configure(this.#options.port ?? 8883, false)];
+  }
+
+  /** Resolves once nothing of it runs. Safe more than once. */
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#following;
+    await this.#process?.stop();
+    this.#process = undefined;
+  }
+
+  /** Looks at the sources now. Resolves when the broker has been told what changed. */
+  follow(): Promise<void> {
+    this.#following = this.#following
+      .then(() => this.#follow())
+      .catch((error: unknown) => this.#options.onExit?.(String(error)));
+    return this.#following;
+  }
+
+  async #follow(): Promise<void> {
+    for (const source of this.#sources()) {
+      const stamp = this.#stamp(source);
+      if (stamp === this.#seen.get(source) || this.#process === undefined) continue;
+      this.#seen.set(source, stamp);
+      const { onChange, restartOnRevocation } = this.#options;
+      try {
+        if (!(await this.#copy(source))) continue;
+      } catch (error) {
+        onChange?.({ source, action: "refused", reason: error instanceof Error ? error.message : String(error) });
+        continue;
+      }
+      const restart = source === "dynamicSecurity" || (source === "revocationList" && restartOnRevocation === true);
+      if (restart) await this.restart();
+      else await this.reload();
+      onChange?.({ source, action: restart ? "restarted" : "reloaded" });
+    }
+  }
+
+  /**
+   * Has the broker read ACL, passwords, certificates and lists again; every client stays, and every TLS ticket is forgotten. Resolves once
+   * it does so: what a client sends from then on is judged by what is new.
+   */
+  async reload(): Promise<void> {
+    const { pid } = this;
+    if (pid === undefined) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, longestReload);
+      this.#onReload = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+      process.kill(pid, "SIGHUP");
+    });
+    this.#onReload = undefined;
+  }
+
+  /** Ends every connection. */
+  async restart(): Promise<void> {
+    const port = this.#process?.port;
+    await this.#process?.stop();
+    await this.#run(port);
+  }
+
+  #sources(): (keyof BrokerSources)[] {
+    const { sources } = this.#options;
+    return (Object.keys(names) as (keyof BrokerSources)[]).filter((source) => sources[source] !== undefined);
+  }
+
+  /** Changes whenever the file does. */
+  #stamp(source: keyof BrokerSources): string {
+    const found = fs.statSync(this.#options.sources[source]!, { throwIfNoEntry: false });
+    return found ? `${found.mtimeMs} ${found.size} ${found.ino}` : "";
+  }
+
+  /** @returns whether the copy is another than before. @throws CommandFailure when the source is missing or wrong */
+  async #copy(source: keyof BrokerSources): Promise<boolean> {
+    const { folder, sources } = this.#options;
+    const file = sources[source]!;
+    const target = path.join(folder, names[source]);
+    // From then on the broker itself writes it.
+    if (source === "dynamicSecurity" && path.resolve(file) === path.resolve(target)) return false;
+    const text = source === "permissions" ? exportMosquittoACL(readPermissions(file)).content : readFile(file);
+    if (text === undefined)
+      throw new CommandFailure(exitCodes.environment, "STORAGE_FAILED", `The file ${file} does not exist.`);
+    await this.#check(source, text, file);
+    if (readFile(target) === text) return false;
+    replaceFile(target, text, 0o600);
+    return true;
+  }
+
+  async #check(source: keyof BrokerSources, text: string, file: string): Promise<void> {
+    const { sources } = this.#options;
+    if (source === "ca") checkAuthorities(text, file);
+    if (source === "revocationList")
+      await checkRevocationLists(text, file, `${readFile(sources.ca) ?? ""}\n${readFile(sources.certificate) ?? ""}`);
+    if (source === "certificate") checkKeyPair(text, readFile(sources.key) ?? "", file);
+    if (source === "key") checkKeyPair(readFile(sources.certificate) ?? "", text, file);
+    if (source === "passwordFile") checkPasswordFile(text, file);
+  }
+
+  async #run(wanted = this.#options.port): Promise<void> {
+    const { onExit } = this.#options;
+    this.#process = new ServerProcess({
+      name: "Mosquitto",
+      program: this.#program(),
+      configure: (_temporary, port) => ({ arguments: ["-c", this.#configure(port)] }),
+      ready: /^mosquitto version \S+ running$/,
+      port: wanted,
+      onLog: (line) => {
+        this.#version = /^mosquitto version (\S+) starting$/.exec(line)?.[1] ?? this.#version;
+        if (line === "Reloading config.") this.#onReload?.();
+        this.#options.onLog?.(line);
+      },
+      onExit,
+    });
+    await this.#process.start();
+  }
+
+  /** @returns the configuration file */
+  #configure(port: number, own = true): string {
+    const { folder, sources, authentication, persistence } = this.#options;
+    const copy = (source: keyof BrokerSources): string => path.resolve(folder, names[source]);
+    const optional = (source: keyof BrokerSources): string | undefined =>
+      sources[source] === undefined ? undefined : copy(source);
+    const file = path.resolve(folder, "mosquitto.conf");
+    const content = mosquittoConf({
+      ...this.#options,
+      listeners: authentication.map((one, i) => ({ port: port + i, authentication: one })),
+      bind: this.#options.bind ?? loopback,
+      tls: {
+        ca: copy("ca"),
+        certificate: copy("certificate"),
+        key: copy("key"),
+        revocationList: optional("revocationList"),
+      },
+      passwordFile: optional("passwordFile"),
+      aclFile: optional("permissions") ?? optional("acl"),
+      dynamicSecurity:
+        sources.dynamicSecurity === undefined
+          ? undefined
+          : { plugin: findDynamicSecurity(), file: copy("dynamicSecurity") },
+      persistence: persistence === true ? path.resolve(folder) : undefined,
+      // Started by root it would become a user who cannot read the folder.
+      user: own && process.getuid?.() === 0 ? "root" : undefined,
+    });
+    replaceFile(file, content, 0o600);
+    return file;
+  }
+
+  #program(): string {
+    const program = this.#options.program ?? findMosquitto();
+    if (program === undefined)
+      throw new CommandFailure(
+        exitCodes.environment,
+        "UNSUPPORTED",
+        `Mosquitto is not installed: ${installMosquitto}.`,
+      );
+    return program;
+  }
+}
+
+/**
+ * Checks the sources, and writes a configuration and all that it names into a folder, for a Mosquitto that somebody else starts.
+ * @returns the files
+ */
+export async function writeMosquittoFiles(options: ManagedMosquittoOptions): Promise<string[]> {
+  const managed = new ManagedMosquitto(options);
+  return managed.write();
+}
+
+/** @throws CommandFailure when the plugin is not installed */
+export function findDynamicSecurity(folders: readonly string[] = pluginFolders): string {
+  const name = "mosquitto_dynamic_security.so";
+  for (const folder of folders) {
+    const below = fs.existsSync(folder)
+      ? fs.readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isDirectory())
+      : [];
+    for (const candidate of [path.join(folder, name), ...below.map((entry) => path.join(folder, entry.name, name))])
+      if (fs.existsSync(candidate)) return candidate;
+  }
+  throw new CommandFailure(
+    exitCodes.environment,
+    "UNSUPPORTED",
+    `The plugin ${name} of Mosquitto is not installed: it comes with Mosquitto 2.0 and later (${installMosquitto}).`,
+  );
+}
