@@ -81,7 +81,7 @@ export class CertificateIndex {
   /** Adds certificates: all of them or none. */
   add(entries: readonly NewEntry[]): void {
     if (entries.length === 0) return;
-    void this.write(() => {
+    this.write(() => {
       const insert = this.#database.prepare(
         "INSERT INTO certificate (serial, kind, name, not_before, not_after, der) VALUES (?, ?, ?, ?, ?, ?)",
       );
@@ -121,7 +121,7 @@ export class CertificateIndex {
 
   /** Revokes them. One that is revoked already keeps its date and reason. */
   revoke(serialNumbers: readonly string[], at: number, reason: RevocationReason): void {
-    void this.write(() => {
+    this.write(() => {
       const update = this.#database.prepare(
         "UPDATE certificate SET revoked = ?, reason = ? WHERE serial = ? AND revoked IS NULL",
       );
@@ -198,7 +198,10 @@ export class CertificateIndex {
   }
 
   close(): void {
-    if (this.#database.open) this.#database.close();
+    if (!this.#database.open) return;
+    // So that whoever copies the file alone has nearly everything; others that use it now are not waited for.
+    this.#attempt(() => this.#database.pragma("wal_checkpoint(PASSIVE)"));
+    this.#database.close();
   }
 
   #attempt<T>(action: () => T): T {

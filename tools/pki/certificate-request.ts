@@ -47,8 +47,12 @@ export async function parseCertificateRequest(der: Uint8Array, source: string): 
     request = new x509.Pkcs10CertificateRequest(Buffer.from(der));
     spki = new Uint8Array(request.publicKey.rawData);
     [commonName] = request.subjectName.getField("CN");
-    const alternative = request.extensions.find((extension) => extension instanceof x509.SubjectAlternativeNameExtension);
-    names = (alternative?.names.items ?? []).filter(({ type }) => type === "dns" || type === "ip").map(({ value }) => value);
+    const alternative = request.extensions.find(
+      (extension) => extension instanceof x509.SubjectAlternativeNameExtension,
+    );
+    names = (alternative?.names.items ?? [])
+      .filter(({ type }) => type === "dns" || type === "ip")
+      .map(({ value }) => value);
   } catch {
     throw unusable("cannot be read");
   }

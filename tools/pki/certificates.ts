@@ -104,9 +104,11 @@ export function issueAuthority(
 }
 
 /** An RSA server may also be sent a key that is encrypted to it: TLS 1.2 without ECDHE. */
-function endEntityUsage(use: Use, publicKey: PublicKey): number {
+function endEntityUsage(use: Use, publicKey: PublicKey): InstanceType<typeof x509.Extension> {
   const { digitalSignature, keyEncipherment } = x509.KeyUsageFlags;
-  return use === "serverAuth" && isRSA(publicKey) ? digitalSignature | keyEncipherment : digitalSignature;
+  return use === "serverAuth" && isRSA(publicKey)
+    ? new x509.KeyUsagesExtension(digitalSignature | keyEncipherment, true)
+    : new x509.KeyUsagesExtension(digitalSignature, true);
 }
 
 function issueEndEntity(
@@ -118,7 +120,7 @@ function issueEndEntity(
 ): Promise<Uint8Array> {
   return issue(options, publicKey, issuer, [
     new x509.BasicConstraintsExtension(false, undefined, true),
-    new x509.KeyUsagesExtension(endEntityUsage(use, publicKey), true),
+    endEntityUsage(use, publicKey),
     new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage[use]]),
     alternativeNames(names),
   ]);

@@ -6,15 +6,7 @@ import { CommandFailure, exitCodes, reasonOf, usageFailure } from "../failure.js
 import { createFolder, readFile, replaceFile } from "../files.js";
 import { type Authority, issueAuthority, issueRoot } from "./certificates.js";
 import { encryptPrivateKey, readPrivateKey } from "./encrypted-key.js";
-import {
-  type AuthorityName,
-  FleetPKI,
-  keysOf,
-  lifetimes,
-  makeFolders,
-  toEntry,
-  validityFor,
-} from "./fleet-pki.js";
+import { type AuthorityName, FleetPKI, keysOf, lifetimes, makeFolders, toEntry, validityFor } from "./fleet-pki.js";
 import { exportPrivateKey, generateKeys, type KeyAlgorithm } from "./keys.js";
 import { fromPEM, toPEM } from "./pem.js";
 import { readRevocationList } from "./revocation.js";
@@ -106,7 +98,8 @@ async function importList(pki: FleetPKI, name: AuthorityName, file: string): Pro
   const [list] = fromPEM("X509 CRL", readFile(file) ?? "");
   const issuer = name === "root" ? pki.root : pki.issuing;
   const info = list && (await readRevocationList(list, issuer).catch(() => undefined));
-  if (!list || !info) throw usageFailure(`${file} is no revocation list, in PEM form and with a number, of this authority.`);
+  if (!list || !info)
+    throw usageFailure(`${file} is no revocation list, in PEM form and with a number, of this authority.`);
   const kind = name === "root" ? "authority" : "device";
   for (const { serialNumber, date, reason } of info.revoked) {
     const serial = serialNumber.toLowerCase().replace(/^0+(?=.)/, "");
@@ -130,18 +123,26 @@ async function authoritiesOf(
   let root: KnownAuthority;
   if (options.root) root = await imported(options.root, options, now);
   else {
-    if (options.issuing) throw usageFailure("An issuing authority is imported together with its root: name --root-cert.");
+    if (options.issuing)
+      throw usageFailure("An issuing authority is imported together with its root: name --root-cert.");
     const keys = await generateKeys(algorithm);
-    root = { keys, certificate: await issueRoot({ commonName: `${name} Root CA`, validity: validityFor(now, rootDays) }, keys) };
+    root = {
+      keys,
+      certificate: await issueRoot({ commonName: `${name} Root CA`, validity: validityFor(now, rootDays) }, keys),
+    };
   }
   if (options.issuing) {
-    if (options.issuing.key === undefined) throw usageFailure("An issuing authority is imported with its key: name --issuing-key.");
+    if (options.issuing.key === undefined)
+      throw usageFailure("An issuing authority is imported with its key: name --issuing-key.");
     const issuing = await imported(options.issuing, options, now);
     if (!new X509Certificate(issuing.certificate).verify(new X509Certificate(root.certificate).publicKey))
       throw usageFailure(`${options.issuing.certificate} was not signed by the root that is imported with it.`);
     return { root, issuing };
   }
-  if (!root.keys) throw usageFailure("A new issuing authority is signed by the root: name --root-key, or import an issuing authority.");
+  if (!root.keys)
+    throw usageFailure(
+      "A new issuing authority is signed by the root: name --root-key, or import an issuing authority.",
+    );
   const keys = await generateKeys(algorithm);
   const validity = validityFor(now, issuingDays, root.certificate);
   const signer = { certificate: root.certificate, keys: root.keys };
@@ -210,5 +211,9 @@ function isRunning(pid: number): boolean {
 }
 
 function isSystemError(error: unknown): boolean {
-  return error instanceof Error && typeof (error as NodeJS.ErrnoException).syscall === "string" && !(error instanceof CommandFailure);
+  return (
+    error instanceof Error &&
+    typeof (error as NodeJS.ErrnoException).syscall === "string" &&
+    !(error instanceof CommandFailure)
+  );
 }

@@ -121,7 +121,11 @@ export class FleetPKI {
   }
 
   /** A certificate for a server; not in the index yet. @param names DNS names and IP addresses, the first is the common name */
-  async issueServer(names: readonly string[], publicKey: PublicKey, days: number = lifetimes.server): Promise<NewEntry> {
+  async issueServer(
+    names: readonly string[],
+    publicKey: PublicKey,
+    days: number = lifetimes.server,
+  ): Promise<NewEntry> {
     for (const name of names) checkServerName(name);
     const issuer = await this.authority("issuing");
     const validity = validityFor(this.now, days, issuer.certificate);
@@ -150,7 +154,9 @@ export class FleetPKI {
    * @returns the list; `undefined` when nothing was left to revoke
    */
   async revoke(entries: readonly CertificateEntry[], reason: RevocationReason): Promise<RevocationListResult[]> {
-    const lists = (["root", "issuing"] as const).filter((name) => entries.some(({ kind }) => signs[name].includes(kind)));
+    const lists = (["root", "issuing"] as const).filter((name) =>
+      entries.some(({ kind }) => signs[name].includes(kind)),
+    );
     // Before anything is written: without the key there is no list.
     for (const name of lists) await this.authority(name);
     this.index.revoke(
@@ -279,7 +285,8 @@ export function checkClientIdentifier(clientIdentifier: string): void {
 export function checkServerName(name: string): void {
   const labels = name.replace(/^\*\./, "").split(".");
   const isName = name.length <= 253 && labels.every((label) => /^[A-Za-z0-9_-]{1,63}$/.test(label));
-  if (isIP(name) === 0 && !isName) throw usageFailure(`"${name.slice(0, 60)}" is neither a DNS name nor an IP address.`);
+  if (isIP(name) === 0 && !isName)
+    throw usageFailure(`"${name.slice(0, 60)}" is neither a DNS name nor an IP address.`);
 }
 
 export function makeFolders(folder: string): void {

@@ -31,11 +31,10 @@ export function isRSA(key: webcrypto.CryptoKey): boolean {
 export function generateKeys(algorithm: KeyAlgorithm = "P-256"): Promise<KeyPair> {
   return algorithm === "P-256"
     ? webcrypto.subtle.generateKey(curve, true, ["sign", "verify"])
-    : webcrypto.subtle.generateKey(
-        { ...rsa, modulusLength: 2048, publicExponent: Uint8Array.of(1, 0, 1) },
-        true,
-        ["sign", "verify"],
-      );
+    : webcrypto.subtle.generateKey({ ...rsa, modulusLength: 2048, publicExponent: Uint8Array.of(1, 0, 1) }, true, [
+        "sign",
+        "verify",
+      ]);
 }
 
 /** @returns PKCS#8 DER (RFC 5958) */

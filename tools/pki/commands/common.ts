@@ -65,7 +65,8 @@ export async function withPKI<T>(given: CommonArguments, work: (pki: FleetPKI) =
 export function daysOf(option: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const days = Number(text);
-  if (!/^\d{1,5}$/.test(text) || days < 1) throw usageFailure(`${option} must be a whole number of days from 1 to 99999.`);
+  if (!/^\d{1,5}$/.test(text) || days < 1)
+    throw usageFailure(`${option} must be a whole number of days from 1 to 99999.`);
   return days;
 }
 

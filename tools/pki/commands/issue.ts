@@ -12,7 +12,16 @@ import { checkClientIdentifier, checkServerName, type FleetPKI } from "../fleet-
 import { exportPrivateKey, generateKeys, importPublicKey, type KeyAlgorithm, keyAlgorithms } from "../keys.js";
 import { toPEM } from "../pem.js";
 import { x509 } from "../x509.js";
-import { type CommonArguments, dayOf, daysOf, exitCodeHelp, iso, passphraseHelp, withCommonOptions, withPKI } from "./common.js";
+import {
+  type CommonArguments,
+  dayOf,
+  daysOf,
+  exitCodeHelp,
+  iso,
+  passphraseHelp,
+  withCommonOptions,
+  withPKI,
+} from "./common.js";
 
 interface IssueArguments extends CommonArguments {
   readonly days?: string;
@@ -32,46 +41,66 @@ type Ended = (exitCode: ExitCode) => void;
 export function addIssue(pki: Command, ended: Ended): void {
   withCommonOptions(pki.command("server <name...>"))
     .summary("issue a server certificate and its key")
-    .description("Issues a certificate for a server. Names are DNS names and IP addresses; the first is also the common name.")
+    .description(
+      "Issues a certificate for a server. Names are DNS names and IP addresses; the first is also the common name.",
+    )
     .option("--days <days>", "validity (default: 397)")
     .addOption(new Option("--key <algorithm>", "of the new key").choices([...keyAlgorithms]).default("P-256"))
     .option("--out <folder>", "where the files go (default: servers/ of the PKI)")
     .option("--force", "replace files that are there")
-    .addHelpText("after", `${passphraseHelp}\n${exitCodeHelp}\n\nExamples:\n  sealwire pki server broker.example 192.0.2.7\n  sealwire pki server localhost 127.0.0.1 ::1 --key RSA-2048 --days 90`)
+    .addHelpText(
+      "after",
+      `${passphraseHelp}\n${exitCodeHelp}\n\nExamples:\n  sealwire pki server broker.example 192.0.2.7\n  sealwire pki server localhost 127.0.0.1 ::1 --key RSA-2048 --days 90`,
+    )
     .action(async (names: string[], given: IssueArguments) => {
       ended(await tellResult(given, () => withPKI(given, (open) => issueServer(open, names, given))));
     });
   withCommonOptions(pki.command("device <id>"))
     .summary("issue a device certificate and its key")
-    .description("Issues a certificate for a device: its client identifier is the common name and a DNS name in it. Better: let the device make its key, and sign its request (sealwire pki sign).")
+    .description(
+      "Issues a certificate for a device: its client identifier is the common name and a DNS name in it. Better: let the device make its key, and sign its request (sealwire pki sign).",
+    )
     .option("--days <days>", "validity (default: 3650)")
     .addOption(new Option("--key <algorithm>", "of the new key").choices([...keyAlgorithms]).default("P-256"))
     .option("--out <folder>", "where the files go (default: devices/ of the PKI)")
     .option("--force", "replace files that are there")
-    .addHelpText("after", `${passphraseHelp}\n${exitCodeHelp}\n\nExamples:\n  sealwire pki device pump-0001\n  sealwire pki device pump-0001 --days 365 --out line-3 --json`)
+    .addHelpText(
+      "after",
+      `${passphraseHelp}\n${exitCodeHelp}\n\nExamples:\n  sealwire pki device pump-0001\n  sealwire pki device pump-0001 --days 365 --out line-3 --json`,
+    )
     .action(async (id: string, given: IssueArguments) => {
       ended(await tellResult(given, () => withPKI(given, (open) => issueDevice(open, id, given))));
     });
   withCommonOptions(pki.command("sign <csr>"))
     .summary("sign a certificate request")
-    .description("Signs a certificate request (PKCS#10, PEM or DER), whose own signature is checked. Only the key and the names are taken from it. For a device, the common name is the client identifier.")
+    .description(
+      "Signs a certificate request (PKCS#10, PEM or DER), whose own signature is checked. Only the key and the names are taken from it. For a device, the common name is the client identifier.",
+    )
     .option("--server", "for a server, not for a device")
     .option("--id <id>", "the client identifier that the request must have")
     .option("--name <name...>", "server: its names, instead of those in the request")
     .option("--days <days>", "validity (default: 3650 for a device, 397 for a server)")
     .option("--out <folder>", "where the certificate goes (default: devices/ or servers/ of the PKI)")
     .option("--force", "replace a file that is there")
-    .addHelpText("after", `${passphraseHelp}\n${exitCodeHelp}\n\nExamples:\n  sealwire pki sign pump-0001.csr --id pump-0001\n  sealwire pki sign broker.csr --server --name broker.example`)
+    .addHelpText(
+      "after",
+      `${passphraseHelp}\n${exitCodeHelp}\n\nExamples:\n  sealwire pki sign pump-0001.csr --id pump-0001\n  sealwire pki sign broker.csr --server --name broker.example`,
+    )
     .action(async (csr: string, given: SignArguments) => {
       ended(await tellResult(given, () => withPKI(given, (open) => sign(open, csr, given))));
     });
   withCommonOptions(pki.command("renew [name]"))
     .summary("issue a certificate again, for the same key and names")
-    .description("Issues the newest certificate of a server or device again: the same names, the same key, a new end. The old one stays valid until it ends or is revoked.")
+    .description(
+      "Issues the newest certificate of a server or device again: the same names, the same key, a new end. The old one stays valid until it ends or is revoked.",
+    )
     .option("--issuing", "the issuing authority's own certificate; needs the root's key")
     .option("--days <days>", "validity (default: as for new ones)")
     .option("--out <folder>", "where the certificate goes (default: devices/ or servers/ of the PKI)")
-    .addHelpText("after", `${passphraseHelp}\n${exitCodeHelp}\n\nExamples:\n  sealwire pki renew broker.example\n  sealwire pki renew --issuing`)
+    .addHelpText(
+      "after",
+      `${passphraseHelp}\n${exitCodeHelp}\n\nExamples:\n  sealwire pki renew broker.example\n  sealwire pki renew --issuing`,
+    )
     .action(async (name: string | undefined, given: IssueArguments & { issuing?: boolean }) => {
       ended(await tellResult(given, () => withPKI(given, (open) => renew(open, name, given))));
     });
@@ -137,7 +166,10 @@ async function renew(
 /** The newest that is not revoked. */
 function newestOf(entries: readonly CertificateEntry[], name: string): CertificateEntry {
   const newest = entries
-    .filter(({ kind, revokedAt, certificate }) => kind !== "authority" && revokedAt === undefined && certificate.byteLength > 0)
+    .filter(
+      ({ kind, revokedAt, certificate }) =>
+        kind !== "authority" && revokedAt === undefined && certificate.byteLength > 0,
+    )
     .at(-1);
   if (newest) return newest;
   throw new CommandFailure(
@@ -150,7 +182,9 @@ function newestOf(entries: readonly CertificateEntry[], name: string): Certifica
 }
 
 function serverNamesOf({ certificate, name }: CertificateEntry): string[] {
-  const extension = new x509.X509Certificate(Buffer.from(certificate)).getExtension(x509.SubjectAlternativeNameExtension);
+  const extension = new x509.X509Certificate(Buffer.from(certificate)).getExtension(
+    x509.SubjectAlternativeNameExtension,
+  );
   const names = extension?.names.items.map(({ value }) => value) ?? [];
   // The first is the common name.
   return [name, ...names.filter((other) => other !== name)];
@@ -211,7 +245,9 @@ function result(entry: NewEntry, { certificate, key }: Files): CommandResult {
     lines: [
       `Certificate  ${shownPath(certificate)}  (${name}, until ${dayOf(notAfter)})`,
       `Serial       ${serialNumber}`,
-      ...(key === undefined ? [] : [`Private key  ${shownPath(key)}  (not encrypted: keep it where only its holder can read it)`]),
+      ...(key === undefined
+        ? []
+        : [`Private key  ${shownPath(key)}  (not encrypted: keep it where only its holder can read it)`]),
     ],
   };
 }

@@ -65,18 +65,28 @@ export function addManage(pki: Command, ended: Ended): void {
     });
   withCommonOptions(pki.command("revoke <name-or-serial...>"))
     .summary("revoke certificates, and issue the list that says so")
-    .description("Revokes certificates by serial number, or all that are valid of a server or device by its name, and issues a new list. Give the list to the broker; sealwire pki list shows serial numbers.")
+    .description(
+      "Revokes certificates by serial number, or all that are valid of a server or device by its name, and issues a new list. Give the list to the broker; sealwire pki list shows serial numbers.",
+    )
     .addOption(new Option("--reason <reason>", "why").choices([...revocationReasons]).default("unspecified"))
-    .addHelpText("after", `${passphraseHelp}\n${exitCodeHelp}\n\nExamples:\n  sealwire pki revoke pump-0001 --reason keyCompromise\n  sealwire pki revoke 5f2c90d1a8b44e0b9c1f66b0a1d0c7e2`)
+    .addHelpText(
+      "after",
+      `${passphraseHelp}\n${exitCodeHelp}\n\nExamples:\n  sealwire pki revoke pump-0001 --reason keyCompromise\n  sealwire pki revoke 5f2c90d1a8b44e0b9c1f66b0a1d0c7e2`,
+    )
     .action(async (names: string[], given: CommonArguments & { reason: RevocationReason }) => {
       ended(await tellResult(given, () => withPKI(given, (open) => revoke(open, names, given.reason))));
     });
   withCommonOptions(pki.command("crl"))
     .summary("issue new revocation lists")
-    .description("Issues a new list of the issuing authority, and with --root one of the root, before the old ones end.")
+    .description(
+      "Issues a new list of the issuing authority, and with --root one of the root, before the old ones end.",
+    )
     .option("--root", "the root's list; needs the root's key")
     .option("--days <days>", "until the next one must be there (default: 30; the root: 397)")
-    .addHelpText("after", `${passphraseHelp}\n${exitCodeHelp}\n\nExamples:\n  sealwire pki crl\n  sealwire pki crl --root --days 180`)
+    .addHelpText(
+      "after",
+      `${passphraseHelp}\n${exitCodeHelp}\n\nExamples:\n  sealwire pki crl\n  sealwire pki crl --root --days 180`,
+    )
     .action(async (given: CommonArguments & { root?: boolean; days?: string }) => {
       ended(
         await tellResult(given, () =>
@@ -93,7 +103,10 @@ export function addManage(pki: Command, ended: Ended): void {
     .addOption(new Option("--kind <kind>", "only these").choices(["authority", "server", "device"]))
     .option("--revoked", "only revoked ones")
     .option("--expiring <days>", "only those that end within so many days, and are not revoked")
-    .addHelpText("after", `${exitCodeHelp}\n\nExamples:\n  sealwire pki list --kind server\n  sealwire pki list --expiring 30 --json`)
+    .addHelpText(
+      "after",
+      `${exitCodeHelp}\n\nExamples:\n  sealwire pki list --kind server\n  sealwire pki list --expiring 30 --json`,
+    )
     .action(async (given: CommonArguments & { kind?: CertificateKind; revoked?: boolean; expiring?: string }) => {
       ended(await tellResult(given, () => withPKI(given, (open) => list(open, given))));
     });
@@ -126,7 +139,11 @@ async function init(given: InitArguments): Promise<CommandResult> {
   return withPKI(given, (pki) => {
     const about = (certificate: Uint8Array): { name: string; notAfter: number; fingerprint: string } => {
       const parsed = new X509Certificate(certificate);
-      return { name: commonNameOf(certificate), notAfter: Date.parse(parsed.validTo), fingerprint: parsed.fingerprint256 };
+      return {
+        name: commonNameOf(certificate),
+        notAfter: Date.parse(parsed.validTo),
+        fingerprint: parsed.fingerprint256,
+      };
     };
     const authorities = { root: about(pki.root), issuing: about(pki.issuing) };
     return {
@@ -163,7 +180,10 @@ function importedOf(
 async function revoke(pki: FleetPKI, names: readonly string[], reason: RevocationReason): Promise<CommandResult> {
   const chosen = new Map<string, CertificateEntry>();
   for (const name of names) {
-    const serialNumber = name.toLowerCase().replaceAll(":", "").replace(/^0+(?=.)/, "");
+    const serialNumber = name
+      .toLowerCase()
+      .replaceAll(":", "")
+      .replace(/^0+(?=.)/, "");
     const found = [...pki.index.find({ serialNumber }), ...pki.index.find({ name })];
     if (found.length === 0)
       throw new CommandFailure(
@@ -206,7 +226,13 @@ function list(
     json: { certificates: entries.map(shown) },
     lines: [
       ...entries.map((entry) =>
-        [entry.serialNumber.padEnd(32), entry.kind.padEnd(9), dayOf(entry.notAfter), state(entry).padEnd(18), entry.name].join("  "),
+        [
+          entry.serialNumber.padEnd(32),
+          entry.kind.padEnd(9),
+          dayOf(entry.notAfter),
+          state(entry).padEnd(18),
+          entry.name,
+        ].join("  "),
       ),
       `${entries.length} ${entries.length === 1 ? "certificate" : "certificates"}`,
     ],
