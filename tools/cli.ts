@@ -4,6 +4,7 @@ import { exitCodes, type ExitCode } from "./failure.js";
 import { exitCodeOf, Output, reportFailure } from "./output.js";
 import { packageVersion } from "./paths.js";
 import { addPKI } from "./pki/command.js";
+import { addProvision } from "./provision/command.js";
 import { addSimulate } from "./simulate/command.js";
 
 /**
@@ -24,6 +25,7 @@ export async function run(args: readonly string[]): Promise<ExitCode> {
     .showSuggestionAfterError();
   addSimulate(program, (code) => (exitCode = code));
   addPKI(program, (code) => (exitCode = code));
+  addProvision(program, (code) => (exitCode = code));
   // Without a command there is nothing to do: that is a wrong use, and the help says what the right one is.
   if (args.length === 0) {
     program.outputHelp({ error: true });
