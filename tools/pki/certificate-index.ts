@@ -222,6 +222,7 @@ export class CertificateIndex {
 
 function reasonFor(code: string, { message }: Error): string {
   if (code.startsWith("SQLITE_FULL")) return "the disk is full";
+  if (code.startsWith("SQLITE_IOERR")) return "the disk failed, or is full";
   if (code.startsWith("SQLITE_BUSY")) return "another process keeps it locked";
   if (code.startsWith("SQLITE_CANTOPEN")) return "it cannot be opened";
   if (code.startsWith("SQLITE_READONLY")) return "it cannot be written";

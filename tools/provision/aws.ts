@@ -53,7 +53,11 @@ export function readPolicy(file: string): object {
 }
 
 const template = {
-  Parameters: { ThingName: { Type: "String" }, CertificatePem: { Type: "String" }, CACertificatePem: { Type: "String" } },
+  Parameters: {
+    ThingName: { Type: "String" },
+    CertificatePem: { Type: "String" },
+    CACertificatePem: { Type: "String" },
+  },
   Resources: {
     thing: { Type: "AWS::IoT::Thing", Properties: { ThingName: { Ref: "ThingName" } } },
     certificate: {

@@ -56,8 +56,7 @@ function headerOf(file: string, text: string, columns: readonly string[]): strin
   if (typeof names === "string") throw refused(names);
   const header = names.map((name) => name.trim().toLowerCase());
   const unknown = header.find((name) => !columns.includes(name));
-  if (unknown !== undefined)
-    throw refused(`"${unknown.slice(0, 40)}" is no column; there are ${columns.join(", ")}`);
+  if (unknown !== undefined) throw refused(`"${unknown.slice(0, 40)}" is no column; there are ${columns.join(", ")}`);
   if (new Set(header).size !== header.length) throw refused("a column is there twice");
   return header;
 }

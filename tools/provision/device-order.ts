@@ -2,7 +2,8 @@
 import * as path from "node:path";
 import { fromHex, toUTF8 } from "../../src/bytes.js";
 import { clientIdentifier } from "../../src/identity/index.js";
-import { usageFailure } from "../failure.js";
+import { SealwireError } from "../../src/errors.js";
+import { CommandFailure, exitCodes, usageFailure } from "../failure.js";
 import { type CertificateRequest, checkClientIdentifier, readCertificateRequest } from "../pki/index.js";
 
 export interface DeviceOrder {
@@ -27,7 +28,7 @@ export interface OrderContext {
   readonly prefix: string | undefined;
 }
 
-/** @throws CommandFailure with exit code 2, SealwireError `IDENTITY_MAC_INVALID`: the message names the column, no secret */
+/** @throws CommandFailure with exit code 2; the message names the column, no secret */
 export async function deviceOrder(
   field: (column: Column) => string | undefined,
   { folder, prefix }: OrderContext,
@@ -59,7 +60,12 @@ function identifierOf(id: string | undefined, mac: string | undefined, prefix: s
   }
   const digits = mac.replace(/[:-]/g, "").toLowerCase();
   if (!/^[0-9a-f]{12}$/.test(digits)) throw usageFailure("The mac must have 12 hexadecimal digits.");
-  return clientIdentifier(fromHex(digits), prefix === undefined ? {} : { prefix });
+  try {
+    return clientIdentifier(fromHex(digits), prefix === undefined ? {} : { prefix });
+  } catch (error) {
+    if (!(error instanceof SealwireError)) throw error;
+    throw new CommandFailure(exitCodes.usage, error.code, error.message, { cause: error });
+  }
 }
 
 function flagOf(text: string | undefined): boolean {

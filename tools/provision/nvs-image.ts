@@ -77,7 +77,9 @@ export function nvsImage({ namespace, key, blob, size }: NVSImageOptions): Buffe
   const data = Buffer.from(blob.buffer, blob.byteOffset, blob.byteLength);
   let sequence = 0;
   let page = new Page(sequence);
-  const finish = (): void => void image.set(page.bytes, sequence * PAGE);
+  const finish = (): void => {
+    image.set(page.bytes, sequence * PAGE);
+  };
   const next = (): void => {
     page.close();
     finish();

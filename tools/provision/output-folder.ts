@@ -99,7 +99,9 @@ export class OutputFolder {
   }
 
   #appendCodes(batch: readonly BuiltDevice[]): void {
-    const lines = batch.flatMap(({ clientIdentifier, code }) => (code === undefined ? [] : `${clientIdentifier},${code}\n`));
+    const lines = batch.flatMap(({ clientIdentifier, code }) =>
+      code === undefined ? [] : `${clientIdentifier},${code}\n`,
+    );
     if (lines.length === 0) return;
     const file = fs.openSync(this.codes, "a", 0o600);
     try {

@@ -102,12 +102,14 @@ export async function provisionFleet(run: FleetRun): Promise<FleetResult> {
     if (finished.length + batch.length >= batchSize) await flush();
   }
   await flush();
+  result.failures.sort((a, b) => a.row - b.row);
   return result;
 }
 
 async function orderOf(row: Row, run: FleetRun, seen: Map<string, number>): Promise<DeviceOrder | RowFailure> {
   const { fields, error } = row;
-  if (fields === undefined) return failureOf(row, new SealwireError("INVALID_ARGUMENT", `${capital(error ?? "it is malformed")}.`));
+  if (fields === undefined)
+    return failureOf(row, new SealwireError("INVALID_ARGUMENT", `${capital(error ?? "it is malformed")}.`));
   try {
     const field = (column: Column): string | undefined => fields.get(column);
     const order = await deviceOrder(field, { folder: path.dirname(run.csv), prefix: run.prefix });

@@ -40,7 +40,10 @@ export async function provision(id: string | undefined, given: ProvisionArgument
       return {
         ...result,
         json: { ...result.json, aws },
-        lines: [...result.lines, `AWS      ${shownPath(aws)}: template, policy and things, for aws iot start-thing-registration-task`],
+        lines: [
+          ...result.lines,
+          `AWS      ${shownPath(aws)}: template, policy and things, for aws iot start-thing-registration-task`,
+        ],
       };
     } finally {
       output.close();
@@ -133,7 +136,8 @@ async function table(
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, onSignal);
   const onFailure = ({ row, line, message }: RowFailure): void => {
     progress.clear();
-    if (++shown <= shownFailures) errors.line(`${errors.styled("red", "sealwire:")} Row ${row} (line ${line}): ${message}`);
+    if (++shown <= shownFailures)
+      errors.line(`${errors.styled("red", "sealwire:")} Row ${row} (line ${line}): ${message}`);
   };
   try {
     const result = await provisionFleet({
@@ -149,7 +153,8 @@ async function table(
     const { provisioned, failed, failures } = result;
     const skipped = result.skipped - Math.min(output.recovered, result.skipped);
     const whole = provisioned + output.recovered;
-    const number = (count: number, what: string): string => `${count.toLocaleString("en")} ${what}${count === 1 ? "" : "s"}`;
+    const number = (count: number, what: string): string =>
+      `${count.toLocaleString("en")} ${what}${count === 1 ? "" : "s"}`;
     return {
       json: { folder: output.folder, provisioned: whole, skipped, failed, failures, interrupted: result.interrupted },
       lines: [

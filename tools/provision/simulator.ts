@@ -50,7 +50,12 @@ export async function provisionSimulator(
   }
 }
 
-async function issue(pki: FleetPKI, vault: Vault, clientIdentifier: string, days: number | undefined): Promise<NewEntry> {
+async function issue(
+  pki: FleetPKI,
+  vault: Vault,
+  clientIdentifier: string,
+  days: number | undefined,
+): Promise<NewEntry> {
   const request = await parseCertificateRequest(await vault.certificateRequest(clientIdentifier), "of the device");
   const entry = await pki.issueDevice(clientIdentifier, request.publicKey, days);
   pki.index.add([entry]);
