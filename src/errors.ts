@@ -142,6 +142,8 @@ export type ErrorCode =
   | "PROVISIONING_MISSING"
   /** The provisioning record cannot be read. */
   | "PROVISIONING_INVALID"
+  /** The provisioning record is encrypted, and its one-time code is missing or wrong. */
+  | "PROVISIONING_LOCKED"
   /** A secret is too easy to guess: empty, a common default, equal to a name, or too short. */
   | "CREDENTIALS_WEAK"
   /** The topic permissions cannot be read; the message names the entry. */

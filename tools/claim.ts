@@ -25,7 +25,7 @@ export function claimFolder(folder: string): () => void {
       throw new CommandFailure(
         exitCodes.environment,
         "INVALID_STATE",
-        `The folder ${folder} is in use by process ${holder.trim().slice(0, 20)}; if that is no simulation, delete ${file}.`,
+        `The folder ${folder} is in use by process ${holder.trim().slice(0, 20)}; if that is no sealwire command, delete ${file}.`,
       );
     // Whoever had it ended without giving it back.
     fs.rmSync(file, { force: true });

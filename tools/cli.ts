@@ -5,6 +5,8 @@ import { exitCodeOf, Output, reportFailure } from "./output.js";
 import { packageVersion } from "./paths.js";
 import { addBroker } from "./broker/command.js";
 import { addPermissions } from "./permissions/command.js";
+import { addPKI } from "./pki/command.js";
+import { addProvision } from "./provision/command.js";
 import { addSimulate } from "./simulate/command.js";
 
 /**
@@ -26,6 +28,8 @@ export async function run(args: readonly string[]): Promise<ExitCode> {
   addBroker(program, (code) => (exitCode = code));
   addPermissions(program, (code) => (exitCode = code));
   addSimulate(program, (code) => (exitCode = code));
+  addPKI(program, (code) => (exitCode = code));
+  addProvision(program, (code) => (exitCode = code));
   // Without a command there is nothing to do: that is a wrong use, and the help says what the right one is.
   if (args.length === 0) {
     program.outputHelp({ error: true });

@@ -1,5 +1,6 @@
 /** What survives: encrypted values in flash, sections in retained memory, and the names both go by. */
 export { BlockCounter, type ReservedBlock } from "./block-counter.js";
+export { crc32 } from "./crc32.js";
 export { EncryptedStore } from "./encrypted-store.js";
 export { RETAINED_SECTION, STORAGE_KEY, type RetainedSection } from "./keys.js";
 export { LogStore } from "./log-store.js";

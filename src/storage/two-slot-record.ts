@@ -4,7 +4,7 @@
  * what is not pointed at was never there.
  *
  * Pointer, sealed: format (1 byte, 1), slot in force (1), whether one is staged (1), version in force (4), version staged (4), the tags of
- * both (16 each), note. A tag binds the pointer to the very bytes in the slot: an earlier attempt at the same version does not
+ * both (16 each), note. A record that is longer than one stored value goes on under the slot's key with ".1", ".2" behind it. A tag binds the pointer to the very bytes in the slot: an earlier attempt at the same version does not
  * pass for it.
  */
 import { concat, equal, wipe } from "../bytes.js";
@@ -36,6 +36,8 @@ const FORMAT = 1;
 const TAG = 16;
 const HEAD = 11 + 2 * TAG;
 const NO_TAG = new Uint8Array(0);
+/** Values that one record may be spread over. */
+const MAXIMUM_PIECES = 8;
 
 export class TwoSlotRecord {
   readonly #storage: KeyValueStorage;
@@ -132,8 +134,8 @@ export class TwoSlotRecord {
     const [first, second] = this.#keys.slots;
     const pointer = this.#pointer;
     if (pointer?.staged !== undefined) return;
-    if (pointer?.slot !== 0) this.#storage.delete(first);
-    if (pointer?.slot !== 1) this.#storage.delete(second);
+    if (pointer?.slot !== 0) this.#delete(first);
+    if (pointer?.slot !== 1) this.#delete(second);
   }
 
   /** Deletes all of it, the pointer first: from then on there is no record. Needs no {@link load}. */
@@ -145,10 +147,10 @@ export class TwoSlotRecord {
 
   #read(slot: 0 | 1, version: number, tag: Uint8Array): Uint8Array {
     const key = this.#keys.slots[slot];
-    const bytes = this.#storage.read(key);
+    const bytes = this.#join(key);
     if (bytes === undefined) throw new SealwireError("STORAGE_CORRUPT", `The stored value "${key}" is missing.`);
-    const found = this.#box.open(key, new Uint8Array(bytes));
-    if (found.version === version && equal(tagOf(new Uint8Array(bytes)), tag)) return found.content;
+    const found = this.#box.open(key, bytes);
+    if (found.version === version && equal(tagOf(bytes), tag)) return found.content;
     wipe(found.content);
     if (found.version < version)
       throw new SealwireError(
@@ -161,8 +163,42 @@ export class TwoSlotRecord {
   #write(slot: 0 | 1, version: number, content: Uint8Array): Uint8Array {
     const key = this.#keys.slots[slot];
     const bytes = this.#box.seal(key, version, content);
-    this.#storage.write(key, bytes);
+    const { maximumValueLength } = this.#storage;
+    const pieces = Math.ceil(bytes.byteLength / maximumValueLength);
+    if (pieces > MAXIMUM_PIECES)
+      throw new SealwireError(
+        "STORAGE_VALUE_TOO_LARGE",
+        `A record of ${bytes.byteLength} bytes needs ${pieces} values of this storage; ${MAXIMUM_PIECES} are the most.`,
+      );
+    // What an earlier record left behind must not be read as the end of this one.
+    this.#deletePieces(key, pieces);
+    for (let i = 0; i < pieces; i++)
+      this.#storage.write(pieceOf(key, i), bytes.subarray(i * maximumValueLength, (i + 1) * maximumValueLength));
     return tagOf(bytes);
+  }
+
+  /** All pieces of a slot, one after the other. */
+  #join(key: string): Uint8Array | undefined {
+    const pieces: Uint8Array[] = [];
+    for (let i = 0; i < MAXIMUM_PIECES; i++) {
+      const piece = this.#storage.read(pieceOf(key, i));
+      if (piece === undefined) break;
+      pieces.push(new Uint8Array(piece));
+    }
+    return pieces.length > 1 ? concat(...pieces) : pieces[0];
+  }
+
+  #delete(key: string): void {
+    this.#deletePieces(key, 1);
+    this.#storage.delete(key);
+  }
+
+  /** Deletes the last pieces of a slot, from this one on. */
+  #deletePieces(key: string, from: number): void {
+    for (let i = MAXIMUM_PIECES - 1; i >= from; i--) {
+      const piece = pieceOf(key, i);
+      if (this.#storage.read(piece) !== undefined) this.#storage.delete(piece);
+    }
   }
 
   #point(pointer: Pointer): void {
@@ -183,6 +219,10 @@ export class TwoSlotRecord {
     if (this.#pointer === undefined) throw new SealwireError("INVALID_STATE", "There is no record.");
     return this.#pointer;
   }
+}
+
+function pieceOf(key: string, i: number): string {
+  return i === 0 ? key : `${key}.${i}`;
 }
 
 /** The authentication tag is the end of a box. */

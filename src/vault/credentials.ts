@@ -2,6 +2,7 @@
 import { wipe } from "../bytes.js";
 import { SealwireError, toSealwireError } from "../errors.js";
 import type { Crypto, Key, Platform, RevocationMode, TLSVersion } from "../platform.js";
+import { unlockProvisioningRecord } from "./provisioning-envelope.js";
 import { decodeProvisioningRecord, type ProvisioningRecord } from "./provisioning-record.js";
 
 /** Certificates and lists are DER; private keys and payload secrets are handles, their bytes stay with the host. */
@@ -26,15 +27,17 @@ export interface Credentials {
 
 /**
  * The credentials in the provisioning partition.
- * @throws SealwireError `PROVISIONING_MISSING`, `PROVISIONING_INVALID`
+ * @param code opens a record that is encrypted to a one-time code
+ * @throws SealwireError `PROVISIONING_MISSING`, `PROVISIONING_INVALID`, `PROVISIONING_LOCKED`
  */
-export function readCredentials(platform: Pick<Platform, "provisioning" | "crypto">): Credentials {
-  const bytes = platform.provisioning?.read();
-  if (bytes === undefined)
+export function readCredentials(platform: Pick<Platform, "provisioning" | "crypto">, code?: string): Credentials {
+  const stored = platform.provisioning?.read();
+  if (stored === undefined)
     throw new SealwireError(
       "PROVISIONING_MISSING",
       "This device has no provisioning record: flash one and start it again.",
     );
+  const bytes = unlockProvisioningRecord(platform.crypto, stored, code);
   try {
     return toCredentials(platform.crypto, decodeProvisioningRecord(bytes));
   } finally {

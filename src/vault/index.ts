@@ -6,6 +6,8 @@ export {
   type BootstrapIdentity,
   type ProvisioningRecord,
 } from "./provisioning-record.js";
+export { lockProvisioningRecord, unlockProvisioningRecord } from "./provisioning-envelope.js";
+export { PROVISIONING_IMAGE_HEADER, provisioningImageHeader, readProvisioningImage } from "./provisioning-image.js";
 export { renewalTime, type RenewalOptions } from "./renewal.js";
 export type { RotationOutcome } from "./rotation-note.js";
 export { Vault, type RecordChange, type VaultOptions } from "./vault.js";

@@ -10,13 +10,15 @@
  *
  * Power may fail at any write. Opened again, the vault holds the old or the new record; what was begun is finished or taken back.
  */
-import { equal, wipe } from "../bytes.js";
+import { wipe } from "../bytes.js";
 import { SealwireError, type ErrorCode } from "../errors.js";
 import type { Crypto, KeyValueStorage, MonotonicCounter, ProvisioningPartition, RootOfTrust } from "../platform.js";
 import { openRootKey, STORAGE_KEY, TwoSlotRecord, VersionedBox, type RootKey } from "../storage/index.js";
 import { closeCredentials, toCredentials, wipeRecord, type Credentials } from "./credentials.js";
 import { PendingKey } from "./pending-key.js";
-import { decodeProvisioningRecord, encodeProvisioningRecord, type ProvisioningRecord } from "./provisioning-record.js";
+import { unlockProvisioningRecord } from "./provisioning-envelope.js";
+import { decodeProvisioningRecord, type ProvisioningRecord } from "./provisioning-record.js";
+import { awaitsOwnKey, isSameRecord } from "./record-comparison.js";
 import { encodeValid } from "./record-validation.js";
 import { checkRenewal, renewalTime, type RenewalOptions } from "./renewal.js";
 import { decodeRotationNote, encodeRotationNote, type RotationNote, type RotationOutcome } from "./rotation-note.js";
@@ -116,14 +118,19 @@ export class Vault {
 
   /**
    * Takes over the record in the provisioning partition, reads it back, and erases the partition. Safe to interrupt: call it at every start.
+   *
+   * A record may hold a certificate without its key: then it is for the key of {@link certificateRequest}.
+   * @param code opens a record that is encrypted to a one-time code. Each wrong one costs as much as the right one, some seconds on a slow chip,
+   *   and changes nothing
    * @returns whether a record was taken over
-   * @throws SealwireError `PROVISIONING_INVALID`, `CREDENTIALS_WEAK`, `STORAGE_FAILED`, the vault's own faults; `INVALID_STATE` when the vault
+   * @throws SealwireError `PROVISIONING_LOCKED` when the code is missing or wrong, `PROVISIONING_INVALID`, `CREDENTIALS_WEAK`, `STORAGE_FAILED`, the vault's own faults; `INVALID_STATE` when the vault
    *   holds other credentials: it must be wiped first
    */
-  import(partition: ProvisioningPartition): boolean {
+  import(partition: ProvisioningPartition, code?: string): boolean {
     this.#mustBeOpen();
-    const bytes = partition.read();
-    if (bytes === undefined) return false;
+    const stored = partition.read();
+    if (stored === undefined) return false;
+    const bytes = unlockProvisioningRecord(this.#options.crypto, stored, code);
     try {
       if (this.#integrity === "ok") {
         this.#endImport(partition, bytes);
@@ -151,7 +158,7 @@ export class Vault {
     this.#mustBeOpen();
     this.#requireNoFault();
     if (this.#integrity !== "empty") throw new SealwireError("INVALID_STATE", "The vault is not empty: wipe it first.");
-    const content = encodeValid(this.#options.crypto, record);
+    const content = this.#encode(record);
     try {
       // A record without a floor would be one whose floor was taken away.
       if (this.#floor.version === undefined) this.#floor.raise(0);
@@ -281,11 +288,13 @@ export class Vault {
   }
 
   /**
-   * A certificate signing request for a key that is born here and never leaves: the same key until a certificate for it is in force.
+   * A certificate signing request for a key that is born here and never leaves: the same key until a certificate for it is in force. In an empty vault
+   * it is the request for the first one, which comes with the provisioning record.
    * @returns PKCS#10, DER
    */
   async certificateRequest(clientIdentifier: string): Promise<Uint8Array> {
-    this.#requireCredentials();
+    this.#mustBeOpen();
+    this.#requireNoFault();
     const key = this.#pendingKey.open();
     try {
       const dnsNames = [clientIdentifier];
@@ -367,19 +376,27 @@ export class Vault {
   }
 
   #endImport(partition: ProvisioningPartition, bytes: Uint8Array): void {
-    const provisioned = canonical(bytes);
-    if (provisioned !== undefined) {
-      const content = this.#record.read();
-      const same = equal(content, provisioned);
-      wipe(content);
-      wipe(provisioned);
-      if (!same)
-        throw new SealwireError(
-          "INVALID_STATE",
-          "The vault holds other credentials than the provisioning record: wipe it first.",
-        );
-    }
+    const content = this.#record.read();
+    const same = isSameRecord(content, bytes);
+    wipe(content);
+    if (same === false)
+      throw new SealwireError(
+        "INVALID_STATE",
+        "The vault holds other credentials than the provisioning record: wipe it first.",
+      );
     partition.erase();
+  }
+
+  /** Checks a record and encodes it, with the key that was born here where it holds none. */
+  #encode(record: ProvisioningRecord): Uint8Array {
+    const { crypto } = this.#options;
+    if (!awaitsOwnKey(record)) return encodeValid(crypto, record);
+    const privateKey = this.#pendingKey.export();
+    try {
+      return encodeValid(crypto, { ...record, privateKey });
+    } finally {
+      wipe(privateKey);
+    }
   }
 
   /** Wipes the bytes. */
@@ -446,17 +463,5 @@ export class Vault {
 
   #mustBeOpen(): void {
     if (this.#closed) throw new SealwireError("CLOSED", "The vault was closed.");
-  }
-}
-
-/** A record as the vault encodes it; `undefined` for what an interrupted erase left of one. */
-function canonical(bytes: Uint8Array): Uint8Array | undefined {
-  try {
-    const record = decodeProvisioningRecord(bytes);
-    const encoded = encodeProvisioningRecord(record);
-    wipeRecord(record);
-    return encoded;
-  } catch {
-    return undefined;
   }
 }

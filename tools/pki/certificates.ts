@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { isIP } from "node:net";
 import { SealwireError } from "../../src/index.js";
-import { type KeyPair, signingAlgorithm } from "./keys.js";
+import { isRSA, type KeyPair, signingAlgorithmOf } from "./keys.js";
 import { x509 } from "./x509.js";
 
 /** A certification authority that can sign. */
@@ -24,7 +24,7 @@ export interface CertificateOptions {
   readonly validity: Validity;
 }
 
-type PublicKey = KeyPair["publicKey"];
+export type PublicKey = KeyPair["publicKey"];
 type Use = "serverAuth" | "clientAuth";
 
 /** 16 random bytes, positive: more than the 64 bits that public authorities must have, fewer than the 20 bytes allowed. */
@@ -61,7 +61,7 @@ async function issue(
     ...options.validity,
     publicKey,
     signingKey: issuer.keys.privateKey,
-    signingAlgorithm,
+    signingAlgorithm: signingAlgorithmOf(issuer.keys.privateKey),
     extensions: [
       ...extensions,
       await x509.SubjectKeyIdentifierExtension.create(publicKey),
@@ -84,7 +84,7 @@ export async function issueRoot(options: CertificateOptions, keys: KeyPair): Pro
     name: subject,
     ...options.validity,
     keys,
-    signingAlgorithm,
+    signingAlgorithm: signingAlgorithmOf(keys.privateKey),
     extensions: [
       new x509.BasicConstraintsExtension(true, undefined, true),
       authorityUsage(),
@@ -103,6 +103,14 @@ export function issueAuthority(
   return issue(options, publicKey, issuer, [new x509.BasicConstraintsExtension(true, 0, true), authorityUsage()]);
 }
 
+/** An RSA server may also be sent a key that is encrypted to it: TLS 1.2 without ECDHE. */
+function endEntityUsage(use: Use, publicKey: PublicKey): InstanceType<typeof x509.Extension> {
+  const { digitalSignature, keyEncipherment } = x509.KeyUsageFlags;
+  return use === "serverAuth" && isRSA(publicKey)
+    ? new x509.KeyUsagesExtension(digitalSignature | keyEncipherment, true)
+    : new x509.KeyUsagesExtension(digitalSignature, true);
+}
+
 function issueEndEntity(
   use: Use,
   options: CertificateOptions,
@@ -112,7 +120,7 @@ function issueEndEntity(
 ): Promise<Uint8Array> {
   return issue(options, publicKey, issuer, [
     new x509.BasicConstraintsExtension(false, undefined, true),
-    new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+    endEntityUsage(use, publicKey),
     new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage[use]]),
     alternativeNames(names),
   ]);

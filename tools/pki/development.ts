@@ -11,7 +11,7 @@ import * as path from "node:path";
 import { CommandFailure, exitCodes } from "../failure.js";
 import { type Authority, issueAuthority, issueDevice, issueRoot, issueServer, type Validity } from "./certificates.js";
 import { createFile, createFolder, readFile, replaceFile } from "../files.js";
-import { exportPrivateKey, generateKeys, importKeys, type KeyPair } from "./keys.js";
+import { exportPrivateKey, generateKeys, importKeys, isRSA, type KeyPair } from "./keys.js";
 import { fromPEM, toPEM } from "./pem.js";
 import { issueRevocationList, readRevocationList } from "./revocation.js";
 
@@ -168,7 +168,9 @@ async function keysOf(file: string): Promise<KeyPair> {
   const [der] = fromPEM("PRIVATE KEY", text);
   try {
     if (!der) throw new SyntaxError("There is no PEM block.");
-    return await importKeys(der);
+    const keys = await importKeys(der);
+    if (isRSA(keys.privateKey)) throw new TypeError("It is an RSA key.");
+    return keys;
   } catch {
     // The cause is left out: it might quote what is in the file.
     throw new CommandFailure(

@@ -5,3 +5,8 @@ export * from "./keys.js";
 export * from "./pem.js";
 export * from "./pem-files.js";
 export * from "./revocation.js";
+export * from "./certificate-index.js";
+export * from "./certificate-request.js";
+export * from "./create-pki.js";
+export * from "./encrypted-key.js";
+export * from "./fleet-pki.js";

@@ -1,5 +1,5 @@
 /** PEM, the textual encoding of RFC 7468. */
-export type PEMLabel = "CERTIFICATE" | "PRIVATE KEY" | "X509 CRL";
+export type PEMLabel = "CERTIFICATE" | "CERTIFICATE REQUEST" | "ENCRYPTED PRIVATE KEY" | "PRIVATE KEY" | "X509 CRL";
 
 /** The DER as one PEM block, with a line end after it. */
 export function toPEM(label: PEMLabel, der: Uint8Array): string {

@@ -2,17 +2,31 @@
 import { fromBER, Integer } from "asn1js";
 import { SealwireError } from "../../src/index.js";
 import type { Authority } from "./certificates.js";
-import { signingAlgorithm } from "./keys.js";
+import { signingAlgorithmOf } from "./keys.js";
 import { x509 } from "./x509.js";
 
 /** The extension that numbers the lists of one authority (RFC 5280 section 5.2.3). */
 const cRLNumber = "2.5.29.20";
+
+/** Why a certificate must not be trusted any more (RFC 5280 section 5.3.1). */
+export const revocationReasons = [
+  "unspecified",
+  "keyCompromise",
+  "cACompromise",
+  "affiliationChanged",
+  "superseded",
+  "cessationOfOperation",
+  "privilegeWithdrawn",
+] as const;
+export type RevocationReason = (typeof revocationReasons)[number];
 
 /** One certificate that must not be trusted any more. */
 export interface Revocation {
   /** Hexadecimal. */
   readonly serialNumber: string;
   readonly date: Date;
+  /** Left out, none is given. */
+  readonly reason?: RevocationReason | undefined;
 }
 
 export interface RevocationListOptions {
@@ -28,6 +42,7 @@ export interface RevocationListInfo {
   readonly number: number;
   readonly nextUpdate: Date;
   readonly serialNumbers: readonly string[];
+  readonly revoked: readonly Revocation[];
 }
 
 /** @returns DER */
@@ -42,13 +57,18 @@ export async function issueRevocationList(options: RevocationListOptions, issuer
     issuer: certificate.subjectName,
     thisUpdate: options.thisUpdate,
     nextUpdate: options.nextUpdate,
-    entries: (options.revoked ?? []).map(({ serialNumber, date }) => ({ serialNumber, revocationDate: date })),
+    entries: (options.revoked ?? []).map(({ serialNumber, date, reason = "unspecified" }) => ({
+      serialNumber,
+      revocationDate: date,
+      // "unspecified" is to be left out (section 5.3.1).
+      ...(reason !== "unspecified" && { reason: x509.X509CrlReason[reason] }),
+    })),
     extensions: [
       await x509.AuthorityKeyIdentifierExtension.create(issuer.keys.publicKey),
       new x509.Extension(cRLNumber, false, Integer.fromBigInt(options.number).toBER()),
     ],
     signingKey: issuer.keys.privateKey,
-    signingAlgorithm,
+    signingAlgorithm: signingAlgorithmOf(issuer.keys.privateKey),
   });
   return new Uint8Array(list.rawData);
 }
@@ -72,5 +92,10 @@ export async function readRevocationList(der: Uint8Array, issuer: Uint8Array): P
     number: Number(parsed.toBigInt()),
     nextUpdate: list.nextUpdate,
     serialNumbers: list.entries.map((entry) => entry.serialNumber),
+    revoked: list.entries.map((entry) => ({
+      serialNumber: entry.serialNumber,
+      date: entry.revocationDate,
+      reason: revocationReasons.find((reason) => x509.X509CrlReason[reason] === entry.reason),
+    })),
   };
 }

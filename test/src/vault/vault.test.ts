@@ -171,7 +171,7 @@ describe("vault", () => {
     storage.failAt(1, "fail");
     throws(() => vault.stage({ password: toUTF8(password2) }), "STORAGE_FAILED");
     strictEqual(passwordIn(vault), password1);
-    throws(() => vault.stage({ permissions: new Uint8Array(4000) }), "STORAGE_VALUE_TOO_LARGE");
+    throws(() => vault.stage({ permissions: new Uint8Array(32_000) }), "STORAGE_VALUE_TOO_LARGE");
     rotate(vault, password2);
     strictEqual(passwordIn(vault), password2);
   });
