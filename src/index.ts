@@ -1,13 +1,20 @@
 /** What a device team imports. */
 export { Device } from "./device.js";
 export type {
+  DeviceBroker,
   DeviceConnected,
   DeviceDisconnected,
   DeviceMessage,
   DeviceOptions,
+  DevicePermissions,
   DevicePublishOptions,
   DeviceRotationLimits,
+  DeviceSealing,
+  DeviceStatus,
+  RenewalDue,
+  ServerMoved,
 } from "./device-options.js";
+export type { SecurityEvent, SecurityKind } from "./monitor/index.js";
 export { SealwireError, type ErrorCode } from "./errors.js";
 export {
   readCredentials,
