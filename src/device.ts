@@ -347,7 +347,7 @@ export class Device {
     const moved = error?.code === "MQTT_SERVER_MOVED" ? this.#moved(error, reference) : undefined;
     if (moved) this.#connector.moveTo(moved);
     // Where a whole fleet is sent it must not arrive in one second.
-    this.#link.lost(error, moved ? "spread" : policy);
+    this.#link.lost(error, moved ? "spread" : policy, this.#session.version === 4);
   }
 
   #moved({ reasonCode }: SealwireError, reference: string | undefined): DeviceBroker | undefined {
