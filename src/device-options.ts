@@ -56,6 +56,8 @@ export interface DeviceOptions {
   readonly monitor?: Monitor | undefined;
   /** See `ReconnectSchedule`. Milliseconds. */
   readonly reconnectSpread?: readonly number[] | undefined;
+  /** A connection that lasted so many milliseconds makes the waits begin anew. 60,000 when left out. */
+  readonly stablePeriod?: number | undefined;
   /**
    * After power-on the first connection waits for a time from 0 to this, milliseconds: for fleets whose power comes back all at once. 0 when left out. It
    * does not hold back a wake from deep sleep.
@@ -125,7 +127,7 @@ export interface DeviceDisconnected {
   readonly cause: SealwireError | undefined;
   /** Milliseconds; `undefined` when the network is down: as soon as it is up. */
   readonly willRetryIn: number | undefined;
-  /** The cause `MQTT_TAKEN_OVER` is inferred: three connections ended within 10 s of being accepted, and MQTT 3.1.1 cannot say why. */
+  /** The cause `MQTT_TAKEN_OVER` is inferred: three connections ended within 10 s of being accepted, and the broker did not say why. */
   readonly suspected: boolean;
 }
 

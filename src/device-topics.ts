@@ -56,10 +56,9 @@ export class DeviceTopics {
   /** @returns the payload as it goes to the broker. @throws SealwireError `UNSUPPORTED` */
   seal(topic: string, payload: Uint8Array | string, wanted: boolean | undefined): SealedPayload {
     const { sealing, sealedOnly } = this.#options;
-    if (!(wanted ?? sealedOnly)) {
-      if (!sealedOnly) return payload;
-      throw new SealwireError("INVALID_ARGUMENT", "Without TLS every payload is sealed.");
-    }
+    const needed = wanted ?? sealedOnly;
+    if (!needed && sealedOnly) throw new SealwireError("INVALID_ARGUMENT", "Without TLS every payload is sealed.");
+    if (!needed) return payload;
     if (sealing === undefined)
       throw new SealwireError("UNSUPPORTED", "To seal a payload the device needs the option sealing.");
     return sealing.seal(topic, typeof payload === "string" ? toUTF8(payload) : payload);

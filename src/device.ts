@@ -66,9 +66,9 @@ export class Device {
       onWrite: monitor && (() => monitor.storageWritten()),
     });
     this.#memory.restoreTime(this.#clock);
-    this.#attachMonitor();
     // Before anything else is written to retained memory: whatever is written next then no longer holds it.
     const savedSession = this.#memory.takeSession();
+    this.#attachMonitor();
     this.#connector = new DeviceConnector({
       device: options,
       credentials,
@@ -80,10 +80,14 @@ export class Device {
     this.#session = this.#createSession(savedSession);
     this.#link = new Link({
       platform,
-      connect: () => this.#connect(),
+      connect: () => {
+        this.#clockWatch.look();
+        this.#connector.connect(this.#session);
+      },
       abort: () => this.#session.abort(),
       onLost: (loss) => this.#lost(loss),
       reconnectSpread: options.reconnectSpread,
+      stablePeriod: options.stablePeriod,
       startSpread: platform.wakeCause === "power" ? options.startSpread : 0,
       saved: this.#memory.get(RETAINED_SECTION.link),
     });
@@ -322,11 +326,6 @@ export class Device {
     });
   }
 
-  #connect(): void {
-    this.#clockWatch.look();
-    this.#connector.connect(this.#session);
-  }
-
   #connected(sessionPresent: boolean): void {
     const connection = this.#connector.connected();
     if (connection === undefined) return;
@@ -347,7 +346,7 @@ export class Device {
     const moved = error?.code === "MQTT_SERVER_MOVED" ? this.#moved(error, reference) : undefined;
     if (moved) this.#connector.moveTo(moved);
     // Where a whole fleet is sent it must not arrive in one second.
-    this.#link.lost(error, moved ? "spread" : policy, this.#session.version === 4);
+    this.#link.lost(error, moved ? "spread" : policy);
   }
 
   #moved({ reasonCode }: SealwireError, reference: string | undefined): DeviceBroker | undefined {

@@ -54,7 +54,7 @@ function measure(outage: number, away: FleetCase["away"], { devices, seeds }: Op
     meanWorstSecond: sum / seeds / devices,
     attemptsPerDevice: attempts / seeds / devices,
     recovered: recovered / 1000,
-    histogram: Array.from(histogram, (value = 0) => Math.round(value * 10) / 10),
+    histogram: Array.from({ length: histogram.length }, (_, i) => Math.round((histogram[i] ?? 0) * 10) / 10),
   };
 }
 

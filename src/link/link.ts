@@ -109,9 +109,8 @@ export class Link {
   /**
    * The connection failed or ended.
    * @param policy in place of what the error says by itself
-   * @param mute the server has no words for why it ends a connection (MQTT 3.1.1)
    */
-  lost(error: SealwireError | undefined, policy?: RetryPolicy, mute = true): void {
+  lost(error: SealwireError | undefined, policy?: RetryPolicy): void {
     if (this.#state !== "connecting" && this.#state !== "connected") return;
     const wasConnected = this.#state === "connected";
     this.#clearTimer();
@@ -119,7 +118,7 @@ export class Link {
     const up = this.#isNetworkUp();
     const suspected = this.#takeover.ended(
       this.#options.platform.ticks(),
-      mute && wasConnected && up && error?.code === "CONNECTION_LOST",
+      wasConnected && up && error?.code === "CONNECTION_LOST",
     );
     const cause = suspected ? takenOver(error) : up ? error : networkDown(error);
     let willRetryIn: number | undefined;

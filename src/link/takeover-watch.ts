@@ -1,8 +1,8 @@
 /**
- * Suspects that another client uses this device's identity, where the server cannot say so.
+ * Suspects that another client uses this device's identity, where the server does not say so.
  *
- * MQTT 5.0 has reason code 0x8E for it. In 3.1.1 the server just closes the connection [MQTT-3.1.4-2], and two clients with one identifier
- * throw each other out for ever. Connections that end soon after they were accepted, again and again, look like that.
+ * MQTT 5.0 has reason code 0x8E for it, which Mosquitto 2.0.11 does not send; in 3.1.1 a server just closes the connection [MQTT-3.1.4-2]. Two clients with
+ * one identifier then throw each other out for ever. Connections that end soon after they were accepted, again and again, look like that.
  */
 
 /** Milliseconds after CONNACK within which an end counts. */

@@ -3,21 +3,22 @@
  * QoS 2 came twice, it was never busy for nothing, and its memory is back where it was.
  */
 import assert from "node:assert/strict";
-import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import * as net from "node:net";
-import { createServer, type Server } from "node:tls";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { createPlatform, type NodePlatform } from "../../hosts/node/index.js";
-import { Device, SealwireError, type DeviceOptions, type SecurityEvent } from "../../src/index.js";
-import type { KeyValueStorage, Platform, TLSVersion, TransportOptions, WallTime } from "../../src/platform.js";
+import { Device, type DeviceOptions, type SecurityEvent } from "../../src/index.js";
+import type { TLSVersion } from "../../src/platform.js";
 import { MosquittoBroker } from "../../tools/brokers/index.js";
-import { type Credentials as Issued, DevelopmentPKI, toPEM } from "../../tools/pki/index.js";
+import { type Credentials as Issued, DevelopmentPKI } from "../../tools/pki/index.js";
 import { requireMosquitto } from "../tools/support/mosquitto.js";
 import { temporaryFolder } from "../tools/support/temporary-folder.js";
+import { BlackHole } from "./support/black-hole.js";
 import { eventually } from "./support/eventually.js";
 import { FaultProxy } from "./support/fault-proxy.js";
+import { type Faults, faultyPlatform } from "./support/faulty-platform.js";
+import { startWrongServer } from "./support/wrong-server.js";
 
 const day = 86_400_000;
 
@@ -42,6 +43,8 @@ describe("A device survives", function () {
   let pki: DevelopmentPKI;
   let broker: MosquittoBroker;
   let proxy: FaultProxy;
+  /** Also while it does not run. */
+  let brokerPort: number;
   let issued: Issued;
   let watcherIssued: Issued;
   let devices: Device[];
@@ -52,10 +55,8 @@ describe("A device survives", function () {
   let connects: { resumed: boolean; sessionPresent: boolean }[];
   let count = 0;
   /** What the tests change. */
-  let resolvable: boolean;
+  let faults: Faults;
   let port: (() => number) | undefined;
-  let wall: ((wall: WallTime | undefined) => WallTime | undefined) | undefined;
-  let storageFails: boolean;
   /** What the watcher received, by payload. */
   let received: Map<string, number>;
   let published: { payload: string; qos: 1 | 2; done: Promise<void> }[];
@@ -75,11 +76,10 @@ describe("A device survives", function () {
     connects = [];
     received = new Map();
     published = [];
-    resolvable = true;
-    storageFails = false;
-    port = wall = undefined;
+    faults = { resolvable: true, storageFails: false, wall: undefined };
+    port = undefined;
     await startBroker();
-    proxy = new FaultProxy(() => broker.port);
+    proxy = new FaultProxy(() => brokerPort);
     await proxy.start();
   });
 
@@ -97,6 +97,7 @@ describe("A device survives", function () {
       ...(at === undefined ? undefined : { port: at }),
     });
     await broker.start();
+    brokerPort = broker.port;
   }
 
   function boot(name: string, from: Issued, to: () => number, options: Partial<DeviceOptions> = {}): Device {
@@ -114,7 +115,7 @@ describe("A device survives", function () {
       connectTimeout: 1500,
       keepAlive: 2000,
       ...options,
-      platform: faulty(created, to),
+      platform: faultyPlatform(created, faults, to),
       credentials: {
         broker: { host: "localhost", port: 1 },
         trustAnchors: [pki.root],
@@ -126,44 +127,9 @@ describe("A device survives", function () {
     return made;
   }
 
-  /** The Node host, with the faults that the tests ask for. */
-  function faulty(real: NodePlatform, to: () => number): Platform {
-    const TCP = real.tcp;
-    const Resolver = real.resolver;
-    const storage = real.storage!;
-    const failing: KeyValueStorage = {
-      maximumKeyLength: storage.maximumKeyLength,
-      maximumValueLength: storage.maximumValueLength,
-      capacity: storage.capacity,
-      read: (key) => storage.read(key),
-      write: (key, value) => {
-        if (storageFails) throw new SealwireError("STORAGE_FAILED", "The storage is full.");
-        storage.write(key, value);
-      },
-      delete: (key) => storage.delete(key),
-      [Symbol.iterator]: () => storage[Symbol.iterator](),
-    };
-    return {
-      ...real,
-      storage: failing,
-      time: () => (wall ? wall(real.time()) : real.time()),
-      tcp: class extends TCP {
-        constructor(options: TransportOptions) {
-          super({ ...options, port: to() });
-        }
-      },
-      resolver: class extends Resolver {
-        override resolve(options: Parameters<InstanceType<typeof Resolver>["resolve"]>[0]): void {
-          if (resolvable) super.resolve(options);
-          else setImmediate(() => options.onError?.(new SealwireError("NAME_NOT_RESOLVED", "The name is gone.")));
-        }
-      },
-    };
-  }
-
   /** A device on the proxy, and one that watches directly at the broker. Both are connected when it is fulfilled. */
   async function begin(options: Partial<DeviceOptions> = {}): Promise<void> {
-    const watcher = boot("watcher", watcherIssued, () => broker.port);
+    const watcher = boot("watcher", watcherIssued, () => brokerPort);
     void watcher.subscribe(
       "n/#",
       ({ payload, retain }) => {
@@ -218,11 +184,11 @@ describe("A device survives", function () {
 
   it("a name that cannot be resolved", async () => {
     await begin();
-    resolvable = false;
+    faults.resolvable = false;
     proxy.reset();
     publish(4);
     await eventually(() => causes.includes("NAME_NOT_RESOLVED"), "the failure");
-    resolvable = true;
+    faults.resolvable = true;
     await recovered();
   });
 
@@ -310,8 +276,8 @@ describe("A device survives", function () {
     it(`a connection that is cut after each record of handshake and MQTT in turn (${version})`, async () => {
       await broker.stop();
       await startBroker(undefined, version);
-      // In 3.1.1 so many ends soon after CONNACK would look like another client with the same identifier.
-      await begin({ reconnectSpread: [30], mqttVersion: 5 });
+      // So many ends soon after CONNACK would look like another client with the same identifier.
+      await begin({ reconnectSpread: [30], stablePeriod: 1 });
       for (let records = 0, before = -1; before !== proxy.cuts; records++) {
         before = proxy.cuts;
         assert.ok(records < 60, "a connection has an end of its own");
@@ -335,7 +301,7 @@ describe("A device survives", function () {
   ])
     it(`a CONNACK ${title}`, async () => {
       await begin();
-      const server = await wrongServer(Uint8Array.from(answer));
+      const server = await startWrongServer(pki, Uint8Array.from(answer));
       try {
         port = () => (server.address() as net.AddressInfo).port;
         proxy.reset();
@@ -354,13 +320,12 @@ describe("A device survives", function () {
     await begin();
     const heard: string[] = [];
     void device.subscribe("to/device", ({ payload }) => void heard.push(Buffer.from(payload).toString()), { qos: 1 });
-    const { port: old } = broker;
     process.kill(broker.pid!, "SIGKILL");
     await eventually(() => !device.connected, "the loss");
     publish(6);
     await pause(500);
     await broker.stop();
-    await startBroker(old);
+    await startBroker(brokerPort);
     await recovered(false);
     assert.equal(connects.at(-1)?.sessionPresent, false);
     await devices[0]!.publish("to/device", "again", { qos: 1 });
@@ -379,44 +344,43 @@ describe("A device survives", function () {
     assert.ok(proxy.connections < 14, `${proxy.connections} connections`);
   });
 
-  it("another client with its identifier, which 3.1.1 can only suspect: it slows down, and says so", async () => {
-    await begin();
-    const suspicions: boolean[] = [];
-    const rival = boot("device", issued, () => broker.port, {
-      onDisconnected: ({ suspected }) => void suspicions.push(suspected),
+  for (const mqttVersion of [4, 5] as const)
+    it(`another client with its identifier, of which the broker says nothing (MQTT ${mqttVersion}): it suspects it, and slows down`, async () => {
+      await begin({ mqttVersion });
+      const rival = boot("device", issued, () => brokerPort, {
+        mqttVersion,
+        onSecurity: (event) => security.push(event),
+      });
+      await rival.start();
+      await eventually(() => security.length > 0, "the suspicion of either", 20_000);
+      await pause(2000);
+      assert.ok(!device.connected || !rival.connected, "one of them leaves the field for minutes");
+      assert.equal(security.length, 1);
+      assert.deepEqual([security[0]?.kind, security[0]?.suspected], ["taken-over", true]);
     });
-    await rival.start();
-    await eventually(() => suspicions.includes(true) || security.length > 0, "the suspicion of either", 20_000);
-    const slowed = security.length > 0 ? device : rival;
-    await pause(1000);
-    assert.equal(slowed.connected, false, "it leaves the field for minutes");
-    await rival.stop();
-    assert.ok(security.every(({ kind, suspected }) => kind === "taken-over" && suspected));
-  });
 
-  it("another client with its identifier, which 5.0 tells: it slows down at once", async () => {
+  it("another client with its identifier, of which the broker tells: it slows down at once", async () => {
     await begin({ mqttVersion: 5 });
-    const rival = boot("device", issued, () => broker.port, { mqttVersion: 5 });
-    await rival.start();
-    await eventually(() => causes.includes("MQTT_TAKEN_OVER"), "the reason").catch((e) => { console.log(causes, device.connected, rival.connected); throw e; });
-    assert.deepEqual(
-      security.map(({ kind, suspected }) => ({ kind, suspected })),
-      [{ kind: "taken-over", suspected: false }],
-    );
+    const server = await startWrongServer(pki, Uint8Array.of(0x20, 3, 0, 0, 0, 0xe0, 2, 0x8e, 0));
+    port = () => (server.address() as net.AddressInfo).port;
+    proxy.reset();
+    await eventually(() => causes.includes("MQTT_TAKEN_OVER"), "the reason");
     await pause(1000);
-    assert.equal(rival.connected, true, "they do not throw each other out for ever");
+    server.close();
+    assert.deepEqual([security[0]?.kind, security[0]?.suspected, security.length], ["taken-over", false, 1]);
+    assert.equal(causes.length, 2, "no further attempt");
   });
 
   it("a clock that jumps, forward and back, and one that is lost; what goes back is reported", async () => {
-    await begin({ mqttVersion: 5 });
+    await begin({ stablePeriod: 1 });
     for (const jump of [400 * day, -400 * day, 20 * day, undefined]) {
-      wall = (now) => (now && jump !== undefined ? { ...now, now: now.now + jump } : undefined);
+      faults.wall = (now) => (now && jump !== undefined ? { ...now, now: now.now + jump } : undefined);
       const before = connects.length;
       proxy.reset();
       publish(2);
       await eventually(() => connects.length > before, `the connection after a jump of ${jump}`);
     }
-    wall = undefined;
+    faults.wall = undefined;
     await recovered();
     assert.ok(
       security.some(({ kind }) => kind === "clock-rollback"),
@@ -425,7 +389,7 @@ describe("A device survives", function () {
   });
 
   it("flash that takes no more", async () => {
-    storageFails = true;
+    faults.storageFails = true;
     await begin();
     proxy.reset();
     publish(4);
@@ -433,56 +397,4 @@ describe("A device survives", function () {
     assert.equal(connects[1]?.resumed, true, "what is in memory still resumes");
     await recovered();
   });
-
-  /** A TLS server with the broker's own certificate that answers CONNECT wrongly. */
-  async function wrongServer(answer: Uint8Array): Promise<Server> {
-    const server = createServer(
-      {
-        cert: pki.server.certificateChain.map((der) => toPEM("CERTIFICATE", der)).join(""),
-        key: toPEM("PRIVATE KEY", pki.server.privateKey),
-      },
-      (socket) => {
-        socket.on("error", () => undefined);
-        socket.once("data", () => socket.write(answer));
-      },
-    );
-    server.on("tlsClientError", () => undefined);
-    await once(server.listen(0, "127.0.0.1"), "listening");
-    return server;
-  }
 });
-
-/** A port whose queue of connections is full: further SYNs are dropped. The process that listens is stopped, and never accepts. */
-class BlackHole {
-  readonly port: number;
-  readonly #process: ChildProcess;
-  readonly #fillers: net.Socket[] = [];
-
-  private constructor(process: ChildProcess, port: number) {
-    this.#process = process;
-    this.port = port;
-  }
-
-  static async open(): Promise<BlackHole> {
-    const program =
-      'require("node:net").createServer().listen({port:0,host:"127.0.0.1",backlog:1},function(){console.log(this.address().port)})';
-    const child = spawn(process.execPath, ["-e", program], { stdio: ["ignore", "pipe", "inherit"] });
-    const [line] = (await once(child.stdout, "data")) as [Buffer];
-    const hole = new BlackHole(child, Number(line.toString()));
-    child.kill("SIGSTOP");
-    // Until one of them gets no answer: then the queue is full.
-    for (let i = 0; i < 8 && (await hole.#fill()); i++);
-    return hole;
-  }
-
-  close(): void {
-    for (const socket of this.#fillers) socket.destroy();
-    this.#process.kill("SIGKILL");
-  }
-
-  async #fill(): Promise<boolean> {
-    const socket = net.connect(this.port, "127.0.0.1").on("error", () => undefined);
-    this.#fillers.push(socket);
-    return Promise.race([once(socket, "connect").then(() => true), pause(300).then(() => false)]);
-  }
-}

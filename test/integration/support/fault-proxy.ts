@@ -88,7 +88,10 @@ export class FaultProxy {
       return;
     }
     server.connect(this.#target(), "127.0.0.1");
-    server.on("close", () => device.resetAndDestroy());
+    // One that ended properly was passed on by then.
+    server.on("close", () => {
+      if (!server.readableEnded) device.resetAndDestroy();
+    });
     if (fault.kind === "cut") this.fault = { kind: "none" };
     const cut = fault.kind === "cut" ? new RecordCount(fault.records) : undefined;
     this.#forward(device, server, cut);
