@@ -3,7 +3,13 @@ import type { DeviceOptions } from "./device-options.js";
 import { SealwireError } from "./errors.js";
 
 /** @throws SealwireError `INVALID_ARGUMENT` naming the option */
-export function checkDeviceOptions({ unencrypted, sealing, issueCertificate, vault, pipeline }: DeviceOptions): void {
+export function checkDeviceOptions(options: DeviceOptions): void {
+  const { unencrypted, sealing, issueCertificate, vault, pipeline, permissions, permissionsTopic } = options;
+  if (permissionsTopic !== undefined && !(sealing && typeof permissions === "function"))
+    throw new SealwireError(
+      "INVALID_ARGUMENT",
+      "The option permissionsTopic needs the option sealing, and permissions as a function.",
+    );
   if (unencrypted && sealing === undefined)
     throw new SealwireError("INVALID_ARGUMENT", "The option unencrypted needs the option sealing.");
   if (issueCertificate && vault === undefined)

@@ -3,6 +3,7 @@ import type { Clock } from "./clock.js";
 import { checkNoPassword } from "./device-checks.js";
 import type { DeviceMemory } from "./device-memory.js";
 import type { DeviceBroker, DeviceOptions } from "./device-options.js";
+import type { DeviceReporter } from "./device-reporter.js";
 import { DeviceWakeNotes } from "./device-wake-notes.js";
 import type { ErrorCode, SealwireError } from "./errors.js";
 import type { RetryPolicy } from "./link/index.js";
@@ -15,6 +16,7 @@ import type { Credentials } from "./vault/index.js";
 
 export interface DeviceConnectorOptions {
   readonly device: DeviceOptions;
+  readonly reporter: DeviceReporter;
   readonly credentials: Credentials;
   readonly clock: Clock;
   readonly memory: DeviceMemory;
@@ -93,9 +95,9 @@ export class DeviceConnector {
     this.#sessions.clear();
   }
 
-  /** Connects elsewhere from now on. */
-  moveTo(broker: DeviceBroker): void {
-    this.#elsewhere = broker;
+  /** The same credentials, in other handles. */
+  keep(credentials: Credentials): void {
+    this.#credentials = credentials;
   }
 
   connect(session: MQTTSession): void {
@@ -142,8 +144,16 @@ export class DeviceConnector {
     };
   }
 
-  /** A connection failed or ended. @returns when to try again, if that is another time than the error itself says */
-  ended(error: SealwireError | undefined): RetryPolicy | undefined {
+  /**
+   * A connection failed or ended.
+   * @param reference of the server that is to be used instead, as the broker wrote it
+   * @returns when to try again, if that is another time than the error itself says
+   */
+  ended(error: SealwireError | undefined, reference?: string): RetryPolicy | undefined {
+    if (error?.code === "MQTT_SERVER_MOVED" && this.#move(error, reference)) {
+      // Where a whole fleet is sent it must not arrive in one second.
+      return "spread";
+    }
     const attempt = this.#attempt;
     this.#attempt = undefined;
     if (attempt === undefined || error === undefined || error.code === "NETWORK_DOWN") return undefined;
@@ -161,6 +171,14 @@ export class DeviceConnector {
   /** For the next wake, see {@link DeviceWakeNotes}. */
   save(): Uint8Array | undefined {
     return this.#notes.save();
+  }
+
+  #move({ reasonCode }: SealwireError, reference: string | undefined): boolean {
+    const { onServerMoved } = this.#options.device;
+    const permanent = reasonCode === 0x9d;
+    const broker = this.#options.reporter.call(() => onServerMoved?.({ reference, permanent }));
+    if (broker !== undefined) this.#elsewhere = broker;
+    return broker !== undefined;
   }
 
   #transport(attempt: Attempt): TransportDescriptor {

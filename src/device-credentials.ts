@@ -17,6 +17,8 @@ export interface CredentialsLink {
   /** Ends the present connection properly, and connects no more until {@link connect}. */
   readonly leave: () => Promise<void>;
   readonly use: (credentials: Credentials) => void;
+  /** The same credentials, in other handles. */
+  readonly keep: (credentials: Credentials) => void;
   readonly connect: () => void;
 }
 
@@ -88,6 +90,23 @@ export class DeviceCredentials {
     const old = present.filter((anchor) => !trustAnchors.some((other) => equal(anchor, other)));
     await this.rotate({ trustAnchors: [...old, ...trustAnchors] }, limits);
     if (old.length > 0) await this.rotate({ trustAnchors }, limits);
+  }
+
+  /**
+   * Keeps permissions in the vault. They are the device's own affair: no broker has to prove them, and the connection stays.
+   * @returns `undefined` where there is no vault to keep them in
+   */
+  get storePermissions(): ((permissions: Uint8Array) => void) | undefined {
+    const { vault, credentials } = this.#options;
+    if (vault === undefined || credentials !== undefined) return undefined;
+    return (permissions) => {
+      if (this.#rotation?.busy)
+        throw new SealwireError("INVALID_STATE", "Credentials are being replaced: try again later.");
+      vault.stage({ permissions });
+      const changed = vault.prove();
+      this.#link?.keep(changed);
+      vault.commit();
+    };
   }
 
   /** The broker accepted a connection: what was tried is proved. */

@@ -2,6 +2,7 @@
 import type { SealwireError } from "./errors.js";
 import type { Monitor, SecurityEvent } from "./monitor/index.js";
 import type { QoS, QueueOptions, SessionMessage, Will } from "./mqtt/index.js";
+import type { Permissions } from "./permissions/index.js";
 import type { Platform, TLSNegotiated, TransportDescriptor } from "./platform.js";
 import type { Credentials, Vault } from "./vault/index.js";
 
@@ -50,8 +51,16 @@ export interface DeviceOptions {
   readonly unencrypted?: boolean | undefined;
   /** End-to-end encryption of payloads. */
   readonly sealing?: DeviceSealing | undefined;
-  /** What this device may publish and subscribe to. Everything, when left out. See {@link Device.permissions}. */
-  readonly permissions?: DevicePermissions | undefined;
+  /**
+   * What this device may publish and subscribe to. Everything, when left out. A function, such as `Permissions.parse`, reads those that were provisioned, or
+   * changed and kept in the vault since; everything is allowed while there are none. See {@link Device.permissions}.
+   */
+  readonly permissions?: DevicePermissionsOption | undefined;
+  /**
+   * A topic by which new permissions may come, as the JSON of a permissions file: in sealed messages only. Off when left out. Needs `sealing`, and
+   * `permissions` as a function. `%c` is the client identifier.
+   */
+  readonly permissionsTopic?: string | undefined;
   /** Counts, keeps a log, and reports: see `Monitor`. */
   readonly monitor?: Monitor | undefined;
   /** See `ReconnectSchedule`. Milliseconds. */
@@ -170,14 +179,7 @@ export interface DeviceStatus {
   readonly lastError: SealwireError | undefined;
 }
 
-/** What a device needs of an implementation of permissions: see the room `permissions`. */
-export interface DevicePermissions {
-  /**
-   * @param topic a topic name, or for `"subscribe"` a filter, without placeholders
-   * @returns `undefined` when it is permitted, else why not, and the rule that would be needed
-   */
-  refusal(operation: "publish" | "subscribe", topic: string, qos: QoS, clientIdentifier: string): string | undefined;
-}
+export type DevicePermissionsOption = Permissions | ((json: Uint8Array) => Permissions);
 
 /** What a device needs of an implementation of sealed payloads: see the room `sealing`. */
 export interface DeviceSealing {

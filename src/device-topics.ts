@@ -1,8 +1,8 @@
 /** What a device's messages pass on their way out and in: placeholders, permissions, sealing, handlers. */
 import { toUTF8 } from "./bytes.js";
-import type { DeviceMessage, DevicePermissions, DeviceSealing } from "./device-options.js";
+import type { DeviceMessage, DeviceSealing } from "./device-options.js";
 import { SealwireError, toSealwireError } from "./errors.js";
-import { matchesTopic, type QoS, type SessionMessage } from "./mqtt/index.js";
+import { matchesTopic, type SessionMessage } from "./mqtt/index.js";
 
 export type MessageHandler = (message: DeviceMessage) => void | Promise<void>;
 
@@ -11,10 +11,8 @@ export interface DeviceTopicsOptions {
   readonly sealing: DeviceSealing | undefined;
   /** Every payload must be sealed, both ways. */
   readonly sealedOnly: boolean;
-  readonly permissions: DevicePermissions | undefined;
   /** For messages that no subscription of this life asked for. */
   readonly onMessage: MessageHandler | undefined;
-  readonly onRefused: (error: SealwireError) => void;
   /** A payload was not what it should be. */
   readonly onRejected: (error: SealwireError) => void;
 }
@@ -25,13 +23,11 @@ interface Subscription {
 }
 
 export class DeviceTopics {
-  permissions: DevicePermissions | undefined;
   readonly #options: DeviceTopicsOptions;
   #subscriptions: Subscription[] = [];
 
   constructor(options: DeviceTopicsOptions) {
     this.#options = options;
-    this.permissions = options.permissions;
   }
 
   /** `%c` is the client identifier. @throws SealwireError `INVALID_ARGUMENT` */
@@ -42,15 +38,6 @@ export class DeviceTopics {
       throw new SealwireError("INVALID_ARGUMENT", "%c in a topic needs a client identifier without + # / and U+0000.");
     // A function, because `$` in a replacement text has a meaning of its own.
     return topic.replaceAll("%c", () => clientIdentifier);
-  }
-
-  /** @throws SealwireError `PERMISSION_REFUSED`: nothing is sent */
-  permit(operation: "publish" | "subscribe", topic: string, qos: QoS): void {
-    const refusal = this.permissions?.refusal(operation, topic, qos, this.#options.clientIdentifier);
-    if (refusal === undefined) return;
-    const error = new SealwireError("PERMISSION_REFUSED", refusal);
-    this.#options.onRefused(error);
-    throw error;
   }
 
   /** @returns the payload as it goes to the broker. @throws SealwireError `UNSUPPORTED` */

@@ -5,14 +5,8 @@ import { checkDeviceOptions } from "./device-checks.js";
 import { DeviceConnector } from "./device-connector.js";
 import { DeviceCredentials } from "./device-credentials.js";
 import { DeviceMemory } from "./device-memory.js";
-import type {
-  DeviceBroker,
-  DeviceOptions,
-  DevicePermissions,
-  DevicePublishOptions,
-  DeviceRotationLimits,
-  DeviceStatus,
-} from "./device-options.js";
+import type { DeviceOptions, DevicePublishOptions, DeviceRotationLimits, DeviceStatus } from "./device-options.js";
+import { DevicePermissions } from "./device-permissions.js";
 import { DeviceReporter } from "./device-reporter.js";
 import { DeviceTopics, type MessageHandler } from "./device-topics.js";
 import { DeviceWatchdog } from "./device-watchdog.js";
@@ -20,6 +14,7 @@ import { SealwireError } from "./errors.js";
 import { clientIdentifier } from "./identity/index.js";
 import { Link, Waiters, type LinkLoss } from "./link/index.js";
 import { MQTTSession, type QoS } from "./mqtt/index.js";
+import type { Permissions } from "./permissions/index.js";
 import type { Platform } from "./platform.js";
 import { RETAINED_SECTION } from "./storage/index.js";
 import type { RecordChange } from "./vault/index.js";
@@ -33,6 +28,7 @@ export class Device {
   readonly #reporter: DeviceReporter;
   readonly #memory: DeviceMemory;
   readonly #connector: DeviceConnector;
+  readonly #permissions: DevicePermissions;
   readonly #topics: DeviceTopics;
   readonly #session: MQTTSession;
   readonly #link: Link;
@@ -60,6 +56,15 @@ export class Device {
     this.#waiters = new Waiters(platform.timer);
     this.#watchdog = new DeviceWatchdog(platform);
     this.#topics = this.#createTopics();
+    this.#permissions = new DevicePermissions({
+      permissions: options.permissions,
+      topic: options.permissionsTopic,
+      stored: credentials.permissions,
+      clientIdentifier: this.#clientIdentifier,
+      userName: credentials.username,
+      store: this.#credentials.storePermissions,
+      reporter: this.#reporter,
+    });
     this.#memory = new DeviceMemory({
       platform,
       onError: (error, code, message) => this.#reporter.error(error, code, message),
@@ -71,6 +76,7 @@ export class Device {
     this.#attachMonitor();
     this.#connector = new DeviceConnector({
       device: options,
+      reporter: this.#reporter,
       credentials,
       clock: this.#clock,
       memory: this.#memory,
@@ -96,6 +102,7 @@ export class Device {
       clock: this.#clock,
       leave: () => this.#leave(),
       use: (replaced) => this.#connector.use(replaced),
+      keep: (same) => this.#connector.keep(same),
       connect: () => this.#link.resume(),
     });
   }
@@ -122,12 +129,13 @@ export class Device {
   }
 
   /** What this device may publish and subscribe to; everything while `undefined`. What was sent before a change is not taken back. */
-  get permissions(): DevicePermissions | undefined {
-    return this.#topics.permissions;
+  get permissions(): Permissions | undefined {
+    return this.#permissions.current;
   }
 
-  set permissions(permissions: DevicePermissions | undefined) {
-    this.#topics.permissions = permissions;
+  /** Kept in the vault, where there is one. @throws SealwireError `STORAGE_FAILED`, `INVALID_STATE`: the old ones are in force then */
+  set permissions(permissions: Permissions | undefined) {
+    this.#permissions.change(permissions);
   }
 
   /**
@@ -142,6 +150,7 @@ export class Device {
     if (this.#state === "new") {
       this.#state = "started";
       this.#watchdog.start();
+      this.#permissions.listen(this.#topics, this.#session);
       this.#link.start();
     }
     return connected;
@@ -150,14 +159,14 @@ export class Device {
   /**
    * Publishes. `%c` in the topic is the client identifier. QoS 0 when left out. While the link is down the message waits in a bounded queue.
    * Published before {@link start}, it leaves together with CONNECT where the broker allows it, and saves a round trip. Fulfilled when it was sent
-   * (QoS 0) or acknowledged. Rejected with `PERMISSION_REFUSED` before anything is sent, else as `MQTTSession.publish`.
+   * (QoS 0) or acknowledged. Rejected with `PERMISSION_DENIED` before anything is sent, else as `MQTTSession.publish`.
    */
   async publish(topic: string, payload: Uint8Array | string, options: DevicePublishOptions = {}): Promise<void> {
     this.#mustBeOpen();
     const { seal, ...rest } = options;
     const { qos = 0 } = options;
     const expanded = this.#topics.expand(topic);
-    this.#topics.permit("publish", expanded, qos);
+    this.#permissions.require("publish", expanded, qos);
     const sealed = this.#topics.seal(expanded, payload, seal);
     const bytes = sealed instanceof Promise ? await sealed : sealed;
     try {
@@ -179,7 +188,7 @@ export class Device {
   async subscribe(filter: string, handler: MessageHandler, { qos = 0 }: { readonly qos?: QoS } = {}): Promise<QoS> {
     this.#mustBeOpen();
     const expanded = this.#topics.expand(filter);
-    this.#topics.permit("subscribe", expanded, qos);
+    this.#permissions.require("subscribe", expanded, qos);
     // Before the request is sent: retained messages may come with the answer.
     const remove = this.#topics.add(expanded, handler);
     try {
@@ -294,14 +303,12 @@ export class Device {
   }
 
   #createTopics(): DeviceTopics {
-    const { sealing, unencrypted, permissions, onMessage } = this.#options;
+    const { sealing, unencrypted, onMessage } = this.#options;
     return new DeviceTopics({
       clientIdentifier: this.#clientIdentifier,
       sealing,
       sealedOnly: unencrypted === true,
-      permissions,
       onMessage,
-      onRefused: (error) => this.#reporter.security("permission-refused", error),
       onRejected: (error) => this.#reporter.security("payload-rejected", error),
     });
   }
@@ -321,7 +328,8 @@ export class Device {
       savedState,
       onMessage: (message) => this.#topics.dispatch(message),
       onConnected: ({ sessionPresent }) => this.#connected(sessionPresent),
-      onDisconnected: (error, properties) => this.#ended(error, properties?.serverReference),
+      onDisconnected: (error, properties) =>
+        this.#link.lost(error, this.#connector.ended(error, properties?.serverReference)),
       onError: (error) => this.#reporter.error(error, "INVALID_STATE", ""),
     });
   }
@@ -338,20 +346,6 @@ export class Device {
     this.#options.monitor?.connected(info);
     this.#reporter.call(() => this.#options.onConnected?.(info));
     this.#credentials.connected();
-  }
-
-  /** The session's connection failed or ended. */
-  #ended(error: SealwireError | undefined, reference: string | undefined): void {
-    const policy = this.#connector.ended(error);
-    const moved = error?.code === "MQTT_SERVER_MOVED" ? this.#moved(error, reference) : undefined;
-    if (moved) this.#connector.moveTo(moved);
-    // Where a whole fleet is sent it must not arrive in one second.
-    this.#link.lost(error, moved ? "spread" : policy);
-  }
-
-  #moved({ reasonCode }: SealwireError, reference: string | undefined): DeviceBroker | undefined {
-    const { onServerMoved } = this.#options;
-    return this.#reporter.call(() => onServerMoved?.({ reference, permanent: reasonCode === 0x9d }));
   }
 
   #lost({ cause, willRetryIn, suspected }: LinkLoss): void {

@@ -87,8 +87,6 @@ export type ErrorCode =
   | "MQTT_QUEUE_FULL"
   /** The message expired before it could be sent. */
   | "MQTT_MESSAGE_EXPIRED"
-  /** The device's own permissions do not allow it; nothing was sent. The message names the rule that would be needed. */
-  | "PERMISSION_REFUSED"
   /** A streamed payload was interrupted and its source cannot be read again. */
   | "PAYLOAD_NOT_REPLAYABLE"
   // Storage

@@ -6,11 +6,12 @@ export type {
   DeviceDisconnected,
   DeviceMessage,
   DeviceOptions,
-  DevicePermissions,
+  DevicePermissionsOption,
   DevicePublishOptions,
   DeviceRotationLimits,
   DeviceSealing,
   DeviceStatus,
+  DeviceWebSocket,
   RenewalDue,
   ServerMoved,
 } from "./device-options.js";
