@@ -1,13 +1,21 @@
 /** What a device is made with, and what it tells. */
 import type { SealwireError } from "./errors.js";
-import type { QoS, SessionMessage, Will } from "./mqtt/index.js";
-import type { Platform, TLSNegotiated } from "./platform.js";
+import type { Monitor, SecurityEvent } from "./monitor/index.js";
+import type { QoS, QueueOptions, SessionMessage, Will } from "./mqtt/index.js";
+import type { Permissions } from "./permissions/index.js";
+import type { Platform, TLSNegotiated, TransportDescriptor } from "./platform.js";
 import type { Credentials, Vault } from "./vault/index.js";
+
+/** A name or address, and a port: 8883 when left out, 443 over WebSocket. */
+export interface DeviceBroker {
+  readonly host: string;
+  readonly port?: number | undefined;
+}
 
 export interface DeviceOptions {
   readonly platform: Platform;
-  /** The broker's name or address and its TLS port (8883 when left out). What was provisioned, when left out. */
-  readonly broker?: { readonly host: string; readonly port?: number } | undefined;
+  /** What was provisioned, when left out. */
+  readonly broker?: DeviceBroker | undefined;
   /** What was provisioned, when left out. The private key stays the caller's, who closes it. */
   readonly credentials?: Credentials | undefined;
   /**
@@ -19,27 +27,93 @@ export interface DeviceOptions {
   readonly clientIdentifier?: string | undefined;
   /** Milliseconds without traffic after which the broker is asked for a sign of life. 60,000 when left out. */
   readonly keepAlive?: number | undefined;
+  /** Milliseconds from the start of a connection to the CONNACK. 30,000 when left out. */
+  readonly connectTimeout?: number | undefined;
   /** Protocol level: 4 is MQTT 3.1.1, 5 is MQTT 5.0, `"auto"` tries 5 first. 4 when left out. */
   readonly mqttVersion?: 4 | 5 | "auto" | undefined;
   /** What the broker publishes when this device vanishes. `%c` in its topic is the client identifier. */
   readonly will?: Will | undefined;
-  /** Names offered by ALPN, for brokers that need one: `mqtt` on port 443, say. */
+  /** Bounds of what is published and not acknowledged yet. */
+  readonly queue?: QueueOptions | undefined;
+  /**
+   * Names offered by ALPN. When left out: on port 443 `mqtt`, or `x-amzn-mqtt-ca` for a host of AWS IoT Core; over WebSocket `http/1.1`; else none.
+   */
   readonly applicationProtocols?: readonly string[] | undefined;
+  /**
+   * MQTT over WebSocket over TLS, for networks that let nothing else through: `{ io: WebSocketTransport }` from `sealwire/websocket`, or another class of
+   * transports that takes the same options. Port 443 when none is given; `path` is `/mqtt` when left out.
+   */
+  readonly webSocket?: DeviceWebSocket | undefined;
+  /**
+   * No TLS: for links that carry their own security, or none. Needs `sealing`; every payload is sealed then, and a device that has a password refuses to
+   * start, since it would travel in the clear. Port 1883 when none is given.
+   */
+  readonly unencrypted?: boolean | undefined;
+  /** End-to-end encryption of payloads. */
+  readonly sealing?: DeviceSealing | undefined;
+  /**
+   * What this device may publish and subscribe to. Everything, when left out. A function, such as `Permissions.parse`, reads those that were provisioned, or
+   * changed and kept in the vault since; everything is allowed while there are none. See {@link Device.permissions}.
+   */
+  readonly permissions?: DevicePermissionsOption | undefined;
+  /**
+   * A topic by which new permissions may come, as the JSON of a permissions file: in sealed messages only. Off when left out. Needs `sealing`, and
+   * `permissions` as a function. `%c` is the client identifier.
+   */
+  readonly permissionsTopic?: string | undefined;
+  /** Counts, keeps a log, and reports: see `Monitor`. */
+  readonly monitor?: Monitor | undefined;
   /** See `ReconnectSchedule`. Milliseconds. */
   readonly reconnectSpread?: readonly number[] | undefined;
+  /** A connection that lasted so many milliseconds makes the waits begin anew. 60,000 when left out. */
+  readonly stablePeriod?: number | undefined;
+  /**
+   * After power-on the first connection waits for a time from 0 to this, milliseconds: for fleets whose power comes back all at once. 0 when left out. It
+   * does not hold back a wake from deep sleep.
+   */
+  readonly startSpread?: number | undefined;
+  /** Whether CONNECT and what waits leave together, without waiting for the broker's answer in between. `"auto"` when left out. */
+  readonly pipeline?: "auto" | "off" | undefined;
+  /** Milliseconds for which the broker's last address is used after a wake, without asking DNS. 3,600,000 when left out, 0: never. */
+  readonly addressLifetime?: number | undefined;
   /** Milliseconds after which the broker's certificate must be checked anew, instead of resuming. 7 days when left out. */
   readonly maximumAuthenticationAge?: number | undefined;
   /** Whether a TLS 1.3 ticket may be used again when the broker accepted it and gave no new one. True when left out. */
   readonly reuseTickets?: boolean | undefined;
   readonly onConnected?: ((info: DeviceConnected) => void) | undefined;
   readonly onDisconnected?: ((info: DeviceDisconnected) => void) | undefined;
+  /** A message that no subscription of this life asked for: the broker kept a subscription of an earlier one. */
+  readonly onMessage?: ((message: DeviceMessage) => void | Promise<void>) | undefined;
+  /** Something that may be an attack. Also told to the monitor. */
+  readonly onSecurity?: ((event: SecurityEvent) => void) | undefined;
+  /**
+   * The broker says that another server is to be used. What is returned is connected to next, with the same credentials and trust anchors, until the device
+   * starts again; `undefined`, or no handler: the device stays, and tries slowly.
+   */
+  readonly onServerMoved?: ((moved: ServerMoved) => DeviceBroker | undefined) | undefined;
+  /**
+   * The device certificate should be renewed: two thirds of its life are over, and a jitter of its own (see `VaultOptions.renewal`). Told once per certificate
+   * and start, while connected. Pass what comes to a certificate authority of yours, or set `issueCertificate`.
+   */
+  readonly onRenewalDue?: ((due: RenewalDue) => void) | undefined;
+  /**
+   * Has a certificate request (PKCS#10, DER) signed; gives the chain (DER), the device's own certificate first. When it is there, the device renews by itself,
+   * and tries again each hour when that failed. Needs `vault`.
+   */
+  readonly issueCertificate?: ((request: Uint8Array) => Promise<readonly Uint8Array[]>) | undefined;
   /** A failure that no promise tells of, such as an error thrown by a subscription's handler. */
   readonly onError?: ((error: SealwireError) => void) | undefined;
 }
 
+export interface DeviceWebSocket {
+  readonly io: TransportDescriptor["io"];
+  readonly path?: string | undefined;
+}
+
 export interface DeviceConnected {
-  readonly protocol: TLSNegotiated["protocol"];
-  readonly cipherSuite: string;
+  /** `undefined` without TLS. */
+  readonly protocol: TLSNegotiated["protocol"] | undefined;
+  readonly cipherSuite: string | undefined;
   /** Whether a TLS session was resumed. */
   readonly resumed: boolean;
   /** Whether the broker still had the MQTT session. */
@@ -62,12 +136,59 @@ export interface DeviceDisconnected {
   readonly cause: SealwireError | undefined;
   /** Milliseconds; `undefined` when the network is down: as soon as it is up. */
   readonly willRetryIn: number | undefined;
+  /** The cause `MQTT_TAKEN_OVER` is inferred: three connections ended within 10 s of being accepted, and the broker did not say why. */
+  readonly suspected: boolean;
+}
+
+/** A redirection (MQTT 5.0 section 4.11). */
+export interface ServerMoved {
+  /** What the server named, as it wrote it: `undefined` when it named none. Not checked in any way. */
+  readonly reference: string | undefined;
+  /** For good (reason code 0x9D), or for now (0x9C). */
+  readonly permanent: boolean;
+}
+
+export interface RenewalDue {
+  /** Milliseconds since 1970. */
+  readonly certificateExpires: number | undefined;
 }
 
 /** A message as it is handed to the handler of a subscription. */
-export type DeviceMessage = Pick<SessionMessage, "topic" | "payload" | "qos" | "retain" | "redelivered">;
+export type DeviceMessage = Pick<SessionMessage, "topic" | "payload" | "qos" | "retain" | "redelivered"> & {
+  /** Whether the payload came sealed, and was opened. */
+  readonly sealed: boolean;
+};
 
 export interface DevicePublishOptions {
   readonly qos?: QoS | undefined;
   readonly retain?: boolean | undefined;
+  /** Milliseconds after which the message is of no use. */
+  readonly expiry?: number | undefined;
+  /** Whether the payload is encrypted end to end. Needs the option `sealing`. */
+  readonly seal?: boolean | undefined;
+}
+
+/** What a device says of itself. */
+export interface DeviceStatus {
+  readonly state: "new" | "waiting" | "connecting" | "connected" | "stopped";
+  readonly clientIdentifier: string;
+  readonly broker: { readonly host: string; readonly port: number };
+  /** Publications that are not acknowledged, and their bytes. */
+  readonly pending: { readonly messages: number; readonly bytes: number };
+  /** Why there is no connection. */
+  readonly lastError: SealwireError | undefined;
+}
+
+export type DevicePermissionsOption = Permissions | ((json: Uint8Array) => Permissions);
+
+/** What a device needs of an implementation of sealed payloads: see the room `sealing`. */
+export interface DeviceSealing {
+  /** @returns the sealed payload; the same bytes are sent again when the message must be */
+  seal(topic: string, payload: Uint8Array): Uint8Array | Promise<Uint8Array>;
+  /**
+   * @returns the payload; `"duplicate"` for a repeat of a message that was opened before, which is acknowledged and not delivered; `undefined` when
+   *   the payload is not sealed
+   * @throws SealwireError when it was tampered with, replayed, or is of another key
+   */
+  unseal(message: SessionMessage): Uint8Array | "duplicate" | undefined | Promise<Uint8Array | "duplicate" | undefined>;
 }

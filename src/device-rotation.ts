@@ -36,6 +36,10 @@ export class DeviceRotation {
     this.#options = options;
   }
 
+  get busy(): boolean {
+    return this.#busy;
+  }
+
   /**
    * Fulfilled when the staged credentials are in force.
    * @param stage puts them into the vault

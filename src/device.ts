@@ -1,95 +1,109 @@
 /** The object a device team holds: one secure MQTT link that resumes, and survives what devices live through. */
 import { Clock } from "./clock.js";
-import type { DeviceMessage, DeviceOptions, DevicePublishOptions, DeviceRotationLimits } from "./device-options.js";
-import { DeviceRotation } from "./device-rotation.js";
-import { equal } from "./bytes.js";
-import { SealwireError, toSealwireError, type ErrorCode } from "./errors.js";
-import { clientIdentifier, requireCertificateIdentity } from "./identity/index.js";
-import { Link, Waiters } from "./link/index.js";
-import { matchesTopic, MQTTSession, type QoS, type SessionMessage } from "./mqtt/index.js";
-import type { Key, Platform, TLSNegotiated } from "./platform.js";
-import {
-  EncryptedStore,
-  keepProvenTime,
-  openRootKey,
-  readProvenTime,
-  RETAINED_SECTION,
-  RetainedStore,
-  SealedBox,
-  STORAGE_KEY,
-  type RootKey,
-} from "./storage/index.js";
-import { policyDigest, TLSSessionStore } from "./tls/index.js";
-import { TLSSocket, type SecureOptions, type TLSSocketOptions, type TransportOptions } from "./transport/index.js";
-import { readCredentials, type Credentials, type RecordChange, type Vault } from "./vault/index.js";
+import { DeviceClockWatch } from "./device-clock-watch.js";
+import { checkDeviceOptions } from "./device-checks.js";
+import { DeviceConnector } from "./device-connector.js";
+import { DeviceCredentials } from "./device-credentials.js";
+import { DeviceMemory } from "./device-memory.js";
+import type { DeviceOptions, DevicePublishOptions, DeviceRotationLimits, DeviceStatus } from "./device-options.js";
+import { DevicePermissions } from "./device-permissions.js";
+import { DeviceReporter } from "./device-reporter.js";
+import { DeviceTopics, type MessageHandler } from "./device-topics.js";
+import { DeviceWatchdog } from "./device-watchdog.js";
+import { SealwireError } from "./errors.js";
+import { clientIdentifier } from "./identity/index.js";
+import { Link, Waiters, type LinkLoss } from "./link/index.js";
+import { MQTTSession, type QoS } from "./mqtt/index.js";
+import type { Permissions } from "./permissions/index.js";
+import type { Platform } from "./platform.js";
+import { RETAINED_SECTION } from "./storage/index.js";
+import type { RecordChange } from "./vault/index.js";
 
 export class Device {
   readonly #options: DeviceOptions;
   readonly #platform: Platform;
-  /** In force, or being proved. */
-  #credentials: Credentials;
-  readonly #rotation: DeviceRotation | undefined;
   readonly #clientIdentifier: string;
   readonly #clock: Clock;
-  readonly #root: RootKey | undefined;
-  /** Of the credentials that this device read itself, and therefore closes. */
-  readonly #ownKey: Key | undefined;
-  readonly #retained: RetainedStore | undefined;
-  readonly #storage: EncryptedStore | undefined;
-  readonly #tlsSessions: TLSSessionStore;
+  readonly #clockWatch: DeviceClockWatch;
+  readonly #reporter: DeviceReporter;
+  readonly #memory: DeviceMemory;
+  readonly #connector: DeviceConnector;
+  readonly #permissions: DevicePermissions;
+  readonly #topics: DeviceTopics;
   readonly #session: MQTTSession;
   readonly #link: Link;
-  readonly #subscriptions: {
-    readonly filter: string;
-    readonly handler: (message: DeviceMessage) => void | Promise<void>;
-  }[] = [];
+  readonly #credentials: DeviceCredentials;
+  readonly #waiters: Waiters;
+  readonly #watchdog: DeviceWatchdog;
   #state: "new" | "started" | "stopped" = "new";
   /** The sleep or stop that is under way, or done. */
   #ending: Promise<void> | undefined;
-  readonly #waiters: Waiters;
   #lastError: SealwireError | undefined;
-  #negotiated: TLSNegotiated | undefined;
-  #noSessionReason: string | undefined;
-  #bootstrap = false;
-  #connectStarted = 0;
-  /** The connection is gone, its goodbye sent. */
-  #released: Promise<void> = Promise.resolve();
 
-  /** @throws SealwireError `PROVISIONING_MISSING`, `PROVISIONING_INVALID`, `IDENTITY_MAC_INVALID`, `INVALID_ARGUMENT` */
+  /** @throws SealwireError `PROVISIONING_MISSING`, `PROVISIONING_INVALID`, `IDENTITY_MAC_INVALID`, `INVALID_ARGUMENT`, `UNSUPPORTED` */
   constructor(options: DeviceOptions) {
-    const { platform } = options;
+    const { platform, monitor } = options;
+    checkDeviceOptions(options);
     this.#options = options;
     this.#platform = platform;
-    this.#credentials = options.credentials ?? this.#openVault() ?? readCredentials(platform);
-    this.#ownKey = (options.credentials ?? options.vault) ? undefined : this.#credentials.privateKey;
+    this.#reporter = new DeviceReporter(options);
+    this.#credentials = new DeviceCredentials(options, this.#reporter);
+    const { initial: credentials } = this.#credentials;
     this.#clientIdentifier =
-      options.clientIdentifier ?? this.#credentials.clientIdentifier ?? clientIdentifier(platform.mac());
+      options.clientIdentifier ?? credentials.clientIdentifier ?? clientIdentifier(platform.mac());
     this.#clock = new Clock(platform);
+    this.#clockWatch = new DeviceClockWatch(platform, this.#clock, this.#reporter);
     this.#waiters = new Waiters(platform.timer);
-    this.#root = this.#openRootKey();
-    const box = this.#root && new SealedBox(platform.crypto, this.#root.key);
-    this.#retained = box && platform.retainedMemory && new RetainedStore(platform.retainedMemory, box);
-    this.#storage = box && platform.storage && new EncryptedStore(platform.storage, box);
-    this.#clock.prove(readProvenTime(this.#storage));
-    // Before anything else is written to retained memory: whatever is written next then no longer holds it.
-    const savedSession = this.#takeSavedSession();
-    this.#tlsSessions = new TLSSessionStore({
-      clock: this.#clock,
+    this.#watchdog = new DeviceWatchdog(platform);
+    this.#topics = this.#createTopics();
+    this.#permissions = new DevicePermissions({
+      permissions: options.permissions,
+      topic: options.permissionsTopic,
+      stored: credentials.permissions,
+      clientIdentifier: this.#clientIdentifier,
+      userName: credentials.username,
+      store: this.#credentials.storePermissions,
+      reporter: this.#reporter,
+    });
+    this.#memory = new DeviceMemory({
       platform,
-      retained: this.#retained,
-      storage: this.#storage,
-      maximumAuthenticationAge: options.maximumAuthenticationAge,
-      reuseTickets: options.reuseTickets,
+      onError: (error, code, message) => this.#reporter.error(error, code, message),
+      onWrite: monitor && (() => monitor.storageWritten()),
+    });
+    this.#memory.restoreTime(this.#clock);
+    // Before anything else is written to retained memory: whatever is written next then no longer holds it.
+    const savedSession = this.#memory.takeSession();
+    this.#attachMonitor();
+    this.#connector = new DeviceConnector({
+      device: options,
+      reporter: this.#reporter,
+      credentials,
+      clock: this.#clock,
+      memory: this.#memory,
+      isWake: savedSession !== undefined,
+      onHandshake: monitor && ((milliseconds) => monitor.handshake(milliseconds)),
     });
     this.#session = this.#createSession(savedSession);
-    this.#rotation = options.credentials ? undefined : this.#createRotation(options.vault);
     this.#link = new Link({
       platform,
-      connect: () => this.#connect(),
+      connect: () => {
+        this.#clockWatch.look();
+        this.#connector.connect(this.#session);
+      },
       abort: () => this.#session.abort(),
-      onLost: (cause, willRetryIn) => this.#lost(cause, willRetryIn),
+      onLost: (loss) => this.#lost(loss),
       reconnectSpread: options.reconnectSpread,
-      saved: this.#retained?.get(RETAINED_SECTION.link),
+      stablePeriod: options.stablePeriod,
+      startSpread: platform.wakeCause === "power" ? options.startSpread : 0,
+      saved: this.#memory.get(RETAINED_SECTION.link),
+    });
+    this.#credentials.bind({
+      clientIdentifier: this.#clientIdentifier,
+      clock: this.#clock,
+      leave: () => this.#leave(),
+      use: (replaced) => this.#connector.use(replaced),
+      keep: (same) => this.#connector.keep(same),
+      connect: () => this.#link.resume(),
     });
   }
 
@@ -100,6 +114,28 @@ export class Device {
 
   get connected(): boolean {
     return this.#link.state === "connected";
+  }
+
+  get status(): DeviceStatus {
+    const { messages, bytes } = this.#session.pending;
+    const { state } = this.#link;
+    return {
+      state: this.#state === "started" && state !== "stopped" ? state : this.#state === "new" ? "new" : "stopped",
+      clientIdentifier: this.#clientIdentifier,
+      broker: this.#connector.broker,
+      pending: { messages, bytes },
+      lastError: this.connected ? undefined : this.#lastError,
+    };
+  }
+
+  /** What this device may publish and subscribe to; everything while `undefined`. What was sent before a change is not taken back. */
+  get permissions(): Permissions | undefined {
+    return this.#permissions.current;
+  }
+
+  /** Kept in the vault, where there is one. @throws SealwireError `STORAGE_FAILED`, `INVALID_STATE`: the old ones are in force then */
+  set permissions(permissions: Permissions | undefined) {
+    this.#permissions.change(permissions);
   }
 
   /**
@@ -113,19 +149,33 @@ export class Device {
     const connected = this.connected ? Promise.resolve() : this.#waiters.add(timeout, () => this.#lastError);
     if (this.#state === "new") {
       this.#state = "started";
+      this.#watchdog.start();
+      this.#permissions.listen(this.#topics, this.#session);
       this.#link.start();
     }
     return connected;
   }
 
   /**
-   * Publishes. `%c` in the topic is the client identifier. QoS 0 when left out. While the link is down the message waits in a bounded
-   * queue. Fulfilled when it was sent (QoS 0) or acknowledged.
+   * Publishes. `%c` in the topic is the client identifier. QoS 0 when left out. While the link is down the message waits in a bounded queue.
+   * Published before {@link start}, it leaves together with CONNECT where the broker allows it, and saves a round trip. Fulfilled when it was sent
+   * (QoS 0) or acknowledged. Rejected with `PERMISSION_DENIED` before anything is sent, else as `MQTTSession.publish`.
    */
   async publish(topic: string, payload: Uint8Array | string, options: DevicePublishOptions = {}): Promise<void> {
     this.#mustBeOpen();
-    await this.#session.publish(this.#expand(topic), payload, options);
-    this.#platform.observe?.({ event: "published", topic: this.#expand(topic), qos: options.qos ?? 0 });
+    const { seal, ...rest } = options;
+    const { qos = 0 } = options;
+    const expanded = this.#topics.expand(topic);
+    this.#permissions.require("publish", expanded, qos);
+    const sealed = this.#topics.seal(expanded, payload, seal);
+    const bytes = sealed instanceof Promise ? await sealed : sealed;
+    try {
+      await this.#session.publish(expanded, bytes, rest);
+    } catch (error) {
+      this.#options.monitor?.dropped(error);
+      throw error;
+    }
+    this.#platform.observe?.({ event: "published", topic: expanded, qos });
   }
 
   /**
@@ -135,23 +185,27 @@ export class Device {
    * connection, and find their handler only if it is there.
    * @returns a promise of the QoS that the broker granted; pending as long as there is no connection
    */
-  async subscribe(
-    filter: string,
-    handler: (message: DeviceMessage) => void | Promise<void>,
-    { qos = 0 }: { readonly qos?: QoS } = {},
-  ): Promise<QoS> {
+  async subscribe(filter: string, handler: MessageHandler, { qos = 0 }: { readonly qos?: QoS } = {}): Promise<QoS> {
     this.#mustBeOpen();
-    const expanded = this.#expand(filter);
-    const subscription = { filter: expanded, handler };
+    const expanded = this.#topics.expand(filter);
+    this.#permissions.require("subscribe", expanded, qos);
     // Before the request is sent: retained messages may come with the answer.
-    this.#subscriptions.push(subscription);
+    const remove = this.#topics.add(expanded, handler);
     try {
       const [granted] = await this.#session.subscribe(expanded, { qos });
       return granted as QoS;
     } catch (error) {
-      this.#subscriptions.splice(this.#subscriptions.indexOf(subscription), 1);
+      remove();
       throw error;
     }
+  }
+
+  /** Ends a subscription, and all handlers of this filter. */
+  async unsubscribe(filter: string): Promise<void> {
+    this.#mustBeOpen();
+    const expanded = this.#topics.expand(filter);
+    this.#topics.remove(expanded);
+    await this.#session.unsubscribe(expanded);
   }
 
   /**
@@ -161,36 +215,28 @@ export class Device {
    * Rejected with what the broker or the vault said: then the old credentials are in force, and the device connects with them again.
    * After a power cut in between it starts with the old ones, and `vault.status.lastRotation` says so.
    */
-  async rotate(change: RecordChange, { timeout }: DeviceRotationLimits = {}): Promise<void> {
-    if (change.clientIdentifier !== undefined && change.clientIdentifier !== this.#clientIdentifier)
-      throw new SealwireError("INVALID_ARGUMENT", "The client identifier cannot be replaced while the device runs.");
-    await this.#rotating().run((vault) => vault.stage(change), timeout);
+  rotate(change: RecordChange, limits?: DeviceRotationLimits): Promise<void> {
+    return this.#rotate(() => this.#credentials.rotate(change, limits));
   }
 
   /**
    * Replaces the device certificate. The key is born here and never leaves.
    * @param issue has the request (PKCS#10, DER) signed; gives the chain (DER), the device's own certificate first
    */
-  async rotateCertificate(
+  rotateCertificate(
     issue: (request: Uint8Array) => Promise<readonly Uint8Array[]>,
-    { timeout }: DeviceRotationLimits = {},
+    limits?: DeviceRotationLimits,
   ): Promise<void> {
-    const rotation = this.#rotating();
-    const { crypto } = this.#platform;
-    const chain = await issue(await this.#options.vault!.certificateRequest(this.#clientIdentifier));
-    if (chain[0] === undefined) throw new SealwireError("INVALID_ARGUMENT", "The certificate chain is empty.");
-    requireCertificateIdentity(crypto, chain[0], this.#clientIdentifier);
-    await rotation.run((vault) => vault.stageCertificate(chain), timeout);
+    return this.#rotate(() => this.#credentials.rotateCertificate(issue, limits));
   }
 
   /**
    * Replaces the authorities that the broker is verified against, in two steps: first the old and the new ones are trusted, then the new ones alone.
    * While the broker still shows a certificate of an old authority the second step is refused, and both stay trusted: call it again later.
    */
-  async rotateTrustAnchors(trustAnchors: readonly Uint8Array[], limits: DeviceRotationLimits = {}): Promise<void> {
-    const old = this.#credentials.trustAnchors.filter((anchor) => !trustAnchors.some((other) => equal(anchor, other)));
-    await this.rotate({ trustAnchors: [...old, ...trustAnchors] }, limits);
-    if (old.length > 0) await this.rotate({ trustAnchors }, limits);
+  rotateTrustAnchors(trustAnchors: readonly Uint8Array[], limits?: DeviceRotationLimits): Promise<void> {
+    const { trustAnchors: present } = this.#connector.credentials;
+    return this.#rotate(() => this.#credentials.rotateTrustAnchors(present, trustAnchors, limits));
   }
 
   /**
@@ -204,7 +250,11 @@ export class Device {
     const resting = this.connected && this.#session.pending.messages === 0;
     await (this.#ending = this.#end(() => {
       if (resting) this.#link.restful();
-      this.#keepForWake();
+      this.#memory.keepForWake({
+        session: this.#session.save(),
+        link: this.#link.save(),
+        wake: this.#connector.save(),
+      });
     }));
     this.#platform.sleep(milliseconds);
   }
@@ -217,36 +267,54 @@ export class Device {
     return (this.#ending ??= this.#end());
   }
 
-  /** @param keep is called once the connection is gone, and before the keys are */
-  async #end(keep?: () => void): Promise<void> {
-    const wasConnected = this.connected;
-    this.#state = "stopped";
-    this.#link.stop();
-    this.#waiters.settle(closed());
-    this.#rotation?.stop(closed());
-    if (wasConnected) await this.#session.disconnect();
-    else this.#session.abort();
-    // A chip that sleeps at once would never send the goodbye, and the broker would take the device for dead.
-    await this.#released;
-    keep?.();
-    this.#session.close();
-    this.#root?.key.close();
-    this.#ownKey?.close();
-  }
-
-  /** Storage that fails costs what would be kept in it, not the link: a device with worn flash can still be reached, and replaced. */
-  #openRootKey(): RootKey | undefined {
-    const { crypto, rootOfTrust, storage } = this.#platform;
+  /**
+   * Stops, and destroys credentials, sessions, tickets, logs and everything else that Sealwire keeps on this device; it must be provisioned again. The vault is
+   * closed. Where the wipe of a part fails the others are wiped all the same.
+   * @throws SealwireError `STORAGE_FAILED`: call it again with a new device
+   */
+  async wipe(): Promise<void> {
+    await this.stop();
     try {
-      return openRootKey(crypto, rootOfTrust, storage);
-    } catch (error) {
-      this.#report(error, "STORAGE_FAILED", "The root key could not be opened: nothing will be kept.");
-      return undefined;
+      this.#platform.provisioning?.erase();
+      this.#options.vault?.wipe();
+    } finally {
+      this.#memory.wipe();
     }
   }
 
+  /** @param keep is called once the connection is gone, and before the keys are */
+  async #end(keep?: () => void): Promise<void> {
+    const { monitor } = this.#options;
+    const wasConnected = this.connected;
+    this.#state = "stopped";
+    this.#watchdog.stop();
+    this.#link.stop();
+    this.#waiters.settle(closed());
+    this.#credentials.stop(closed());
+    if (wasConnected) await this.#session.disconnect();
+    else this.#session.abort();
+    // A chip that sleeps at once would never send the goodbye, and the broker would take the device for dead.
+    await this.#connector.released;
+    keep?.();
+    monitor?.stop();
+    this.#session.close();
+    this.#memory.close();
+    this.#credentials.close();
+  }
+
+  #createTopics(): DeviceTopics {
+    const { sealing, unencrypted, onMessage } = this.#options;
+    return new DeviceTopics({
+      clientIdentifier: this.#clientIdentifier,
+      sealing,
+      sealedOnly: unencrypted === true,
+      onMessage,
+      onRejected: (error) => this.#reporter.security("payload-rejected", error),
+    });
+  }
+
   #createSession(savedState: Uint8Array | undefined): MQTTSession {
-    const { platform, keepAlive = 60_000, mqttVersion = 4, will } = this.#options;
+    const { platform, keepAlive = 60_000, mqttVersion = 4, will, queue } = this.#options;
     return new MQTTSession({
       clientIdentifier: this.#clientIdentifier,
       timer: platform.timer,
@@ -254,226 +322,65 @@ export class Device {
       time: () => this.#clock.now(),
       version: mqttVersion,
       keepAlive,
-      will: will && { ...will, topic: this.#expand(will.topic) },
+      queue,
+      will: will && { ...will, topic: this.#topics.expand(will.topic) },
       durability: "sleep",
       savedState,
-      onMessage: (message) => this.#dispatch(message),
+      onMessage: (message) => this.#topics.dispatch(message),
       onConnected: ({ sessionPresent }) => this.#connected(sessionPresent),
-      onDisconnected: (error) => this.#link.lost(error),
-      onError: (error) => this.#call(() => this.#options.onError?.(error)),
+      onDisconnected: (error, properties) =>
+        this.#link.lost(error, this.#connector.ended(error, properties?.serverReference)),
+      onError: (error) => this.#reporter.error(error, "INVALID_STATE", ""),
     });
-  }
-
-  #connect(): void {
-    const { platform } = this.#options;
-    this.#connectStarted = platform.ticks();
-    this.#negotiated = undefined;
-    let released: (() => void) | undefined;
-    const socket: Omit<TLSSocketOptions, keyof TransportOptions> = {
-      socket: { io: platform.tcp },
-      timer: platform.timer,
-      secure: () => {
-        this.#released = new Promise((resolve) => (released = resolve));
-        return this.#secure();
-      },
-      onReleased: () => released?.(),
-    };
-    const { username: user, password } = this.#credentials;
-    const dns = { io: platform.resolver };
-    this.#session.connect({ ...this.#broker, user, password, dns, socket: { io: TLSSocket, ...socket } });
-  }
-
-  #secure(): SecureOptions {
-    const { platform, applicationProtocols = [] } = this.#options;
-    const { trustAnchors, revocationLists = [], revocation = "off" } = this.#credentials;
-    const { certificateChain = [], privateKey } = this.#identity();
-    const { minimumVersion = "TLSv1.2", maximumVersion } = this.#credentials;
-    const serverName = this.#broker.host;
-    const checks = {
-      trustAnchors,
-      revocationLists,
-      revocation,
-      certificateChain,
-      serverName,
-      minimumVersion,
-      maximumVersion,
-    };
-    const digest = policyDigest(platform.crypto, {
-      ...checks,
-      applicationProtocols,
-      engineBuild: platform.tlsEngineBuild,
-    });
-    const session = this.#tlsSessions.take(digest);
-    this.#noSessionReason = session === undefined ? this.#tlsSessions.reason : undefined;
-    return {
-      ...checks,
-      applicationProtocols,
-      privateKey,
-      session,
-      time: this.#clock.interval(),
-      createTLSEngine: (options) => platform.createTLSEngine(options),
-      onOpen: (negotiated) => {
-        this.#tlsSessions.opened(digest, negotiated);
-        this.#proveTime(negotiated.chainNotBefore);
-        this.#negotiated = negotiated;
-      },
-      onSession: (data) => this.#tlsSessions.put(data),
-    };
   }
 
   #connected(sessionPresent: boolean): void {
-    const negotiated = this.#negotiated;
-    if (negotiated === undefined) return;
+    const connection = this.#connector.connected();
+    if (connection === undefined) return;
+    const info = { ...connection, sessionPresent };
     this.#link.connected();
     this.#lastError = undefined;
-    const { protocol, cipherSuite, resumed } = negotiated;
-    const milliseconds = this.#platform.ticks() - this.#connectStarted;
-    const noSessionReason = this.#noSessionReason;
-    const bootstrap = this.#bootstrap;
-    const info = { protocol, cipherSuite, resumed, sessionPresent, noSessionReason, milliseconds, bootstrap };
     this.#platform.observe?.({ event: "connected", ...info });
-    this.#rotation?.connected();
+    this.#credentials.proved();
     this.#waiters.settle();
-    this.#call(() => this.#options.onConnected?.(info));
+    this.#options.monitor?.connected(info);
+    this.#reporter.call(() => this.#options.onConnected?.(info));
+    this.#credentials.connected();
   }
 
-  #lost(cause: SealwireError | undefined, willRetryIn: number | undefined): void {
+  #lost({ cause, willRetryIn, suspected }: LinkLoss): void {
     this.#lastError = cause;
-    const retry = this.#rotation?.failed(cause) ? 0 : willRetryIn;
+    const retry = this.#credentials.lost(cause) ? 0 : willRetryIn;
     this.#platform.observe?.({ event: "disconnected", code: cause?.code, message: cause?.message, willRetryIn: retry });
-    this.#call(() => this.#options.onDisconnected?.({ cause, willRetryIn: retry }));
+    const info = { cause, willRetryIn: retry, suspected };
+    this.#options.monitor?.disconnected(info);
+    this.#reporter.lost(cause, suspected);
+    this.#reporter.call(() => this.#options.onDisconnected?.(info));
   }
 
-  get #broker(): { readonly host: string; readonly port: number } {
-    const { host, port = 8883 } = this.#options.broker ?? this.#credentials.broker;
-    return { host, port };
-  }
-
-  /** What the vault holds, once what was provisioned is in it. */
-  #openVault(): Credentials | undefined {
-    const { vault, platform } = this.#options;
-    if (vault === undefined) return undefined;
-    try {
-      if (platform.provisioning) vault.import(platform.provisioning);
-    } catch (error) {
-      // A record that is refused must not stop a device that has credentials. Without any, that is what is wrong.
-      if (vault.status.integrity === "empty") throw error;
-      this.#report(error, "PROVISIONING_INVALID", "The provisioning record could not be imported.");
-    }
-    return vault.credentials;
-  }
-
-  #createRotation(vault: Vault | undefined): DeviceRotation | undefined {
-    if (vault === undefined) return undefined;
-    return new DeviceRotation({
-      vault,
-      timer: this.#platform.timer,
-      leave: async () => {
-        this.#link.hold();
-        await this.#session.disconnect();
-        await this.#released;
-        this.#mustBeOpen();
-      },
-      use: (credentials) => {
-        this.#credentials = credentials;
-        // A resumed session would be accepted on the strength of the old credentials, and prove nothing.
-        this.#tlsSessions.clear();
-      },
-      connect: () => this.#link.resume(),
-      onError: (error, code, message) => this.#report(error, code, message),
-    });
-  }
-
-  #rotating(): DeviceRotation {
+  async #rotate(action: () => Promise<void>): Promise<void> {
     this.#mustBeOpen();
-    if (this.#rotation === undefined)
-      throw new SealwireError("UNSUPPORTED", "Credentials can only be replaced on a device with a vault.");
     if (this.#state === "new") throw new SealwireError("INVALID_STATE", "The device must be started first.");
-    return this.#rotation;
+    await action();
   }
 
-  /** The device's own certificate, or while that is expired the one that is kept for its renewal. */
-  #identity(): Pick<Credentials, "certificateChain" | "privateKey"> {
-    const { certificateChain = [], bootstrap } = this.#credentials;
-    const [own] = certificateChain;
-    const { crypto } = this.#platform;
-    this.#bootstrap =
-      bootstrap !== undefined && (!own || crypto.certificate(own).notAfter <= this.#clock.interval().earliest);
-    return this.#bootstrap && bootstrap ? bootstrap : this.#credentials;
+  async #leave(): Promise<void> {
+    this.#link.hold();
+    await this.#session.disconnect();
+    await this.#connector.released;
+    this.#mustBeOpen();
   }
 
-  /** A verified server shows by its certificate that this time is past. */
-  #proveTime(time: number | undefined): void {
-    if (!this.#clock.prove(time)) return;
-    try {
-      keepProvenTime(this.#storage, time!);
-    } catch (error) {
-      this.#report(error, "STORAGE_FAILED", "The proven time could not be stored.");
-    }
-  }
-
-  async #dispatch(message: SessionMessage): Promise<void> {
-    // All of them at once, and one that fails must not keep the message from the others.
-    const handlers = this.#subscriptions.filter(({ filter }) => matchesTopic(filter, message.topic));
-    const results = await Promise.allSettled(handlers.map(async ({ handler }) => handler(message)));
-    const failed = results.find((result) => result.status === "rejected");
-    if (failed) throw failed.reason;
-  }
-
-  #expand(topic: string): string {
-    if (!topic.includes("%c")) return topic;
-    if (/[+#]/.test(this.#clientIdentifier))
-      throw new SealwireError("INVALID_ARGUMENT", "%c in a topic needs a client identifier without + and #.");
-    // A function, because `$` in a replacement text has a meaning of its own.
-    return topic.replaceAll("%c", () => this.#clientIdentifier);
-  }
-
-  /** The MQTT session as it was before the sleep. It is used once: after a crash it would be the past, and messages would be sent again. */
-  #takeSavedSession(): Uint8Array | undefined {
-    try {
-      const retained = this.#retained?.get(RETAINED_SECTION.mqttSession);
-      this.#retained?.set(RETAINED_SECTION.mqttSession, undefined);
-      this.#retained?.commit();
-      if (retained) return retained;
-      const stored = this.#storage?.read(STORAGE_KEY.mqttSession);
-      if (stored) this.#storage?.delete(STORAGE_KEY.mqttSession);
-      return stored && new Uint8Array(stored);
-    } catch (error) {
-      this.#report(error, "STORAGE_FAILED", "The MQTT session of before the sleep could not be read.");
-      return undefined;
-    }
-  }
-
-  #keepForWake(): void {
-    try {
-      const session = this.#session.save();
-      this.#retained?.set(RETAINED_SECTION.mqttSession, session);
-      this.#retained?.set(RETAINED_SECTION.link, this.#link.save());
-      const dropped = this.#retained?.commit() ?? [RETAINED_SECTION.mqttSession];
-      // Too much for retained memory: one write to flash is better than losing messages.
-      if (dropped.includes(RETAINED_SECTION.mqttSession)) this.#storage?.write(STORAGE_KEY.mqttSession, session);
-    } catch (error) {
-      // A device that cannot keep its session must sleep all the same, or its battery is gone as well.
-      this.#report(error, "STORAGE_FAILED", "The MQTT session could not be kept for after the sleep.");
-    }
-  }
-
-  /** What the application's callbacks throw is theirs: it is reported, and the link goes on. */
-  #call(callback: () => void): void {
-    try {
-      callback();
-    } catch (error) {
-      const message = "A callback of the application failed; its error is the cause.";
-      this.#report(new SealwireError("CALLBACK_FAILED", message, { cause: error }), "CALLBACK_FAILED", message);
-    }
-  }
-
-  #report(error: unknown, code: ErrorCode, message: string): void {
-    try {
-      this.#options.onError?.(toSealwireError(error, code, message));
-    } catch {
-      // The handler of errors failed itself: there is nobody left to tell, and in a timer it would restart the device.
-    }
+  #attachMonitor(): void {
+    const memory = this.#memory;
+    this.#options.monitor?.attach({
+      platform: this.#platform,
+      clientIdentifier: this.#clientIdentifier,
+      saved: memory.get(RETAINED_SECTION.log),
+      keep: (save) => memory.keepLog(save),
+      isConnected: () => this.connected,
+      publish: (topic, payload, options) => this.publish(topic, payload, options),
+    });
   }
 
   #mustBeOpen(): void {

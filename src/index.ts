@@ -1,13 +1,21 @@
 /** What a device team imports. */
 export { Device } from "./device.js";
 export type {
+  DeviceBroker,
   DeviceConnected,
   DeviceDisconnected,
   DeviceMessage,
   DeviceOptions,
+  DevicePermissionsOption,
   DevicePublishOptions,
   DeviceRotationLimits,
+  DeviceSealing,
+  DeviceStatus,
+  DeviceWebSocket,
+  RenewalDue,
+  ServerMoved,
 } from "./device-options.js";
+export type { SecurityEvent, SecurityKind } from "./monitor/index.js";
 export { SealwireError, type ErrorCode } from "./errors.js";
 export { Sealing, type SealingOptions, type Unsealed } from "./sealing/index.js";
 export {

@@ -30,26 +30,14 @@ const allowed: Record<string, readonly string[]> = {
   link: [...leaves, "mqtt", "tls", "vault", "transport", "storage"],
   sealing: [...leaves, "storage", "cose"],
   permissions: leaves,
-  monitor: [...leaves, "storage"],
+  websocket: leaves,
+  monitor: [...leaves, "storage", "cose"],
   update: [...leaves, "storage", "cose"],
-  "device-options": [...leaves, "mqtt", "vault"],
-  "device-rotation": [...leaves, "vault"],
-  device: [
-    ...leaves,
-    "device-options",
-    "device-rotation",
-    "link",
-    "mqtt",
-    "tls",
-    "identity",
-    "vault",
-    "transport",
-    "storage",
-  ],
+  device: [...leaves, "device", "link", "mqtt", "tls", "identity", "vault", "transport", "storage"],
   index: ["*"],
 };
 
-const optionalRooms = ["sealing", "permissions", "monitor", "update"];
+const optionalRooms = ["sealing", "permissions", "monitor", "websocket", "update"];
 
 interface Import {
   readonly file: string;
@@ -91,7 +79,10 @@ function importsOf(file: string, text = readFileSync(file, "utf8")): Import[] {
 /** The room or top-level file of `src/` that a file belongs to; `undefined` outside. */
 function roomOf(file: string): string | undefined {
   const [first] = relative(source, file).split(sep);
-  return first === ".." ? undefined : first?.replace(/\.(ts|js)$/, "");
+  if (first === "..") return undefined;
+  const name = first?.replace(/\.(ts|js)$/, "");
+  // Its parts lie beside it.
+  return name?.startsWith("device-") ? "device" : name;
 }
 
 /** What is wrong with an import, or `undefined`. */

@@ -13,17 +13,28 @@
 import { SealwireError } from "../errors.js";
 import type { Platform, TimerHandle } from "../platform.js";
 import { ReconnectSchedule } from "./reconnect-schedule.js";
-import { retryPolicy } from "./retry-policy.js";
+import { retryPolicy, type RetryPolicy } from "./retry-policy.js";
+import { TakeoverWatch } from "./takeover-watch.js";
+
+/** A connection that failed or ended, and what follows. */
+export interface LinkLoss {
+  readonly cause: SealwireError | undefined;
+  /** Milliseconds; `undefined` while the network is down: as soon as it is up. */
+  readonly willRetryIn: number | undefined;
+  /** The cause is inferred (`MQTT_TAKEN_OVER` over MQTT 3.1.1), not told by the server. */
+  readonly suspected: boolean;
+}
 
 export interface LinkOptions {
-  readonly platform: Pick<Platform, "timer" | "network" | "crypto">;
+  readonly platform: Pick<Platform, "timer" | "network" | "crypto" | "ticks">;
   /** Starts a connection. Its fate is told by {@link Link.connected} and {@link Link.lost}; what it throws counts as lost. */
   readonly connect: () => void;
   /** Drops the connection, because the device's own network is gone. */
   readonly abort: () => void;
-  /** A connection failed or ended. `willRetryIn` is milliseconds; `undefined` while the network is down: as soon as it is up. */
-  readonly onLost: (cause: SealwireError | undefined, willRetryIn: number | undefined) => void;
+  readonly onLost: (loss: LinkLoss) => void;
   readonly reconnectSpread?: readonly number[] | undefined;
+  /** The first connection waits for a time drawn from 0 to this, milliseconds; 0 when left out. */
+  readonly startSpread?: number | undefined;
   /** A connection that lasted so long resets the waits. 60,000 ms when left out. */
   readonly stablePeriod?: number | undefined;
   /** From {@link Link.save}, before a deep sleep. */
@@ -32,23 +43,35 @@ export interface LinkOptions {
 
 export type LinkState = "stopped" | "waiting" | "connecting" | "connected";
 
+/** Bytes of {@link Link.save}: those of the schedule, and the count of suspicious ends. */
+const SAVED = 3;
+
 export class Link {
   readonly #options: LinkOptions;
   readonly #schedule: ReconnectSchedule;
+  readonly #takeover: TakeoverWatch;
   #state: LinkState = "stopped";
   #timer: TimerHandle;
   #unobserve: (() => void) | undefined;
 
   constructor(options: LinkOptions) {
+    const { platform, reconnectSpread, saved, startSpread = 0 } = options;
+    if (!(startSpread >= 0 && startSpread < 2 ** 31))
+      throw new SealwireError("INVALID_ARGUMENT", "startSpread must be milliseconds, 0 or more.");
     this.#options = options;
-    this.#schedule = new ReconnectSchedule(options.platform.crypto, options.reconnectSpread, options.saved);
+    const whole = saved?.byteLength === SAVED ? saved : undefined;
+    this.#schedule = new ReconnectSchedule(platform.crypto, reconnectSpread, whole?.subarray(0, 2));
+    this.#takeover = new TakeoverWatch(whole?.[2]);
   }
 
   get state(): LinkState {
     return this.#state;
   }
 
-  /** Connects at once when the network is up, else as soon as it is. After a wake that follows failures the wait goes on. */
+  /**
+   * Connects at once when the network is up and `startSpread` is 0, else as soon as they allow. After a wake that follows failures the wait goes
+   * on.
+   */
   start(): void {
     if (this.#state !== "stopped") return;
     this.#unobserve = this.#options.platform.network?.observe((up) => {
@@ -57,8 +80,10 @@ export class Link {
     });
     this.#state = "waiting";
     if (!this.#isNetworkUp()) return;
-    if (this.#schedule.attempts === 0) this.#connect();
-    else this.#wait(this.#schedule.next("local"));
+    const { startSpread = 0 } = this.#options;
+    if (this.#schedule.attempts > 0) this.#wait(this.#schedule.next("local"));
+    else if (startSpread > 0) this.#wait(this.#schedule.draw(startSpread));
+    else this.#connect();
   }
 
   /** Ends all waiting. The connection, if there is one, is the caller's to end. */
@@ -72,25 +97,36 @@ export class Link {
   /** The server accepted the connection. */
   connected(): void {
     if (this.#state !== "connecting") return;
+    const { platform, stablePeriod = 60_000 } = this.#options;
     this.#state = "connected";
-    this.#timer = this.#options.platform.timer.set(() => this.#schedule.reset(), this.#options.stablePeriod ?? 60_000);
+    this.#takeover.accepted(platform.ticks());
+    this.#timer = platform.timer.set(() => {
+      this.#schedule.reset();
+      this.#takeover.reset();
+    }, stablePeriod);
   }
 
-  /** The connection failed or ended. */
-  lost(error: SealwireError | undefined): void {
+  /**
+   * The connection failed or ended.
+   * @param policy in place of what the error says by itself
+   */
+  lost(error: SealwireError | undefined, policy?: RetryPolicy): void {
     if (this.#state !== "connecting" && this.#state !== "connected") return;
     const wasConnected = this.#state === "connected";
     this.#clearTimer();
     this.#state = "waiting";
-    const cause = this.#isNetworkUp()
-      ? error
-      : new SealwireError("NETWORK_DOWN", "The device's network is down.", { cause: error });
-    let wait: number | undefined;
-    if (this.#isNetworkUp()) {
-      wait = this.#schedule.next(retryPolicy(error, wasConnected));
-      this.#wait(wait);
+    const up = this.#isNetworkUp();
+    const suspected = this.#takeover.ended(
+      this.#options.platform.ticks(),
+      wasConnected && up && error?.code === "CONNECTION_LOST",
+    );
+    const cause = suspected ? takenOver(error) : up ? error : networkDown(error);
+    let willRetryIn: number | undefined;
+    if (up) {
+      willRetryIn = this.#schedule.next(policy ?? retryPolicy(cause, wasConnected));
+      this.#wait(willRetryIn);
     }
-    this.#options.onLost(cause, wait);
+    this.#options.onLost({ cause, willRetryIn, suspected });
   }
 
   /** The connection is ended on purpose, to connect anew: its loss does not count. Nothing is started before {@link resume}. */
@@ -112,7 +148,10 @@ export class Link {
 
   /** What must survive deep sleep. */
   save(): Uint8Array {
-    return this.#schedule.save();
+    const saved = new Uint8Array(SAVED);
+    saved.set(this.#schedule.save());
+    saved[2] = this.#takeover.count;
+    return saved;
   }
 
   #isNetworkUp(): boolean {
@@ -121,7 +160,7 @@ export class Link {
 
   #networkUp(): void {
     // A network that tells twice that it is up must not put off, or hasten, what already has its time.
-    if (this.#state === "waiting" && this.#timer === undefined) this.#wait(this.#schedule.next("local"));
+    if (this.#state === "waiting" && this.#timer === undefined) this.#wait(this.#schedule.next("interface"));
   }
 
   #networkDown(): void {
@@ -154,4 +193,14 @@ export class Link {
     this.#options.platform.timer.clear(this.#timer);
     this.#timer = undefined;
   }
+}
+
+function networkDown(cause: SealwireError | undefined): SealwireError {
+  return new SealwireError("NETWORK_DOWN", "The device's network is down.", { cause });
+}
+
+function takenOver(cause: SealwireError | undefined): SealwireError {
+  const message =
+    "The server closes each connection soon after it accepted it: another client probably uses this client identifier.";
+  return new SealwireError("MQTT_TAKEN_OVER", message, { cause });
 }

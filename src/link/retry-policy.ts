@@ -2,11 +2,13 @@
 import type { ErrorCode, SealwireError } from "../errors.js";
 
 /**
- * - `local`: the cause lies in the device or its own network; nobody else is affected, so trying soon harms nobody.
+ * - `interface`: the device's own network came back; nobody else is affected, so it may be quick, however often it flaps.
+ * - `local`: the cause lies in the device or what it needs to find the server (its resolver); trying soon harms no server.
  * - `spread`: the server or the way to it failed, so the whole fleet may be affected: it must not come back all at once.
+ * - `busy`: the server said that it has too much to do: as `spread`, and from the widest window at once.
  * - `slow`: the server, or the device itself, refused for a reason that time alone will not heal.
  */
-export type RetryPolicy = "local" | "spread" | "slow";
+export type RetryPolicy = "interface" | "local" | "spread" | "busy" | "slow";
 
 const slow: readonly ErrorCode[] = [
   "TLS_CERTIFICATE_EXPIRED",
@@ -29,13 +31,14 @@ const slow: readonly ErrorCode[] = [
   "CRYPTO_INVALID",
 ];
 
-/** Failures on this side of the server: it has not noticed that this device exists. */
-const unnoticed: readonly ErrorCode[] = ["NETWORK_DOWN", "NAME_NOT_RESOLVED", "CONNECTION_LOST", "TIMEOUT"];
+const busy: readonly ErrorCode[] = ["MQTT_SERVER_UNAVAILABLE", "MQTT_QUOTA_EXCEEDED"];
 
 /** @param wasConnected whether the connection that ended had been accepted by the server */
 export function retryPolicy(error: SealwireError | undefined, wasConnected: boolean): RetryPolicy {
   if (error === undefined) return "spread";
   if (slow.includes(error.code)) return "slow";
-  if (error.code === "NETWORK_DOWN") return "local";
-  return !wasConnected && unnoticed.includes(error.code) ? "local" : "spread";
+  if (busy.includes(error.code)) return "busy";
+  if (error.code === "NETWORK_DOWN") return "interface";
+  // A server that does not answer, or hangs up in the handshake, may well have a fleet at its door: only a name that is not found is not its affair.
+  return !wasConnected && error.code === "NAME_NOT_RESOLVED" ? "local" : "spread";
 }

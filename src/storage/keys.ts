@@ -47,6 +47,8 @@ export const RETAINED_SECTION = {
   replayMarks: 4,
   log: 5,
   link: 6,
+  /** The last good address of the broker, and whether it takes pipelining. */
+  wake: 7,
 } as const;
 
 export type RetainedSection = (typeof RETAINED_SECTION)[keyof typeof RETAINED_SECTION];

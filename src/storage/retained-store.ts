@@ -44,6 +44,13 @@ export class RetainedStore {
     }
   }
 
+  /** The largest content that one more section can have without any of the others being dropped; negative when they are too large already. */
+  get room(): number {
+    let room = this.#capacity - SECTION_HEAD;
+    for (const bytes of this.#sections.values()) room -= SECTION_HEAD + bytes.byteLength;
+    return room;
+  }
+
   /**
    * Writes all sections, in order of priority (the lowest number first).
    * @returns the sections that did not fit; they are no longer there
@@ -51,7 +58,7 @@ export class RetainedStore {
   commit(): RetainedSection[] {
     if (!this.#changed) return [];
     const dropped: RetainedSection[] = [];
-    const capacity = Math.min(this.#memory.byteLength - LENGTH, 0xffff) - SealedBox.overhead;
+    const capacity = this.#capacity;
     const content = new Uint8Array(Math.max(capacity, 0));
     let offset = 0;
     for (const section of [...this.#sections.keys()].sort((a, b) => a - b) as RetainedSection[]) {
@@ -68,6 +75,10 @@ export class RetainedStore {
     if (capacity >= 0) this.#write(content.subarray(0, offset));
     this.#changed = false;
     return dropped;
+  }
+
+  get #capacity(): number {
+    return Math.min(this.#memory.byteLength - LENGTH, 0xffff) - SealedBox.overhead;
   }
 
   /** @param content is wiped */

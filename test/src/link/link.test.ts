@@ -23,15 +23,20 @@ class Network {
   }
 }
 
-function setUp({ connect = () => undefined, saved }: { connect?: () => void; saved?: Uint8Array } = {}) {
+function setUp({
+  connect = () => undefined,
+  saved,
+  startSpread,
+}: { connect?: () => void; saved?: Uint8Array; startSpread?: number } = {}) {
   const time = new ManualTime();
   const network = new Network();
   const lost: { code: string | undefined; wait: number | undefined }[] = [];
+  const suspected: boolean[] = [];
   const count = { connects: 0, aborts: 0 };
   // Half of each window.
   const crypto = { random: () => Uint8Array.of(0x80, 0, 0, 0) };
   const link = new Link({
-    platform: { timer: time.timer, network, crypto: crypto as never },
+    platform: { timer: time.timer, ticks: time.ticks, network, crypto: crypto as never },
     connect: () => {
       count.connects++;
       connect();
@@ -39,10 +44,14 @@ function setUp({ connect = () => undefined, saved }: { connect?: () => void; sav
     abort: () => {
       count.aborts++;
     },
-    onLost: (cause, wait) => lost.push({ code: cause?.code, wait }),
+    onLost: ({ cause, willRetryIn, suspected: inferred }) => {
+      lost.push({ code: cause?.code, wait: willRetryIn });
+      suspected.push(inferred);
+    },
     saved,
+    startSpread,
   });
-  return { time, network, link, lost, count };
+  return { time, network, link, lost, suspected, count };
 }
 
 const connectionLost = new SealwireError("CONNECTION_LOST", "lost");
@@ -118,7 +127,7 @@ describe("link", () => {
     }
     deepEqual(
       lost.map(({ wait }) => wait),
-      [30_000, 30_000, 30_000, 60_000],
+      [30_000, 60_000, 60_000, 60_000],
     );
   });
 
@@ -178,10 +187,87 @@ describe("link", () => {
     const after = setUp({ saved: before.link.save() });
     after.link.start();
     strictEqual(after.count.connects, 0);
-    strictEqual(after.time.next, 30_000);
+    strictEqual(after.time.next, 60_000);
     before.link.restful();
     const rested = setUp({ saved: before.link.save() });
     rested.link.start();
     strictEqual(rested.count.connects, 1);
+  });
+
+  it("suspects another client behind three ends within 10 s of being accepted, says that it only suspects, and slows down", () => {
+    const { link, time, lost, suspected } = setUp();
+    link.start();
+    for (let i = 0; i < 4; i++) {
+      link.connected();
+      time.advance(9_000);
+      link.lost(connectionLost);
+      time.advance(600_000);
+    }
+    deepEqual(
+      lost.map(({ code }) => code),
+      ["CONNECTION_LOST", "CONNECTION_LOST", "MQTT_TAKEN_OVER", "MQTT_TAKEN_OVER"],
+    );
+    deepEqual(suspected, [false, false, true, true]);
+    ok(lost[2]!.wait! >= 60_000, "minutes");
+  });
+
+  it("counts towards that suspicion over deep sleep, and not what ended later, or because of the device's own network", () => {
+    const { link, time, network, suspected } = setUp();
+    link.start();
+    const accept = (lasting: number): void => {
+      time.advance(600_000);
+      link.connected();
+      time.advance(lasting);
+    };
+    for (let i = 0; i < 2; i++) {
+      accept(9_000);
+      link.lost(connectionLost);
+      accept(11_000);
+      link.lost(connectionLost);
+      accept(5_000);
+      network.set(false);
+      network.set(true);
+    }
+    deepEqual(suspected, [false, false, false, false, false, false]);
+    const after = setUp({ saved: link.save() });
+    after.link.start();
+    after.time.advance(600_000);
+    after.link.connected();
+    after.link.lost(connectionLost);
+    deepEqual(after.suspected, [true]);
+  });
+
+  it("forgets the suspicion after a stable connection", () => {
+    const { link, time, suspected } = setUp();
+    link.start();
+    for (const lasting of [1_000, 1_000, 60_000, 1_000]) {
+      link.connected();
+      time.advance(lasting);
+      link.lost(connectionLost);
+      time.advance(600_000);
+    }
+    deepEqual(suspected, [false, false, false, false]);
+  });
+
+  it("spreads the first connection of a fleet whose power came back, if it is asked to", () => {
+    const { link, count, time } = setUp({ startSpread: 60_000 });
+    link.start();
+    time.advance(29_999);
+    strictEqual(count.connects, 0);
+    time.advance(1);
+    strictEqual(count.connects, 1);
+  });
+
+  it("takes the caller's word on when to try again", () => {
+    const { link, lost } = setUp();
+    link.start();
+    link.lost(new SealwireError("TLS_CERTIFICATE_NAME_MISMATCH", "an address of before the sleep"), "local");
+    strictEqual(lost[0]?.wait, 500);
+  });
+
+  it("takes nothing from saved state that is damaged", () => {
+    const { link, count } = setUp({ saved: Uint8Array.of(9, 1) });
+    link.start();
+    strictEqual(count.connects, 1);
   });
 });

@@ -15,10 +15,10 @@ function always(share: number): { random: (byteLength: number) => Uint8Array } {
 }
 
 describe("reconnect schedule", () => {
-  it("draws from 0 to 60 s three times, then from 0 to 120 s, after a common cause", () => {
+  it("draws from 0 to 60 s once, then from 0 to 120 s, after a common cause", () => {
     const schedule = new ReconnectSchedule(always(0.5));
     const waits = [1, 2, 3, 4, 5].map(() => schedule.next("spread"));
-    strictEqual(waits.join(), "30000,30000,30000,60000,60000");
+    strictEqual(waits.join(), "30000,60000,60000,60000,60000");
     strictEqual(new ReconnectSchedule(always(0)).next("spread"), 0);
     ok(new ReconnectSchedule(always(1)).next("spread") < 60_000);
   });
@@ -32,12 +32,24 @@ describe("reconnect schedule", () => {
   it("does not let a flapping network shorten the wait that a common cause asks for", () => {
     const schedule = new ReconnectSchedule(always(0.5));
     schedule.next("spread");
-    strictEqual(schedule.next("local"), 30_000);
+    strictEqual(schedule.next("local"), 60_000);
   });
 
   it("waits 1 to 10 minutes after a refusal that will not heal", () => {
     strictEqual(new ReconnectSchedule(always(0)).next("slow"), 60_000);
     ok(new ReconnectSchedule(always(1)).next("slow") > 599_000);
+  });
+
+  it("begins with the widest window when the server is busy", () => {
+    const schedule = new ReconnectSchedule(always(0.5));
+    strictEqual(schedule.next("busy"), 60_000);
+    strictEqual(schedule.next("spread"), 60_000, "and stays there");
+  });
+
+  it("waits 8 s at most for a network that came back, however often it flapped", () => {
+    const schedule = new ReconnectSchedule(always(1));
+    const waits = Array.from({ length: 20 }, () => schedule.next("interface"));
+    ok(Math.max(...waits) <= 8000, waits.join());
   });
 
   it("begins anew after a stable connection", () => {
@@ -73,17 +85,25 @@ describe("retry policy", () => {
   const policy = (code: ErrorCode, wasConnected: boolean): string =>
     retryPolicy(new SealwireError(code, ""), wasConnected);
 
-  it("is local while nobody but this device is affected", () => {
-    strictEqual(policy("NETWORK_DOWN", true), "local");
+  it("is of the device's own interface, or local, while nobody but this device is affected", () => {
+    strictEqual(policy("NETWORK_DOWN", true), "interface");
     strictEqual(policy("NAME_NOT_RESOLVED", false), "local");
-    strictEqual(policy("TIMEOUT", false), "local");
+  });
+
+  it("is spread when the server does not answer, or hangs up in the handshake: a fleet may be at its door", () => {
+    strictEqual(policy("TIMEOUT", false), "spread");
+    strictEqual(policy("CONNECTION_LOST", false), "spread");
+  });
+
+  it("is busy when the server says so", () => {
+    strictEqual(policy("MQTT_SERVER_UNAVAILABLE", false), "busy");
+    strictEqual(policy("MQTT_QUOTA_EXCEEDED", true), "busy");
   });
 
   it("is spread when an accepted connection is lost, or the server refuses the connection", () => {
     strictEqual(policy("CONNECTION_LOST", true), "spread");
     strictEqual(policy("MQTT_KEEP_ALIVE_TIMEOUT", true), "spread");
     strictEqual(policy("CONNECTION_REFUSED", false), "spread");
-    strictEqual(policy("MQTT_SERVER_UNAVAILABLE", false), "spread");
     strictEqual(retryPolicy(undefined, true), "spread");
   });
 

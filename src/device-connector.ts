@@ -1,0 +1,292 @@
+/** Opens the connections of a device: where to, over what, proved by which credentials, resumed from which session. */
+import type { Clock } from "./clock.js";
+import { checkNoPassword } from "./device-checks.js";
+import type { DeviceMemory } from "./device-memory.js";
+import type { DeviceBroker, DeviceOptions } from "./device-options.js";
+import type { DeviceReporter } from "./device-reporter.js";
+import { DeviceWakeNotes } from "./device-wake-notes.js";
+import type { ErrorCode, SealwireError } from "./errors.js";
+import type { RetryPolicy } from "./link/index.js";
+import type { MQTTSession } from "./mqtt/index.js";
+import type { ResolverConstructor, TLSNegotiated, TransportDescriptor } from "./platform.js";
+import { RETAINED_SECTION } from "./storage/index.js";
+import { policyDigest, TLSSessionStore } from "./tls/index.js";
+import { observeTransport, TLSSocket, type SecureOptions } from "./transport/index.js";
+import type { Credentials } from "./vault/index.js";
+
+export interface DeviceConnectorOptions {
+  readonly device: DeviceOptions;
+  readonly reporter: DeviceReporter;
+  readonly credentials: Credentials;
+  readonly clock: Clock;
+  readonly memory: DeviceMemory;
+  /** There is an MQTT session of before a sleep, so the broker's limits are known. */
+  readonly isWake: boolean;
+  /** A TLS handshake is done; milliseconds. */
+  readonly onHandshake?: ((milliseconds: number) => void) | undefined;
+}
+
+/** How far a connection came, for the conclusions from its end. */
+interface Attempt {
+  readonly startedAt: number;
+  readonly host: string;
+  readonly port: number;
+  address: string | undefined;
+  /** The address is one of before the sleep. */
+  readonly remembered: boolean;
+  readonly pipelined: boolean;
+  negotiated: TLSNegotiated | undefined;
+  noSessionReason: string | undefined;
+  secured: boolean;
+}
+
+/** Ends of a connection that may mean that the server does not take packets before its CONNACK. */
+const CLOSED_ON_IT: readonly ErrorCode[] = ["CONNECTION_LOST", "MQTT_PROTOCOL_ERROR", "MQTT_MALFORMED_PACKET"];
+
+export class DeviceConnector {
+  readonly #options: DeviceConnectorOptions;
+  readonly #sessions: TLSSessionStore;
+  readonly #notes: DeviceWakeNotes;
+  #credentials: Credentials;
+  #attempt: Attempt | undefined;
+  /** Where the broker sent this device. */
+  #elsewhere: DeviceBroker | undefined;
+  /** The first connection of this life: the one that a wake waits for. */
+  #isFirst = true;
+  #bootstrap = false;
+  /** The connection is gone, its goodbye sent. */
+  #released: Promise<void> = Promise.resolve();
+
+  constructor(options: DeviceConnectorOptions) {
+    const { device, clock, memory } = options;
+    this.#options = options;
+    this.#credentials = options.credentials;
+    checkNoPassword(device.unencrypted, options.credentials.password);
+    this.#sessions = new TLSSessionStore({
+      clock,
+      platform: device.platform,
+      retained: memory.retained,
+      storage: memory.storage,
+      maximumAuthenticationAge: device.maximumAuthenticationAge,
+      reuseTickets: device.reuseTickets,
+    });
+    this.#notes = new DeviceWakeNotes(clock, device.addressLifetime, memory.get(RETAINED_SECTION.wake));
+  }
+
+  get broker(): { readonly host: string; readonly port: number } {
+    const { webSocket, unencrypted, broker = this.#credentials.broker } = this.#options.device;
+    const { host, port = webSocket ? 443 : unencrypted ? 1883 : 8883 } = this.#elsewhere ?? broker;
+    return { host, port };
+  }
+
+  get credentials(): Credentials {
+    return this.#credentials;
+  }
+
+  /** Fulfilled when the last connection is gone. */
+  get released(): Promise<void> {
+    return this.#released;
+  }
+
+  /** For connections from now on. A resumed session would be accepted on the strength of the old ones, and prove nothing. */
+  use(credentials: Credentials): void {
+    checkNoPassword(this.#options.device.unencrypted, credentials.password);
+    this.#credentials = credentials;
+    this.#sessions.clear();
+  }
+
+  /** The same credentials, in other handles. */
+  keep(credentials: Credentials): void {
+    this.#credentials = credentials;
+  }
+
+  connect(session: MQTTSession): void {
+    const { device, isWake } = this.#options;
+    const { platform, connectTimeout, pipeline: wanted = "auto" } = device;
+    const { host, port } = this.broker;
+    const address = this.#isFirst ? this.#notes.address(host, port) : undefined;
+    // Not later on: a broker that refuses CONNECT and drops what follows it may take its refusal along, and with it the reason.
+    const pipeline = wanted === "auto" && this.#isFirst && isWake && this.#notes.mayPipeline(host, port);
+    const attempt: Attempt = (this.#attempt = {
+      startedAt: platform.ticks(),
+      host,
+      port,
+      address,
+      remembered: address !== undefined,
+      pipelined: pipeline,
+      negotiated: undefined,
+      noSessionReason: undefined,
+      secured: false,
+    });
+    const { username: user, password } = this.#credentials;
+    const dns = { io: recording(platform.resolver, (found) => (attempt.address = found)) };
+    const socket = this.#transport(attempt);
+    session.connect({ host, port, address, dns, socket, user, password, pipeline, connectTimeout });
+  }
+
+  /** The broker accepted the connection. */
+  connected() {
+    const attempt = this.#attempt;
+    if (attempt === undefined) return undefined;
+    const { host, port, address, negotiated, noSessionReason, startedAt, pipelined, remembered } = attempt;
+    this.#isFirst = false;
+    this.#attempt = undefined;
+    // One that is only used again is as old as before.
+    if (address !== undefined && !remembered) this.#notes.good(host, port, address);
+    if (pipelined) this.#notes.pipelined(true);
+    return {
+      protocol: negotiated?.protocol,
+      cipherSuite: negotiated?.cipherSuite,
+      resumed: negotiated?.resumed ?? false,
+      noSessionReason,
+      milliseconds: this.#options.device.platform.ticks() - startedAt,
+      bootstrap: this.#bootstrap,
+    };
+  }
+
+  /**
+   * A connection failed or ended.
+   * @param reference of the server that is to be used instead, as the broker wrote it
+   * @returns when to try again, if that is another time than the error itself says
+   */
+  ended(error: SealwireError | undefined, reference?: string): RetryPolicy | undefined {
+    if (error?.code === "MQTT_SERVER_MOVED" && this.#move(error, reference)) {
+      // Where a whole fleet is sent it must not arrive in one second.
+      return "spread";
+    }
+    const attempt = this.#attempt;
+    this.#attempt = undefined;
+    if (attempt === undefined || error === undefined || error.code === "NETWORK_DOWN") return undefined;
+    const first = this.#isFirst;
+    this.#isFirst = false;
+    const closedOnIt = attempt.pipelined && attempt.secured && CLOSED_ON_IT.includes(error.code);
+    if (closedOnIt) this.#notes.pipelined(false);
+    // A broker that moved is no longer at its old address, whoever is there now: not even a wrong certificate counts before DNS was asked.
+    if (attempt.remembered && !(attempt.secured && !closedOnIt)) this.#notes.dropAddress();
+    else if (!(first && closedOnIt)) return undefined;
+    // Only the one connection that a wake waits for, once: a fleet that lost its broker comes back spread.
+    return "local";
+  }
+
+  /** For the next wake, see {@link DeviceWakeNotes}. */
+  save(): Uint8Array | undefined {
+    return this.#notes.save();
+  }
+
+  #move({ reasonCode }: SealwireError, reference: string | undefined): boolean {
+    const { onServerMoved } = this.#options.device;
+    const permanent = reasonCode === 0x9d;
+    const broker = this.#options.reporter.call(() => onServerMoved?.({ reference, permanent }));
+    if (broker !== undefined) this.#elsewhere = broker;
+    return broker !== undefined;
+  }
+
+  #transport(attempt: Attempt): TransportDescriptor {
+    const { platform, webSocket, monitor, unencrypted } = this.#options.device;
+    const tcp = { io: platform.tcp };
+    const counted = monitor ? { io: observeTransport(tcp, monitor.bytes) } : tcp;
+    let released: (() => void) | undefined;
+    const secure: TransportDescriptor = {
+      io: TLSSocket,
+      socket: counted,
+      timer: platform.timer,
+      secure: () => {
+        this.#released = new Promise((resolve) => (released = resolve));
+        return this.#secure(attempt);
+      },
+      onReleased: () => released?.(),
+    };
+    if (unencrypted) attempt.secured = true;
+    const stream = unencrypted ? counted : secure;
+    const wrapped = webSocket
+      ? {
+          ...webSocket,
+          socket: stream,
+          timer: platform.timer,
+          random: (byteLength: number) => platform.crypto.random(byteLength),
+        }
+      : stream;
+    return monitor ? { io: observeTransport(wrapped, monitor.packets()) } : wrapped;
+  }
+
+  #secure(attempt: Attempt): SecureOptions {
+    const { device, clock, memory, onHandshake } = this.#options;
+    const { platform } = device;
+    const { trustAnchors, revocationLists = [], revocation = "off" } = this.#credentials;
+    const { certificateChain = [], privateKey } = this.#identity();
+    const { minimumVersion = "TLSv1.2", maximumVersion } = this.#credentials;
+    const serverName = attempt.host;
+    const applicationProtocols = device.applicationProtocols ?? this.#applicationProtocols(attempt);
+    const checks = {
+      trustAnchors,
+      revocationLists,
+      revocation,
+      certificateChain,
+      serverName,
+      minimumVersion,
+      maximumVersion,
+    };
+    const digest = policyDigest(platform.crypto, {
+      ...checks,
+      applicationProtocols,
+      engineBuild: platform.tlsEngineBuild,
+    });
+    const session = this.#sessions.take(digest);
+    attempt.noSessionReason = session === undefined ? this.#sessions.reason : undefined;
+    const startedAt = platform.ticks();
+    return {
+      ...checks,
+      applicationProtocols,
+      privateKey,
+      session,
+      time: clock.interval(),
+      createTLSEngine: (options) => platform.createTLSEngine(options),
+      onOpen: (negotiated) => {
+        this.#sessions.opened(digest, negotiated);
+        memory.proveTime(clock, negotiated.chainNotBefore);
+        attempt.negotiated = negotiated;
+        attempt.secured = true;
+        onHandshake?.(platform.ticks() - startedAt);
+      },
+      onSession: (data) => this.#sessions.put(data),
+    };
+  }
+
+  /** On 443 a broker must tell MQTT from HTTP. Elsewhere nothing is offered: some servers refuse names that they do not know. */
+  #applicationProtocols({ host, port }: Attempt): readonly string[] {
+    if (this.#options.device.webSocket) return ["http/1.1"];
+    if (port !== 443) return [];
+    return /\.amazonaws\.com(\.cn)?$/i.test(host) ? ["x-amzn-mqtt-ca"] : ["mqtt"];
+  }
+
+  /** The device's own certificate, or while that is expired the one that is kept for its renewal. */
+  #identity(): Pick<Credentials, "certificateChain" | "privateKey"> {
+    const { certificateChain = [], bootstrap } = this.#credentials;
+    const [own] = certificateChain;
+    const { crypto } = this.#options.device.platform;
+    const { earliest } = this.#options.clock.interval();
+    this.#bootstrap = bootstrap !== undefined && (!own || crypto.certificate(own).notAfter <= earliest);
+    return this.#bootstrap && bootstrap ? bootstrap : this.#credentials;
+  }
+}
+
+/** @returns a class of resolvers like `io` that tells what it found */
+function recording(io: ResolverConstructor, found: (address: string) => void): ResolverConstructor {
+  return class {
+    readonly #resolver = new io({});
+
+    resolve(options: Parameters<InstanceType<ResolverConstructor>["resolve"]>[0]): void {
+      this.#resolver.resolve({
+        ...options,
+        onResolved: (host, address) => {
+          found(address);
+          options.onResolved(host, address);
+        },
+      });
+    }
+
+    close(): void {
+      this.#resolver.close();
+    }
+  };
+}
