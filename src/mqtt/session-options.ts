@@ -75,7 +75,8 @@ export function checkSessionOptions(options: SessionOptions): SessionSettings {
   const aliases = options.topicAliases ?? {};
   checkNames(aliases, " outgoing incoming ", "The option topicAliases has no member");
   oneOf("acknowledge", options.acknowledge ?? "auto", ["auto", "manual"] as const);
-  const { sessionExpiryInterval, keepAlive, window, receiveMaximum, maximumMessageSize, maximumSubscriptions } = options;
+  const { sessionExpiryInterval, keepAlive, window, receiveMaximum, maximumMessageSize, maximumSubscriptions } =
+    options;
   optional("sessionExpiryInterval", sessionExpiryInterval, 0, 0xffffffff);
   optional("keepAlive", keepAlive, 0, 65_535_000);
   optional("queue.messages", queue.messages, 1, 0xffff);
@@ -88,8 +89,9 @@ export function checkSessionOptions(options: SessionOptions): SessionSettings {
   optional("topicAliases.outgoing", aliases.outgoing, 0, 0xffff);
   optional("topicAliases.incoming", aliases.incoming, 0, 0xffff);
   optional("maximumPacketSize", options.maximumPacketSize, 64, 0xffffffff);
-  const { savedState, ...settings } = options;
-  void savedState;
+  // Not kept: it may be large, and is read once.
+  const settings: { -readonly [Name in keyof SessionOptions]: SessionOptions[Name] } = { ...options };
+  delete settings.savedState;
   return settings;
 }
 
