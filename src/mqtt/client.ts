@@ -7,12 +7,14 @@ import {
   PUBCOMP,
   PUBLISH,
   PUBREC,
+  PUBREL,
+  REASON_RECEIVE_MAXIMUM_EXCEEDED,
   SUBSCRIBE,
   UNSUBSCRIBE,
   nameOfPacket,
 } from "./codec/constants.js";
-import { invalidArgument } from "./codec/errors.js";
-import { checkClientOptions } from "./client-options.js";
+import { invalidArgument, protocolError } from "./codec/errors.js";
+import { checkClientOptions, connectPacket } from "./client-options.js";
 import type { Inbound } from "./codec/decoder.js";
 import { Connection } from "./connection.js";
 import { checkSessionExpiry, writeControl } from "./control-writer.js";
@@ -188,19 +190,39 @@ export class MQTTClient {
 class ClientConnection extends Connection {
   readonly #client: MQTTClient;
   readonly #callbacks: ClientCallbacks<MQTTClient> & Pick<MQTTClientOptions<MQTTClient>, "onAuth">;
+  readonly #manual: boolean;
+  readonly #receiveMaximum: number;
+  /** Publications with QoS > 0 that the server sent and that were not acknowledged to the end (`acknowledge: "manual"`). */
+  #unacknowledged = 0;
 
   constructor(client: MQTTClient, options: MQTTClientOptions<MQTTClient>) {
-    super(options);
+    super(options, connectPacket(options));
     this.#client = client;
+    this.#manual = options.acknowledge === "manual";
+    this.#receiveMaximum = options.properties?.receiveMaximum ?? 65535;
     const { onReadable, onWritable, onControl, onClose, onError, onAuth } = options;
     this.#callbacks = { onReadable, onWritable, onControl, onClose, onError, onAuth };
     this.open(options);
   }
 
+  /** PUBACK, PUBCOMP or a refusing PUBREC was written. */
+  acknowledged(): void {
+    if (this.#unacknowledged > 0) this.#unacknowledged--;
+  }
+
   protected override readable(count: number, message: Inbound): void {
+    if (this.input.first && message.QoS > 0 && this.#manual && ++this.#unacknowledged > this.#receiveMaximum)
+      // [MQTT-3.3.4-7], [MQTT-3.3.4-9]
+      throw protocolError("more publications than the receive maximum", REASON_RECEIVE_MAXIMUM_EXCEEDED);
     const { onReadable } = this.#callbacks;
     if (onReadable) onReadable.call(this.#client, count, message);
     else this.input.discard();
+  }
+
+  /** The payload was read to its end: now the message may be acknowledged [MQTT-4.3.2-2], [MQTT-4.3.3-2] (3.1.1). */
+  protected override complete(message: Inbound): void {
+    if (!this.#manual && message.QoS > 0)
+      this.output.identifier((message.QoS === 1 ? PUBACK : PUBREC) << 4, message.id);
   }
 
   protected override received(): void {
@@ -212,6 +234,11 @@ class ClientConnection extends Connection {
   }
 
   protected override control(message: ControlMessage): void {
+    const { operation } = message;
+    if (!this.#manual) {
+      if (operation === PUBREC && message.reasonCode < 0x80) this.output.identifier((PUBREL << 4) | 2, message.id);
+      else if (operation === PUBREL) this.output.identifier(PUBCOMP << 4, message.id);
+    }
     this.#callbacks.onControl?.call(this.#client, message);
   }
 

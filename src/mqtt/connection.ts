@@ -5,13 +5,11 @@
  * Callbacks come in turns, never from within a call of the owner, and a turn never runs within another: what is asked for meanwhile is done in one
  * later turn, when the present job is over (in a microtask).
  */
-import { wipe } from "../bytes.js";
 import { SealwireError, toSealwireError } from "../errors.js";
 import type { BufferLike, PlatformTimer, Resolver, TimerHandle } from "../platform.js";
-import { connectPacket, DEFAULT_BUFFER, keepAliveOf, limitsBeforeConnack, serverLimits } from "./client-options.js";
+import { DEFAULT_BUFFER, keepAliveOf, limitsBeforeConnack, serverLimits } from "./client-options.js";
 import * as code from "./codec/constants.js";
-import { Decoder, type Inbound } from "./codec/decoder.js";
-import { protocolError } from "./codec/errors.js";
+import type { Inbound } from "./codec/decoder.js";
 import { connectionRefused, disconnectedByServer } from "./codec/reason.js";
 import { openTransport, resolve } from "./connector.js";
 import { writeGoodbye } from "./control-writer.js";
@@ -68,56 +66,52 @@ export abstract class Connection {
   drained = false;
 
   private readonly timer: PlatformTimer;
-  /** Of CONNECT. */
-  private readonly properties: Properties | undefined;
+  /** Of CONNECT (MQTT 5.0). */
+  declare private readonly properties?: Properties;
   private readonly clean: boolean;
-  private readonly manual: boolean;
   private readonly pipelined: boolean;
   /** Milliseconds. */
-  private readonly pingTimeout: number | undefined;
+  declare private readonly pingTimeout?: number;
   private keepAlive: number;
-  private connect: Uint8Array | undefined;
   private state = CONNECTING;
   declare resolver?: Resolver | undefined;
   /** For the end of the wait for CONNACK, for the keep-alive, for the server to close after DISCONNECT. */
   private handle: TimerHandle;
-  /** Publications with QoS > 0 that the server sent and that were not acknowledged to the end (`acknowledge: "manual"`). */
-  private unacknowledged = 0;
   /** What ended the connection while nothing could be called back; `null`: the transport closed without an error. */
-  private failure: SealwireError | null | undefined;
+  declare private failure?: SealwireError | null;
   /** A turn will be taken after the present job. */
   private scheduled = false;
-  /** Bytes arrived since the ping. */
-  private heard = false;
-  /** Ticks of the ping that waits for an answer. */
+  /** Ticks of the ping after which nothing arrived yet. */
   private pingedAt: number | undefined;
   /** What the transport calls when it takes more, and what a microtask calls, without a count. */
   readonly wake: (count?: number) => void;
 
-  /** @param options checked. @throws SealwireError `INVALID_ARGUMENT` naming the option */
-  constructor(options: MQTTClientOptions<never>) {
-    const { version = 4, properties, pipeline, timer } = options;
+  /** @param options checked. @param connect the packet; it is wiped */
+  constructor(options: MQTTClientOptions<never>, connect: Uint8Array) {
+    const { version = 4, properties, pipeline } = options;
     this.version = version;
-    this.timer = timer;
-    this.properties = properties;
+    this.timer = options.timer;
+    if (properties) this.properties = properties;
     this.clean = options.clean ?? true;
-    this.manual = options.acknowledge === "manual";
     this.pipelined = pipeline !== undefined && pipeline !== false;
     this.limits = limitsBeforeConnack(pipeline);
-    this.pingTimeout = options.pingTimeout;
+    if (options.pingTimeout !== undefined) this.pingTimeout = options.pingTimeout;
     this.keepAlive = keepAliveOf(options);
-    this.connect = connectPacket(options);
     const bounds = decoderOptions(options);
-    this.input = new Input(new Decoder(bounds), bounds.windowLength);
+    this.input = new Input(bounds);
     this.input.expected = (1 << code.CONNACK) | this.authBit;
     this.output = new Output(options.outputBuffer ?? DEFAULT_BUFFER, options.ticks);
-    this.wake = (count) => this.taken(count);
+    // It leaves as soon as the transport takes bytes.
+    this.output.opening(connect, this.pipelined);
+    this.wake = (count) => this.turn(count);
   }
 
   // What the owner does when it is called back. What it throws ends the connection.
 
   /** `count` bytes of a message can be read. */
   protected abstract readable(count: number, message: Inbound): void;
+  /** The payload of a message was read to its end. */
+  protected abstract complete(message: Inbound): void;
   /** There is nothing left to receive; {@link drained} says whether the transport took bytes since the last time. */
   protected abstract received(): void;
   protected abstract control(message: ControlMessage): void;
@@ -148,21 +142,11 @@ export abstract class Connection {
     resolver.close();
   }
 
-  /** The transport takes `count` bytes; without a count, the present job is over. */
-  private taken(count: number | undefined): void {
-    if (count === undefined) this.scheduled = false;
-    else {
-      this.output.capacity = count;
-      this.drained = true;
-    }
-    this.turn();
-  }
-
   /** `count` bytes can be read from the transport. */
   arrived(count: number): void {
     this.input.available = count;
-    this.heard = true;
-    this.turn();
+    this.pingedAt = undefined;
+    this.turn(-1);
   }
 
   /** Whether packets can be written. */
@@ -205,11 +189,6 @@ export abstract class Connection {
     return count;
   }
 
-  /** PUBACK, PUBCOMP or a refusing PUBREC was written. */
-  acknowledged(): void {
-    if (this.unacknowledged > 0) this.unacknowledged--;
-  }
-
   /** DISCONNECT was written: what is left is to see it off, then to close [MQTT-3.14.4-1], [MQTT-3.14.4-2]. */
   end(): void {
     this.state = ENDING;
@@ -233,14 +212,25 @@ export abstract class Connection {
     if (!this.busy) this.schedule();
   }
 
-  private schedule(): void {
+  /** Has a turn taken after the present job. */
+  schedule(): void {
     if (this.scheduled) return;
     this.scheduled = true;
     void Promise.resolve(undefined).then(this.wake);
   }
 
-  /** Takes a turn, now or later: does all there is to do. Only this calls the owner back, but for the end of the connection. */
-  private turn(): void {
+  /**
+   * Takes a turn, now or later: does all there is to do. Only this calls the owner back, but for the end of the connection. All in one function:
+   * whatever the owner does comes on top of it, and the stack of a chip is small.
+   * @param count bytes that the transport takes now; `undefined`: the present job is over; negative: neither
+   */
+  private turn(count: number | undefined): void {
+    const { input, output } = this;
+    if (count === undefined) this.scheduled = false;
+    else if (count >= 0) {
+      output.capacity = count;
+      this.drained = true;
+    }
     if (this.busy) {
       this.schedule();
       return;
@@ -249,9 +239,40 @@ export abstract class Connection {
     try {
       if (this.failure !== undefined) this.lost(this.failure);
       else if (this.state === ENDING) this.seeOff();
-      else if (this.state !== CLOSED) this.exchange();
+      else if (this.state !== CLOSED) {
+        if (this.state === CONNECTING && output.capacity > 0) {
+          this.state = HANDSHAKE;
+          this.drained = this.pipelined;
+        }
+        // Joined with what the owner writes now.
+        if (this.state !== HANDSHAKE || !this.drained) output.flush();
+        // Packets are taken until none is complete, a payload waits to be read, or acknowledgements wait for the transport.
+        while (this.state < ENDING) {
+          if (output.room < ACKNOWLEDGEMENT_ROOM) {
+            output.flush();
+            if (output.room < ACKNOWLEDGEMENT_ROOM) break;
+          }
+          const step = input.step();
+          if (step === NOTHING) break;
+          if (step === PART) this.readable(input.announced, input.message!);
+          else if (step === DONE) {
+            const message = input.message!;
+            input.message = undefined;
+            this.complete(message);
+          } else {
+            const message = input.takeControl();
+            if (this.takes(message)) {
+              this.control(message);
+              if (step === code.DISCONNECT) this.ending(message as ReasonMessage);
+            }
+          }
+        }
+        if (this.isOpen) this.received();
+        output.flush();
+        if (this.state === ENDING) input.drop();
+      }
     } catch (error) {
-      const failed = this.output.broken
+      const failed = output.broken
         ? transportFailed(error)
         : toSealwireError(error, "INVALID_STATE", "A callback threw an error: the connection was closed.");
       this.fail(failed);
@@ -259,74 +280,18 @@ export abstract class Connection {
     this.busy = false;
   }
 
-  private exchange(): void {
-    const { input, output } = this;
-    output.flush();
-    if (this.connect && output.capacity > 0) {
-      this.state = HANDSHAKE;
-      this.drained = this.pipelined;
-      output.opening(this.connect, this.pipelined);
-      this.connect = undefined;
-    }
-    // Packets are taken until none is complete, a payload waits to be read, or acknowledgements wait for the transport.
-    while (this.state < ENDING) {
-      if (output.room < ACKNOWLEDGEMENT_ROOM) {
-        output.flush();
-        if (output.room < ACKNOWLEDGEMENT_ROOM) break;
-      }
-      const step = input.step();
-      if (step === NOTHING) break;
-      if (step === PART) this.takePart(input.message!);
-      else if (step === DONE) this.finishMessage(input.message!);
-      else this.takeControl(input.control!);
-    }
-    if (this.isOpen) this.received();
-    output.flush();
-    if (this.state === ENDING) input.drop();
+  /** What becomes of a packet before the owner is told. @returns whether it is to be told */
+  private takes(message: ControlMessage): boolean {
+    if (message.operation === code.CONNACK) return this.accept(message);
+    return message.operation !== code.AUTH || !this.answer(message);
   }
 
-  private takePart(message: Inbound): void {
-    const { input } = this;
-    if (input.first && message.QoS > 0 && this.manual && ++this.unacknowledged > this.receiveMaximum)
-      // [MQTT-3.3.4-7], [MQTT-3.3.4-9]
-      throw protocolError("more publications than the receive maximum", code.REASON_RECEIVE_MAXIMUM_EXCEEDED);
-    this.readable(input.announced, message);
-  }
-
-  private get receiveMaximum(): number {
-    return this.properties?.receiveMaximum ?? 65535;
-  }
-
-  /** The payload was read to its end: now the message may be acknowledged [MQTT-4.3.2-2], [MQTT-4.3.3-2] (3.1.1). */
-  private finishMessage(message: Inbound): void {
-    this.input.message = undefined;
-    if (this.manual || message.QoS === 0) return;
-    this.output.identifier((message.QoS === 1 ? code.PUBACK : code.PUBREC) << 4, message.id);
-  }
-
-  private takeControl(message: ControlMessage): void {
-    const { operation } = message;
-    switch (operation) {
-      case code.CONNACK:
-        if (!this.accept(message)) return;
-        break;
-      case code.AUTH:
-        if (this.answer(message)) return;
-        break;
-      case code.PUBREC:
-        if (!this.manual && message.reasonCode < 0x80) this.output.identifier((code.PUBREL << 4) | 2, message.id);
-        break;
-      case code.PUBREL:
-        if (!this.manual) this.output.identifier(code.PUBCOMP << 4, message.id);
-        break;
-    }
-    this.control(message);
-    if (operation === code.DISCONNECT && this.state !== CLOSED) {
-      const { reasonCode, properties } = message;
-      this.output.close(); // [MQTT-3.14.4-3]: nothing is sent after it
-      if (reasonCode >= 0x80) this.fail(disconnectedByServer(reasonCode, properties), properties);
-      else this.finish();
-    }
+  /** The server sent DISCONNECT, and the owner knows. */
+  private ending({ reasonCode, properties }: ReasonMessage): void {
+    if (this.state === CLOSED) return;
+    this.output.close(); // [MQTT-3.14.4-3]: nothing is sent after it
+    if (reasonCode >= 0x80) this.fail(disconnectedByServer(reasonCode, properties), properties);
+    else this.finish();
   }
 
   /** @returns whether the server accepted the connection, and it goes on */
@@ -375,7 +340,7 @@ export abstract class Connection {
   /** Reports an end that came from outside, as soon as it can be called back. @param error `null` for a close without an error */
   raise(error: SealwireError | null): void {
     if (this.failure === undefined) this.failure = error;
-    this.turn();
+    this.turn(-1);
   }
 
   private lost(error: SealwireError | null): void {
@@ -420,8 +385,6 @@ export abstract class Connection {
     const { transport } = this.output;
     this.input.close();
     this.output.close();
-    wipe(this.connect);
-    this.connect = undefined;
     transport?.close();
   }
 
@@ -443,7 +406,9 @@ export abstract class Connection {
     if (this.state === ENDING) this.finish();
     else if (this.state === CONNECTED) this.look();
     else {
-      const what = this.output.transport ? "server did not accept the connection" : "name of the server was not resolved";
+      const what = this.output.transport
+        ? "server did not accept the connection"
+        : "name of the server was not resolved";
       this.fail(new SealwireError("TIMEOUT", `The ${what} in time.`));
     }
   }
@@ -452,7 +417,7 @@ export abstract class Connection {
     const { input, output, pingedAt } = this;
     const now = output.ticks();
     // While the owner leaves bytes unread, the server's answer cannot get through, and is not missed.
-    if (pingedAt !== undefined && !this.heard && input.announced === 0) {
+    if (pingedAt !== undefined && input.announced === 0) {
       const left = pingedAt + pingTimeout(this.pingTimeout, this.keepAlive) - now;
       if (left > 0) this.setTimer(left);
       else this.fail(new SealwireError("MQTT_KEEP_ALIVE_TIMEOUT", "The server did not answer a ping in time."));
@@ -465,10 +430,9 @@ export abstract class Connection {
       return;
     }
     // The ping counts as sent even if the transport takes nothing now: the connection is lost then if nothing comes either.
-    this.heard = false;
     this.setTimer(pingTimeout(this.pingTimeout, this.keepAlive));
     if (output.room >= 2 && output.streaming === 0) output.empty(code.PINGREQ << 4);
-    this.turn();
+    this.turn(-1);
     // Little is going on: what was needed for more is given back.
     input.shrink();
     output.shrink();

@@ -37,7 +37,9 @@ export function writeControl(
     case UNSUBSCRIBE: {
       const items = options.items ?? [];
       const packet = encodeRequest(operation, version, checkId(id), items, properties);
-      if (operation === SUBSCRIBE) checkSubscriptionsOffered(limits, items, properties?.subscriptionIdentifier !== undefined);
+      const filters = items.map(({ topic }) => ({ filter: topic }));
+      if (operation === SUBSCRIBE)
+        checkSubscriptionsOffered(limits, filters, properties?.subscriptionIdentifier !== undefined);
       writePacket(output, packet, limits);
       break;
     }
@@ -85,7 +87,8 @@ export function writeAcknowledgement(
   return true;
 }
 
-function writePacket(output: Output, packet: Uint8Array, limits: ServerLimits): void {
+/** Writes a packet that must not wait. @throws SealwireError `INVALID_STATE` when there is no room */
+export function writePacket(output: Output, packet: Uint8Array, limits: ServerLimits): void {
   checkPacketSize(packet.byteLength, limits);
   if (output.streaming > 0) throw payloadUnderWay();
   if (packet.byteLength > output.writable) throw overflow(packet.byteLength, output.writable);

@@ -5,7 +5,7 @@
 import { SealwireError } from "../errors.js";
 import type { Transport } from "../platform.js";
 import { PUBLISH } from "./codec/constants.js";
-import type { Decoder, Inbound } from "./codec/decoder.js";
+import { Decoder, type DecoderOptions, type Inbound } from "./codec/decoder.js";
 
 /** Results of {@link Input.step} other than packet types. */
 export const NOTHING = 0;
@@ -25,16 +25,14 @@ export class Input<Message> {
   first = false;
 
   private readonly decoder: Decoder<Message>;
-  private readonly windowLength: number;
   transport: Transport | undefined;
   /** Bytes of payload that were not read yet, those announced included. */
   private unread = 0;
   /** Nothing was announced of the message yet. */
   private fresh = false;
 
-  constructor(decoder: Decoder<Message>, windowLength: number) {
-    this.decoder = decoder;
-    this.windowLength = windowLength;
+  constructor(options: DecoderOptions<Message>) {
+    this.decoder = new Decoder(options);
   }
 
   close(): void {
@@ -48,9 +46,11 @@ export class Input<Message> {
     this.decoder.expected = types;
   }
 
-  /** The packet that {@link step} found, when it is not PUBLISH. */
-  get control(): Message | undefined {
-    return this.decoder.control;
+  /** Takes the packet that {@link step} found, which is not PUBLISH. It is not kept. */
+  takeControl(): Message {
+    const control = this.decoder.control!;
+    this.decoder.control = undefined;
+    return control;
   }
 
   /** Whether the stream stands between two packets, as far as it was read. */
@@ -86,7 +86,7 @@ export class Input<Message> {
     const unread = this.unread;
     let there = this.decoder.buffered + this.available;
     // A payload that fits into the window comes as one part, however it was cut on its way.
-    while (this.fresh && there < unread && unread <= this.windowLength) {
+    while (this.fresh && there < unread && unread <= this.decoder.windowLength) {
       this.decoder.expect(unread);
       if (!this.fill()) return NOTHING;
       there = this.decoder.buffered + this.available;

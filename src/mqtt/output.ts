@@ -32,7 +32,7 @@ export class Output {
   declare private large?: Uint8Array | undefined;
   declare private largeStart?: number;
   /** The buffer holds, or held, a secret: it is wiped once it is empty. */
-  private secret = false;
+  declare private secret?: boolean;
 
   constructor(bufferLength: number, ticks: () => number) {
     this.bufferLength = bufferLength;

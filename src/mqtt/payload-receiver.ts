@@ -57,7 +57,8 @@ export class Whole implements PayloadReceiver {
     const { delivery, offset, owner } = this;
     if (offset === 0 && delivery.byteLength > 0) delivery.payload = new Uint8Array(delivery.byteLength);
     const { payload } = delivery;
-    if (count > 0) this.offset += connection.read(more || offset > 0 ? payload.subarray(offset, offset + count) : payload);
+    if (count > 0)
+      this.offset += connection.read(more || offset > 0 ? payload.subarray(offset, offset + count) : payload);
     if (more) return;
     owner.finished();
     owner.deliver(delivery);

@@ -90,7 +90,11 @@ export function costOf(message: OutgoingMessage): number {
 }
 
 /** The properties of a PUBLISH (MQTT 5.0): those of the application, what is left of its lifetime, and a topic alias unless it is 0. */
-export function propertiesToSend(message: OutgoingMessage, topicAlias: number, ticks: () => number): Properties | undefined {
+export function propertiesToSend(
+  message: OutgoingMessage,
+  topicAlias: number,
+  ticks: () => number,
+): Properties | undefined {
   const { expiresAt } = message;
   let { properties } = message;
   if (expiresAt !== undefined)

@@ -2,7 +2,7 @@
 import { SealwireError } from "../errors.js";
 import type { BufferLike } from "../platform.js";
 import { MAXIMUM_VARIABLE_INTEGER, PUBLISH } from "./codec/constants.js";
-import { checkQoS } from "./codec/encode.js";
+import { checkQoS, NO_PROPERTIES } from "./codec/encode.js";
 import { invalidArgument } from "./codec/errors.js";
 import { encodeProperties } from "./codec/properties.js";
 import { lengthOfPublishHeader, writePublishHeader } from "./codec/publish.js";
@@ -11,8 +11,6 @@ import type { ProtocolVersion, ServerLimits, WriteOptions } from "./types.js";
 import { checkId, checkPacketSize, notOffered, overflow, viewOf } from "./write-options.js";
 
 const EMPTY = new Uint8Array(0);
-/** A property section without properties (MQTT 5.0 section 2.2.2.1). */
-export const NO_PROPERTIES = Uint8Array.of(0);
 
 /**
  * Writes a PUBLISH, to the topic of the output, with all of its payload or its first part.

@@ -3,6 +3,7 @@ import { wipe } from "../bytes.js";
 import type { SealwireError } from "../errors.js";
 import type { BufferLike, Transport } from "../platform.js";
 import { checkClientOptions, connectPacket } from "./client-options.js";
+import { CONNACK, PUBACK, PUBCOMP, PUBREC, PUBREL, SUBACK, UNSUBACK } from "./codec/constants.js";
 import type { Inbound } from "./codec/decoder.js";
 import { Connection } from "./connection.js";
 import type { SessionCore } from "./session-core.js";
@@ -22,25 +23,72 @@ const NAMES = " host address port dns socket connectTimeout pipeline user passwo
 export class SessionConnection extends Connection {
   private readonly core: SessionCore;
 
-  /** @throws SealwireError `INVALID_ARGUMENT` naming the option; what the transport or resolver class throws */
-  constructor(core: SessionCore, options: MQTTClientOptions<never>) {
-    super(options);
+  /** @throws what the transport or resolver class throws */
+  constructor(core: SessionCore, options: MQTTClientOptions<never>, connect: Uint8Array) {
+    super(options, connect);
     this.core = core;
     this.open(options);
   }
 
   protected override readable(count: number, message: Inbound): void {
-    this.core.inbound.readable(this, count, message);
+    const { core } = this;
+    core.inbound.readable(this, count, message);
+    core.inbound.advance();
+    core.relieve(this);
   }
 
+  protected override complete(): void {
+    return;
+  }
+
+  /** Sends at once what waits: before DISCONNECT. */
+  flush(): void {
+    const { busy } = this;
+    this.busy = true;
+    try {
+      if (this.isOpen) this.received();
+    } catch (error) {
+      this.transportFailed(error);
+    } finally {
+      this.busy = busy;
+    }
+  }
+
+  /** Sends acknowledgements, releases, requests, publications. */
   protected override received(): void {
+    const { core } = this;
     const roomy = this.drained && this.writable > 0;
     if (roomy) this.drained = false;
-    this.core.flushWithin(this, roomy);
+    core.inbound.advance();
+    if (!core.flushAcknowledgements(this) || !core.outbound.flushReleases(this)) return;
+    if (core.connected) core.subscriptions.flush();
+    core.outbound.flushPublications(roomy);
   }
 
   protected override control(message: ControlMessage): void {
-    this.core.control(message);
+    const { core } = this;
+    switch (message.operation) {
+      case CONNACK:
+        core.established(message);
+        break;
+      case PUBACK:
+        core.outbound.acknowledged(message.id, message.reasonCode);
+        break;
+      case PUBREC:
+        core.outbound.received(message.id, message.reasonCode);
+        break;
+      case PUBREL:
+        core.inbound.released(message.id);
+        break;
+      case PUBCOMP:
+        core.outbound.completed(message.id);
+        break;
+      case SUBACK:
+      case UNSUBACK:
+        core.subscriptions.answered(message.operation, message.id, message.reasonCodes);
+        break;
+    }
+    core.relieve(this);
   }
 
   protected override authenticate(step: AuthenticationStep): BufferLike | null | undefined {

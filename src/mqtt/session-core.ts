@@ -1,6 +1,6 @@
 /** The life of a session: its connection of the moment, what arrives on it and what leaves, and what the parts of the session share. */
-import { SealwireError, toSealwireError } from "../errors.js";
-import { DISCONNECT, PUBACK, PUBCOMP, PUBREC } from "./codec/constants.js";
+import { SealwireError } from "../errors.js";
+import { DISCONNECT } from "./codec/constants.js";
 import { writeAcknowledgement, writeControl } from "./control-writer.js";
 import { PacketIdentifiers } from "./packet-identifiers.js";
 import type { SessionConnection } from "./session-connection.js";
@@ -10,10 +10,12 @@ import type { Outbound } from "./session-outbound.js";
 import type { StoredSession } from "./session-records.js";
 import type { SessionStore } from "./session-store.js";
 import type { Subscriptions } from "./session-subscriptions.js";
-import type { ConnackMessage, ControlMessage, ProtocolVersion, ReceivedProperties } from "./types.js";
+import type { ConnackMessage, ProtocolVersion, ReceivedProperties } from "./types.js";
 
 /** Acknowledgements that wait because the connection takes nothing; a server that provokes more does not read. */
 const MAXIMUM_BACKLOG = 256;
+/** So many are sent at once, even while more packets are there to be read. */
+const RELIEVED_BACKLOG = 16;
 /** Milliseconds that the server is given to close after DISCONNECT. */
 const GOODBYE = 5000;
 /** Failures before CONNECT can have left: the server knows nothing of them. */
@@ -43,7 +45,6 @@ export class SessionCore {
   wasUncertain = false;
   /** The server did not say that it refuses the version, but something was wrong with the answer: the other one is tried next. */
   private tryOther = false;
-  private flushing = false;
   /** Acknowledgements that wait, each as one number: packet type, reason code, packet identifier. */
   declare private backlog?: number[];
   declare private goodbye?: { promise: Promise<void>; resolve: () => void; timer: unknown } | undefined;
@@ -85,32 +86,8 @@ export class SessionCore {
     }
   }
 
-  /** A packet other than PUBLISH arrived. */
-  control(message: ControlMessage): void {
-    switch (message.operation) {
-      case 2:
-        this.established(message);
-        break;
-      case 4:
-        this.outbound.acknowledged(message.id, message.reasonCode);
-        break;
-      case 5:
-        this.outbound.received(message.id, message.reasonCode);
-        break;
-      case 6:
-        this.inbound.released(message.id);
-        break;
-      case 7:
-        this.outbound.completed(message.id);
-        break;
-      case 9:
-      case 11:
-        this.subscriptions.answered(message.operation, message.id, message.reasonCodes);
-        break;
-    }
-  }
-
-  private established(message: ConnackMessage): void {
+  /** The server accepted the connection. */
+  established(message: ConnackMessage): void {
     const { connection, settings, state } = this;
     if (!connection) return;
     const { sessionPresent, properties } = message;
@@ -152,86 +129,47 @@ export class SessionCore {
     }
   }
 
-  /** Sends what can be sent. Within a callback of the connection this happens when the callback is done. */
+  /** Has what waits sent, when the present job is over. Nothing is sent from here: who calls this may stand deep in the stack. */
   flush(): void {
-    const { connection } = this;
-    if (!connection || connection.busy) return;
-    connection.busy = true;
-    try {
-      this.flushWithin(connection, false);
-    } finally {
-      connection.busy = false;
-      connection.request();
-    }
+    this.connection?.schedule();
   }
 
-  /** Sends acknowledgements, releases, requests, publications. @param roomy the connection has just said that there is room */
-  flushWithin(connection: SessionConnection, roomy: boolean): void {
-    if (this.flushing || this.connection !== connection) return;
-    this.flushing = true;
-    try {
-      if (this.flushAcknowledgements(connection) && this.outbound.flushReleases()) {
-        if (this.connected) this.subscriptions.flush();
-        this.outbound.flushPublications(roomy);
-      }
-    } catch (error) {
-      if (!connection.output.broken) throw error;
-      connection.transportFailed(error);
-    } finally {
-      this.flushing = false;
-    }
-  }
-
-  /** Sends PUBACK, PUBREC, PUBREL or PUBCOMP, now or as soon as there is room. */
+  /** Has PUBACK, PUBREC, PUBREL or PUBCOMP sent. */
   acknowledge(operation: number, id: number, reasonCode = 0): void {
-    const { connection, backlog } = this;
+    const { connection } = this;
     if (!connection) return;
-    if (!backlog?.length && this.writeAcknowledgement(connection, operation, id, reasonCode)) {
-      connection.request();
-      return;
-    }
-    if (backlog && backlog.length >= MAXIMUM_BACKLOG) {
+    const backlog = (this.backlog ??= []);
+    if (backlog.length >= MAXIMUM_BACKLOG) {
       this.fail(new SealwireError("MQTT_QUOTA_EXCEEDED", "The server sends packets, but takes no acknowledgements."));
       return;
     }
-    (this.backlog ??= []).push((operation << 24) | (reasonCode << 16) | id);
+    backlog.push((operation << 24) | (reasonCode << 16) | id);
+    connection.request();
+  }
+
+  /** Between two packets: sends acknowledgements when there are many. */
+  relieve(connection: SessionConnection): void {
+    if (this.backlog && this.backlog.length >= RELIEVED_BACKLOG) this.flushAcknowledgements(connection);
   }
 
   /** Sends acknowledgements that wait. @returns whether none is left */
-  private flushAcknowledgements(connection: SessionConnection): boolean {
+  flushAcknowledgements(connection: SessionConnection): boolean {
     const { backlog } = this;
-    if (!backlog || backlog.length === 0) return true;
+    if (!backlog || backlog.length === 0 || this.connection !== connection) return true;
     let sent = 0;
-    for (const each of backlog) {
-      if (!this.writeAcknowledgement(connection, each >> 24, each & 0xffff, (each >> 16) & 0xff)) break;
-      sent++;
+    for (; sent < backlog.length; sent++) {
+      const each = backlog[sent]!;
+      if (!this.send(connection, each >> 24, each & 0xffff, (each >> 16) & 0xff)) break;
     }
-    backlog.splice(0, sent);
+    if (sent === backlog.length) backlog.length = 0;
+    else backlog.splice(0, sent);
     return backlog.length === 0;
   }
 
-  private writeAcknowledgement(
-    connection: SessionConnection,
-    operation: number,
-    id: number,
-    reasonCode: number,
-  ): boolean {
-    if (!connection.isOpen) return false;
-    const { output, version, limits, busy } = connection;
-    connection.busy = true;
-    try {
-      // Only a reason other than success takes room, and only version 5 has it.
-      if (!writeAcknowledgement(output, operation, id, version === 4 ? 0 : reasonCode, undefined, limits)) return false;
-    } catch (error) {
-      if (output.broken) connection.transportFailed(error);
-      else this.fail(toSealwireError(error, "CONNECTION_LOST", "The connection took no more packets."));
-      return true;
-    } finally {
-      connection.busy = busy;
-    }
-    if (operation === PUBACK || operation === PUBCOMP || (operation === PUBREC && reasonCode >= 0x80))
-      connection.acknowledged();
-    return true;
+  /** Writes PUBACK, PUBREC, PUBREL or PUBCOMP. @returns false when there is no room */
+  send({ output, version, limits, isOpen }: SessionConnection, operation: number, id: number, reasonCode = 0): boolean {
+    // Only a reason other than success takes room, and only version 5 has it.
+    return isOpen && writeAcknowledgement(output, operation, id, version === 4 ? 0 : reasonCode, undefined, limits);
   }
 
   /** Ends the connection because of an error of either side. */
@@ -304,6 +242,7 @@ export class SessionCore {
     let resolve = (): void => undefined;
     const promise = new Promise<void>((fulfilled) => (resolve = fulfilled));
     this.goodbye = { promise, resolve, timer: settings.timer.set(() => this.leave(), GOODBYE) };
+    connection.flush();
     if (this.connected && this.writeDisconnect(connection)) {
       this.ready = false;
       connection.end();
@@ -378,4 +317,3 @@ export function callbackFailed(error: unknown): SealwireError {
     cause: error,
   });
 }
-

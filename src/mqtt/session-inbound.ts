@@ -184,7 +184,6 @@ export class Inbound implements ReceiverOwner {
       if (!delivery.isRepeatedBy(head)) break;
       return () => {
         delivery.state = "attached";
-        this.advance();
       };
     }
     const index = owed ? owed.findIndex((delivery) => delivery.id === id) : -1;
@@ -234,10 +233,13 @@ export class Inbound implements ReceiverOwner {
   private finish(delivery: Delivery): void {
     if (delivery.qos === 0 || delivery.state === "over" || delivery.done) return;
     delivery.done = true;
-    if (this.deliveries[0] === delivery) this.advance();
+    // Storage is written from shallow in the stack: between two packets, or in a turn of its own.
+    if (this.core.connection) this.core.connection.request();
+    else this.advance();
   }
 
-  private advance(): void {
+  /** Stores and acknowledges what was handled, in its order. */
+  advance(): void {
     const deliveries = this.deliveries;
     for (let delivery = deliveries[0]; delivery?.done; delivery = deliveries[0]) {
       if (!this.complete(delivery)) return;

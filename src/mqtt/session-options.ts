@@ -6,7 +6,7 @@ import type { Authentication, SessionOptions } from "./session-types.js";
 import type { QoS } from "./types.js";
 
 /** The options as they were checked. What was left out is not filled in here: each would cost a session memory. */
-export type SessionSettings = Omit<SessionOptions, "savedState">;
+export type SessionSettings = SessionOptions;
 
 /** What holds when the option of this name is left out. */
 export const DEFAULT = Object.freeze({

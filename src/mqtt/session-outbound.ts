@@ -2,12 +2,13 @@
 import { SealwireError, toSealwireError } from "../errors.js";
 import type { TimerHandle } from "../platform.js";
 import { PUBLISH, PUBREL } from "./codec/constants.js";
+import { NO_PROPERTIES } from "./codec/encode.js";
 import { encodeProperties } from "./codec/properties.js";
 import type { OutgoingMessage } from "./outgoing-message.js";
 import { Outbox } from "./outbox.js";
 import { PayloadStream } from "./payload-stream.js";
 import { costOf, createPublication, propertiesToSend, reopenSource } from "./publication.js";
-import { checkOffered, NO_PROPERTIES, writePublish } from "./publish-writer.js";
+import { checkOffered, writePublish } from "./publish-writer.js";
 import type { SessionConnection } from "./session-connection.js";
 import type { SessionCore } from "./session-core.js";
 import { closed, expired, publicationRefused, withoutQoS2, wrongPacket } from "./session-errors.js";
@@ -129,11 +130,9 @@ export class Outbound extends Outbox {
   }
 
   /** Sends releases that wait. @returns whether none is left */
-  flushReleases(): boolean {
+  flushReleases(connection: SessionConnection): boolean {
     for (let message = this.releaseCursor; message; message = this.releaseCursor) {
-      const { connection, ready } = this.core;
-      if (!ready || !connection || connection.writable <= 0) return false;
-      this.core.acknowledge(PUBREL, message.id);
+      if (!this.core.ready || connection.writable <= 0 || !this.core.send(connection, PUBREL, message.id)) return false;
       this.releaseCursor = message.next;
     }
     return true;
@@ -207,7 +206,6 @@ export class Outbound extends Outbox {
       core.fail(toSealwireError(error, "STORAGE_FAILED", "The storage failed."));
       return;
     }
-    this.flushReleases();
     this.drained();
   }
 
@@ -225,7 +223,10 @@ export class Outbound extends Outbox {
     const queueMessages = queue?.messages ?? DEFAULT.queueMessages;
     const queueBytes = queue?.bytes ?? DEFAULT.queueBytes;
     const queuePolicy = queue?.policy ?? "reject";
-        while (this.length >= queueMessages || this.bytes + cost > queueBytes) {
+    if (this.length < queueMessages && this.bytes + cost <= queueBytes) return;
+    // What can leave now need not make room.
+    this.core.connection?.flush();
+    while (this.length >= queueMessages || this.bytes + cost > queueBytes) {
       const victim =
         queuePolicy === "reject" || cost > queueBytes
           ? undefined
@@ -401,7 +402,7 @@ export class Outbound extends Outbox {
         this.storeRelease(message);
         if (reject) reject(error);
         else this.core.report(error);
-        this.flushReleases();
+        this.core.flush();
       } catch (failure) {
         this.core.fail(toSealwireError(failure, "STORAGE_FAILED", "The storage failed."));
       }

@@ -195,7 +195,13 @@ export function decodeSubscription(bytes: Uint8Array): StoredSubscription {
     const identifier = reader.fourBytes();
     const filter = reader.string();
     checkTopicFilter(filter, true);
-    if (kind !== RECORD.subscription || (options & 3) === 3 || options > 0x2f || identifier > 0x0fffffff || reader.left > 0)
+    if (
+      kind !== RECORD.subscription ||
+      (options & 3) === 3 ||
+      options > 0x2f ||
+      identifier > 0x0fffffff ||
+      reader.left > 0
+    )
       throw corrupt();
     return {
       filter,

@@ -1,15 +1,16 @@
 /** What is subscribed to: requests under way, and the subscriptions that the server shall hold. */
 import { SealwireError, toSealwireError } from "../errors.js";
 import { SUBSCRIBE, UNSUBACK, UNSUBSCRIBE } from "./codec/constants.js";
-import { checkTopicFilter } from "./codec/topic.js";
-import { writeControl } from "./control-writer.js";
+import { encodeEntries, type RequestEntry } from "./codec/encode.js";
+import { checkTopicFilter, isShared } from "./codec/topic.js";
+import { writePacket } from "./control-writer.js";
 import type { SessionConnection } from "./session-connection.js";
 import { isOverflow, type SessionCore } from "./session-core.js";
 import { closed } from "./session-errors.js";
 import { checkFlag, checkNames, checkQoS, DEFAULT, integer, invalid } from "./session-options.js";
 import type { StoredSubscription } from "./session-records.js";
 import type { SubscribeOptions, SubscriptionRequest } from "./session-types.js";
-import type { QoS, SubscriptionItem } from "./types.js";
+import { checkSubscriptionsOffered } from "./write-options.js";
 
 /** Filters in one SUBSCRIBE that renews what the server forgot. */
 const BATCH = 8;
@@ -178,19 +179,18 @@ export class Subscriptions {
     this.requests.splice(index, 1);
     this.forgetIdentifier(request);
     let refusal: SealwireError | undefined;
-    request.subscriptions.forEach((subscription, i) => {
+    for (let i = 0; i < count; i++) {
+      const subscription = request.subscriptions[i]!;
       const reasonCode = reasonCodes[i] ?? 0;
       const isRefused = reasonCode >= 0x80;
       if (isRefused) refusal ??= refused(subscription.filter, reasonCode, request.remove);
       try {
-        if (request.remove) {
-          if (!isRefused) this.drop(subscription.filter);
-        } else if (isRefused) this.drop(subscription.filter);
-        else this.hold(subscription, reasonCode as 0 | 1 | 2);
+        if (isRefused !== request.remove) this.drop(subscription.filter);
+        else if (!isRefused) this.hold(subscription, reasonCode as 0 | 1 | 2);
       } catch (error) {
         core.report(toSealwireError(error, "STORAGE_FAILED", "The storage failed."));
       }
-    });
+    }
     if (!refusal) request.resolve?.([...reasonCodes]);
     else if (request.reject) request.reject(refusal);
     else core.report(refusal);
@@ -239,19 +239,17 @@ export class Subscriptions {
 
   private write({ output, version, limits }: SessionConnection, request: Request): void {
     const { id, subscriptions, remove } = request;
-    const items: SubscriptionItem[] = [];
-    for (const { filter, options } of subscriptions) {
-      const item = { topic: filter, QoS: (options & 3) as QoS };
-      if (remove) items.push({ topic: filter });
-      else if (version === 4) items.push(item);
-      else {
-        const retainHandling = ((options >> 4) || (request.perhapsHeld ? 1 : 0)) as 0 | 1 | 2;
-        items.push({ ...item, noLocal: (options & 4) !== 0, retainAsPublished: (options & 8) !== 0, retainHandling });
-      }
+    const identifier = version === 4 ? 0 : subscriptions[0]!.identifier;
+    const properties = remove || identifier === 0 ? undefined : { subscriptionIdentifier: identifier };
+    if (!remove) {
+      checkSubscriptionsOffered(limits, subscriptions, identifier !== 0);
+      // [MQTT-3.8.3-4]
+      if (version === 5 && subscriptions.some(({ filter, options }) => (options & 4) !== 0 && isShared(filter)))
+        throw invalid("noLocal", "is not for shared subscriptions");
     }
-    const identifier = subscriptions[0]!.identifier;
-    const properties = remove || identifier === 0 || version === 4 ? undefined : { subscriptionIdentifier: identifier };
-    writeControl(output, version, limits, remove ? UNSUBSCRIBE : SUBSCRIBE, id, { items, properties });
+    const entries = request.perhapsHeld ? subscriptions.map(withoutRetained) : subscriptions;
+    const packet = encodeEntries(remove ? UNSUBSCRIBE : SUBSCRIBE, version, id, entries, properties);
+    writePacket(output, packet, limits);
   }
 
   private forgetIdentifier(request: Request): void {
@@ -291,6 +289,11 @@ export class Subscriptions {
     if (dropped?.index === undefined) return;
     this.core.store.deleteSubscription(dropped.index);
   }
+}
+
+/** The server shall send retained messages only when the subscription is new to it. */
+function withoutRetained({ filter, options }: StoredSubscription): RequestEntry {
+  return { filter, options: options < 0x10 ? options | 0x10 : options };
 }
 
 function sameOptions(a: StoredSubscription, b: StoredSubscription): boolean {

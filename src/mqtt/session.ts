@@ -1,6 +1,6 @@
 /** An MQTT session that outlives connections, sleep and loss of power. */
 import { SealwireError } from "../errors.js";
-import { checkClientOptions } from "./client-options.js";
+import { checkClientOptions, connectPacket } from "./client-options.js";
 import { checkConnectionSettings, clientOptions, SessionConnection } from "./session-connection.js";
 import { SessionCore } from "./session-core.js";
 import { closed } from "./session-errors.js";
@@ -94,7 +94,7 @@ export class MQTTSession {
     const pipeline = connection.pipeline === true && !settings.authentication && state.limits !== undefined;
     const complete = pipeline ? { ...options, pipeline: state.limits } : options;
     checkClientOptions(complete);
-    core.connection = new SessionConnection(core, complete);
+    core.connection = new SessionConnection(core, complete, connectPacket(complete));
     core.wasUncertain = state.uncertain;
     state.uncertain = true;
     core.ready = pipeline;
@@ -181,7 +181,12 @@ function createCore(settings: SessionSettings, store: SessionStore, found: Resto
   const damaged = found.damaged + (foreign ? 1 : 0);
   if (damaged + restored.surplus > 0) core.lost = { damaged, surplus: restored.surplus };
   core.outbound = new Outbound(core);
-  core.inbound = new Inbound(core, handled.size > 0 ? handled : undefined, restored.mark, restored.session !== undefined);
+  core.inbound = new Inbound(
+    core,
+    handled.size > 0 ? handled : undefined,
+    restored.mark,
+    restored.session !== undefined,
+  );
   core.subscriptions = new Subscriptions(core, subscriptions);
   core.outbound.restore(messages);
   return core;

@@ -16,7 +16,7 @@ import {
 } from "./codec/constants.js";
 import { invalidArgument } from "./codec/errors.js";
 import { hasWildcard, isShared } from "./codec/topic.js";
-import type { ProtocolVersion, ServerLimits, SubscriptionItem, WriteOptions } from "./types.js";
+import type { ProtocolVersion, ServerLimits, WriteOptions } from "./types.js";
 
 const OPERATION = 1;
 const TOPIC = 2;
@@ -112,14 +112,14 @@ export function notOffered(what: string): SealwireError {
 /** Subscriptions that the server said it refuses (MQTT 5.0 sections 3.2.2.3.11 to 3.2.2.3.13) */
 export function checkSubscriptionsOffered(
   limits: ServerLimits,
-  items: readonly SubscriptionItem[],
+  entries: readonly { readonly filter: string }[],
   withIdentifier: boolean,
 ): void {
   if (withIdentifier && !limits.subscriptionIdentifiersAvailable) throw notOffered("subscription identifiers");
   if (limits.wildcardSubscriptionAvailable && limits.sharedSubscriptionAvailable) return;
-  for (const { topic } of items) {
-    if (!limits.sharedSubscriptionAvailable && isShared(topic)) throw notOffered("shared subscriptions");
-    if (!limits.wildcardSubscriptionAvailable && hasWildcard(topic)) throw notOffered("wildcards in subscriptions");
+  for (const { filter } of entries) {
+    if (!limits.sharedSubscriptionAvailable && isShared(filter)) throw notOffered("shared subscriptions");
+    if (!limits.wildcardSubscriptionAvailable && hasWildcard(filter)) throw notOffered("wildcards in subscriptions");
   }
 }
 

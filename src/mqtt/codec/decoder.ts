@@ -55,13 +55,18 @@ export class Decoder<Message> {
   private need = 2;
   /** Topic aliases of the server, from the first one on. */
   declare private aliases?: string[];
-  private topic = "";
+  declare private topic?: string;
   declare private topicBytes?: Uint8Array;
-  private topicLength = -1;
+  declare private topicLength?: number;
 
   constructor(options: DecoderOptions<Message>) {
     this.options = options;
     this.reader = new Reader(EMPTY);
+  }
+
+  /** Bytes of the window, at most. */
+  get windowLength(): number {
+    return this.options.windowLength;
   }
 
   /** Bytes in the window that were not used yet. */
@@ -263,7 +268,7 @@ export class Decoder<Message> {
     if (length === this.topicLength && remembered) {
       let i = 0;
       while (i < length && remembered[i] === bytes[start + i]) i++;
-      if (i === length) return this.topic;
+      if (i === length) return this.topic!;
     }
     for (let i = start; i < end; i++)
       if (bytes[i] === 0x23 || bytes[i] === 0x2b)

@@ -2,12 +2,12 @@
  * Makes the packets that a client sends, other than PUBLISH and the short acknowledgements (`output.ts` writes those in place).
  * Every argument is checked before a byte is written; a wrong one is `INVALID_ARGUMENT`.
  */
-import { toUTF8 } from "../../bytes.js";
+import { lengthOfUTF8, toUTF8 } from "../../bytes.js";
 import type { BufferLike } from "../../platform.js";
 import type { Properties, ProtocolVersion, SubscriptionItem, Will } from "../types.js";
 import { CONNECT, SUBSCRIBE, WILL, nameOfPacket } from "./constants.js";
 import { invalidArgument } from "./errors.js";
-import { writeProperties } from "./properties.js";
+import { encodeProperties, writeProperties } from "./properties.js";
 import { checkString, checkTopicFilter, checkTopicName, isShared } from "./topic.js";
 import { Writer, beginPacket, makePacket } from "./writer.js";
 
@@ -23,6 +23,9 @@ export interface ConnectFields {
   readonly password: BufferLike | string | undefined;
   readonly properties: Properties | undefined;
 }
+
+/** A property section without properties (MQTT 5.0 section 2.2.2.1). */
+export const NO_PROPERTIES = Uint8Array.of(0);
 
 /** CONNECT. It may hold a password: wipe it after sending. */
 export function encodeConnect(fields: ConnectFields): Uint8Array {
@@ -55,23 +58,24 @@ export function encodeConnect(fields: ConnectFields): Uint8Array {
 
 function writeConnect(
   writer: Writer,
-  { version, keepAlive, properties, id, will, user }: ConnectFields,
+  fields: ConnectFields,
   flags: number,
   willMessage: Uint8Array,
   password: Uint8Array | undefined,
 ): void {
+  const { will } = fields;
   writer.string("MQTT", "The protocol name"); // [MQTT-3.1.2-1]
-  writer.byte(version); // [MQTT-3.1.2-2]
+  writer.byte(fields.version); // [MQTT-3.1.2-2]
   writer.byte(flags); // bit 0 is reserved [MQTT-3.1.2-3]
-  writer.twoBytes(keepAlive);
-  if (version === 5) writeProperties(writer, properties, CONNECT);
-  writer.string(id, "The option id"); // [MQTT-3.1.3-3]
+  writer.twoBytes(fields.keepAlive);
+  if (fields.version === 5) writeProperties(writer, fields.properties, CONNECT);
+  writer.string(fields.id, "The option id"); // [MQTT-3.1.3-3]
   if (will) {
-    if (version === 5) writeProperties(writer, will.properties, WILL);
+    if (fields.version === 5) writeProperties(writer, will.properties, WILL);
     writer.string(will.topic, "The option will.topic");
     writer.binary(willMessage, "The option will.message");
   }
-  if (user !== undefined) writer.string(user, "The option user");
+  if (fields.user !== undefined) writer.string(fields.user, "The option user");
   if (password) writer.binary(password, "The option password");
 }
 
@@ -90,7 +94,14 @@ export function checkQoS(QoS: unknown, what: string): void {
   if (QoS !== 0 && QoS !== 1 && QoS !== 2) throw invalidArgument(`${what} must be 0, 1 or 2.`);
 }
 
-/** SUBSCRIBE (section 3.8) or UNSUBSCRIBE (section 3.10). */
+/** One topic filter of a request. */
+export interface RequestEntry {
+  readonly filter: string;
+  /** As SUBSCRIBE has them (MQTT 5.0 section 3.8.3.1): QoS, and from bit 2 on No Local, Retain As Published, Retain Handling. */
+  readonly options: number;
+}
+
+/** SUBSCRIBE (section 3.8) or UNSUBSCRIBE (section 3.10), checked. */
 export function encodeRequest(
   operation: number,
   version: ProtocolVersion,
@@ -98,32 +109,30 @@ export function encodeRequest(
   items: readonly SubscriptionItem[],
   properties: Properties | undefined,
 ): Uint8Array {
-  checkItems(items, operation);
-  const measure = new Writer();
-  writeRequest(measure, operation, version, id, items, properties);
-  // [MQTT-3.8.1-1], [MQTT-3.10.1-1]: the reserved bits are 0010
-  const writer = beginPacket((operation << 4) | 2, measure.offset);
-  writeRequest(writer, operation, version, id, items, properties);
-  return writer.target;
+  return encodeEntries(operation, version, id, checkItems(items, operation, version), properties);
 }
 
-function writeRequest(
-  writer: Writer,
+/** SUBSCRIBE or UNSUBSCRIBE, from what was checked. In 3.1.1 only the QoS is sent. */
+export function encodeEntries(
   operation: number,
   version: ProtocolVersion,
   id: number,
-  items: readonly SubscriptionItem[],
+  entries: readonly RequestEntry[],
   properties: Properties | undefined,
-): void {
+): Uint8Array {
+  const section = version === 4 ? undefined : properties ? encodeProperties(properties, operation) : NO_PROPERTIES;
+  const subscribes = operation === SUBSCRIBE;
+  let remaining = 2 + (section ? section.byteLength : 0);
+  for (const { filter } of entries) remaining += 2 + lengthOfUTF8(filter) + (subscribes ? 1 : 0);
+  // [MQTT-3.8.1-1], [MQTT-3.10.1-1]: the reserved bits are 0010
+  const writer = beginPacket((operation << 4) | 2, remaining);
   writer.twoBytes(id);
-  if (version === 5) writeProperties(writer, properties, operation);
-  for (let index = 0; index < items.length; index++) {
-    const item = items[index]!;
-    // [MQTT-3.8.3-1], [MQTT-3.10.3-1]
-    if (!writer.target) checkTopicFilter(item.topic, version === 5, `The option items[${index}].topic`);
-    writer.string(item.topic, "The topic filter");
-    if (operation === SUBSCRIBE) writer.byte(subscriptionOptions(version, item, index));
+  if (section) writer.bytes(section);
+  for (const { filter, options } of entries) {
+    writer.string(filter, "The topic filter");
+    if (subscribes) writer.byte(version === 4 ? options & 3 : options);
   }
+  return writer.target;
 }
 
 function subscriptionOptions(version: ProtocolVersion, item: SubscriptionItem, index: number): number {
@@ -145,12 +154,16 @@ function subscriptionOptions(version: ProtocolVersion, item: SubscriptionItem, i
 }
 
 /** [MQTT-3.8.3-3] (3.1.1), [MQTT-3.8.3-2] (5.0), [MQTT-3.10.3-2]: at least one topic filter */
-function checkItems(items: unknown, packet: number): void {
+function checkItems(items: unknown, operation: number, version: ProtocolVersion): RequestEntry[] {
   if (!Array.isArray(items) || items.length === 0)
-    throw invalidArgument(`The option items must be an array with at least one item for ${nameOfPacket(packet)}.`);
-  for (const [index, item] of items.entries())
+    throw invalidArgument(`The option items must be an array with at least one item for ${nameOfPacket(operation)}.`);
+  return items.map((item: SubscriptionItem | null, index) => {
     if (typeof item !== "object" || item === null)
       throw invalidArgument(`The option items[${index}] must be an object.`);
+    const options = operation === SUBSCRIBE ? subscriptionOptions(version, item, index) : 0;
+    checkTopicFilter(item.topic, version === 5, `The option items[${index}].topic`); // [MQTT-3.8.3-1], [MQTT-3.10.3-1]
+    return { filter: item.topic, options };
+  });
 }
 
 /**

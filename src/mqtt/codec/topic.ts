@@ -1,5 +1,4 @@
 /** What topic names and topic filters may look like (MQTT 5.0 section 4.7; the same in 3.1.1, but for shared subscriptions). */
-import { lengthOfUTF8 } from "../../bytes.js";
 import { invalidArgument } from "./errors.js";
 
 const HASH = 0x23;
@@ -13,19 +12,24 @@ const PLUS = 0x2b;
  */
 export function checkString(text: unknown, what: string): number {
   if (typeof text !== "string") throw invalidArgument(`${what} must be a string.`);
+  let byteLength = text.length;
   for (let i = 0; i < text.length; i++) {
     const unit = text.charCodeAt(i);
-    // [MQTT-1.5.3-2], [MQTT-1.5.4-2]
-    if (unit === 0) throw invalidArgument(`${what} must not hold U+0000.`);
+    if (unit < 0x80) {
+      // [MQTT-1.5.3-2], [MQTT-1.5.4-2]
+      if (unit === 0) throw invalidArgument(`${what} must not hold U+0000.`);
+      continue;
+    }
+    byteLength += unit < 0x800 ? 1 : 2;
     // [MQTT-1.5.3-1], [MQTT-1.5.4-1]: no surrogate without its partner
     if (unit >= 0xd800 && unit < 0xe000) {
       const next = text.charCodeAt(i + 1);
       if (unit >= 0xdc00 || !(next >= 0xdc00 && next < 0xe000))
         throw invalidArgument(`${what} is not well-formed Unicode.`);
+      // Two units, but four bytes.
       i++;
     }
   }
-  const byteLength = lengthOfUTF8(text);
   if (byteLength > 0xffff) throw invalidArgument(`${what} is longer than 65,535 bytes.`);
   return byteLength;
 }

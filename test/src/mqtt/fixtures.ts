@@ -1,12 +1,7 @@
 /**
  * Packets as byte literals, annotated field by field, beside what they mean. Each is parsed, generated and sent round by `codec.test.ts`.
  */
-import {
-  encodeAcknowledgement,
-  encodeConnect,
-  encodeReason,
-  encodeRequest,
-} from "../../../src/mqtt/codec/encode.js";
+import { encodeAcknowledgement, encodeConnect, encodeReason, encodeRequest } from "../../../src/mqtt/codec/encode.js";
 import { encodeControlFromServer, encodePublish } from "../../../src/mqtt/codec/server.js";
 import type { ControlMessage, ProtocolVersion } from "../../../src/mqtt/index.js";
 import { toUTF8 } from "../../../src/bytes.js";
