@@ -46,6 +46,11 @@ export class Input<Message> {
     this.decoder.expected = types;
   }
 
+  /** Bytes that are gathered at once, at most. */
+  get windowLength(): number {
+    return this.decoder.windowLength;
+  }
+
   /** Takes the packet that {@link step} found, which is not PUBLISH. It is not kept. */
   takeControl(): Message {
     const control = this.decoder.control!;
@@ -135,6 +140,8 @@ export class Input<Message> {
     const count = Math.min(target.byteLength, this.announced);
     const buffered = Math.min(count, this.decoder.buffered);
     if (buffered > 0) this.decoder.take(target, buffered);
+    // A long payload goes past the window: its memory is not needed meanwhile.
+    if (this.unread - buffered > this.decoder.windowLength) this.decoder.shrink();
     for (let done = buffered; done < count;) {
       const part = done === 0 && count === target.byteLength ? target : target.subarray(done, count);
       const more = this.readInto(part);

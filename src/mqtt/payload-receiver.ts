@@ -88,31 +88,38 @@ export class Stream implements PayloadReceiver {
   }
 
   read(connection: Connection, count: number, more: boolean): void {
-    if (this.busy) {
-      this.waiting = { connection, count, more };
-      return;
-    }
-    const bytes = new Uint8Array(count);
-    connection.read(bytes);
-    if (bytes.byteLength > 0 && !this.failure) {
-      try {
-        const result = this.consumer.write(bytes);
-        if (result) {
-          this.busy = true;
-          result.then(
-            () => this.go(more),
-            (error: unknown) => {
-              this.failure = { error };
-              this.go(more);
-            },
-          );
-          return;
-        }
-      } catch (error) {
-        this.failure = { error };
+    while (!this.over) {
+      if (this.busy) {
+        this.waiting = { connection, count, more };
+        return;
       }
+      if (count === 0) {
+        if (!more) this.end();
+        return;
+      }
+      // In pieces: what the transport holds may be much more than the application shall hold at once.
+      const bytes = new Uint8Array(Math.min(count, connection.input.windowLength));
+      count -= connection.read(bytes);
+      this.write(bytes);
     }
-    if (!more) this.end();
+  }
+
+  private write(bytes: Uint8Array): void {
+    if (this.failure) return;
+    try {
+      const result = this.consumer.write(bytes);
+      if (!result) return;
+      this.busy = true;
+      result.then(
+        () => this.go(),
+        (error: unknown) => {
+          this.failure = { error };
+          this.go();
+        },
+      );
+    } catch (error) {
+      this.failure = { error };
+    }
   }
 
   abort(silent: boolean): void {
@@ -132,13 +139,11 @@ export class Stream implements PayloadReceiver {
   }
 
   /** The consumer is ready for more. */
-  private go(more: boolean): void {
+  private go(): void {
     this.busy = false;
-    if (this.over) return;
     const { waiting } = this;
     this.waiting = undefined;
     if (waiting) this.read(waiting.connection, waiting.count, waiting.more);
-    else if (!more) this.end();
   }
 
   private end(): void {
