@@ -13,7 +13,7 @@ import type { Inbound } from "./codec/decoder.js";
 import { connectionRefused, disconnectedByServer } from "./codec/reason.js";
 import { openTransport, resolve } from "./connector.js";
 import { writeGoodbye } from "./control-writer.js";
-import { pingTimeout, untilPing } from "./keep-alive.js";
+import { lookAfter, untilPing } from "./keep-alive.js";
 import { DONE, Input, NOTHING, PART } from "./input.js";
 import {
   authenticationStep,
@@ -71,8 +71,8 @@ export abstract class Connection {
   private readonly clean: boolean;
   private readonly pipelined: boolean;
   /** Milliseconds. */
-  declare private readonly pingTimeout?: number;
-  private keepAlive: number;
+  declare readonly pingTimeout?: number;
+  keepAlive: number;
   private state = CONNECTING;
   declare resolver?: Resolver | undefined;
   /** For the end of the wait for CONNACK, for the keep-alive, for the server to close after DISCONNECT. */
@@ -82,7 +82,7 @@ export abstract class Connection {
   /** A turn will be taken after the present job. */
   private scheduled = false;
   /** Ticks of the ping after which nothing arrived yet. */
-  private pingedAt: number | undefined;
+  pingedAt: number | undefined;
   /** What the transport calls when it takes more, and what a microtask calls, without a count. */
   readonly wake: (count?: number) => void;
 
@@ -224,7 +224,7 @@ export abstract class Connection {
    * whatever the owner does comes on top of it, and the stack of a chip is small.
    * @param count bytes that the transport takes now; `undefined`: the present job is over; negative: neither
    */
-  private turn(count: number | undefined): void {
+  turn(count: number | undefined): void {
     const { input, output } = this;
     if (count === undefined) this.scheduled = false;
     else if (count >= 0) {
@@ -312,8 +312,7 @@ export abstract class Connection {
     this.clearTimer();
     const serverKeepAlive = properties?.serverKeepAlive; // [MQTT-3.2.2-21]
     if (serverKeepAlive !== undefined) this.keepAlive = 1000 * serverKeepAlive;
-    const { output } = this;
-    if (this.keepAlive > 0) this.setTimer(Math.max(1, untilPing(output.lastSent, this.keepAlive, output.ticks())));
+    if (this.keepAlive > 0) this.setTimer(untilPing(this));
     return true;
   }
 
@@ -359,7 +358,7 @@ export abstract class Connection {
     this.tell(undefined, undefined);
   }
 
-  protected fail(error: SealwireError, properties?: ReceivedProperties): void {
+  fail(error: SealwireError, properties?: ReceivedProperties): void {
     if (this.state === CLOSED) return;
     try {
       if (this.state === CONNECTED && this.version === 5) writeGoodbye(this.output, error.reasonCode);
@@ -388,7 +387,7 @@ export abstract class Connection {
     transport?.close();
   }
 
-  private setTimer(milliseconds: number): void {
+  setTimer(milliseconds: number): void {
     this.clearTimer();
     this.handle = this.timer.set(() => {
       this.handle = undefined;
@@ -404,37 +403,12 @@ export abstract class Connection {
 
   private onTimer(): void {
     if (this.state === ENDING) this.finish();
-    else if (this.state === CONNECTED) this.look();
+    else if (this.state === CONNECTED) lookAfter(this);
     else {
       const what = this.output.transport
         ? "server did not accept the connection"
         : "name of the server was not resolved";
       this.fail(new SealwireError("TIMEOUT", `The ${what} in time.`));
     }
-  }
-
-  private look(): void {
-    const { input, output, pingedAt } = this;
-    const now = output.ticks();
-    // While the owner leaves bytes unread, the server's answer cannot get through, and is not missed.
-    if (pingedAt !== undefined && input.announced === 0) {
-      const left = pingedAt + pingTimeout(this.pingTimeout, this.keepAlive) - now;
-      if (left > 0) this.setTimer(left);
-      else this.fail(new SealwireError("MQTT_KEEP_ALIVE_TIMEOUT", "The server did not answer a ping in time."));
-      return;
-    }
-    const wait = untilPing(output.lastSent, this.keepAlive, now);
-    this.pingedAt = wait > 0 ? undefined : now;
-    if (wait > 0) {
-      this.setTimer(wait);
-      return;
-    }
-    // The ping counts as sent even if the transport takes nothing now: the connection is lost then if nothing comes either.
-    this.setTimer(pingTimeout(this.pingTimeout, this.keepAlive));
-    if (output.room >= 2 && output.streaming === 0) output.empty(code.PINGREQ << 4);
-    this.turn(-1);
-    // Little is going on: what was needed for more is given back.
-    input.shrink();
-    output.shrink();
   }
 }

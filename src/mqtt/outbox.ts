@@ -1,5 +1,9 @@
 /** What is published and not yet acknowledged, in its order. */
 import type { OutgoingMessage } from "./outgoing-message.js";
+import type { PlatformTimer, TimerHandle } from "../platform.js";
+
+/** Longest wait of one timer: hosts count milliseconds in 31 bits. */
+const LONGEST = 0x3fff_ffff;
 
 /**
  * A list whose members know their neighbours: a message is found from its head, where acknowledgements come in order, and leaves without
@@ -38,7 +42,7 @@ export class MessageList {
  * Two lists: publications in the order in which they were made, and those of QoS 2 that the server has received, in the order of their PUBRECs.
  * Both orders are those in which packets must be sent again [MQTT-4.6.0-1, MQTT-4.6.0-4].
  */
-export class Outbox {
+export abstract class Outbox {
   readonly publications = new MessageList();
   readonly releases = new MessageList();
   /** The publication to send next; those before it are in flight. */
@@ -47,6 +51,31 @@ export class Outbox {
   releaseCursor: OutgoingMessage | undefined;
   /** The sum of the costs. */
   bytes = 0;
+  /** When the message that expires first is due, in ticks, and the timer for it. */
+  declare private due?: number | undefined;
+  declare private timer?: TimerHandle;
+
+  /** Something may have expired; {@link wakeAt} is to be called for what is left. */
+  protected abstract expire(): void;
+
+  /** Something expires at `ticks`: one timer is set, for what expires first. */
+  protected wakeAt(ticks: number, clock: { readonly timer: PlatformTimer; readonly ticks: () => number }): void {
+    if (this.due !== undefined && this.due <= ticks) return;
+    this.sleep(clock.timer);
+    this.due = ticks;
+    const wait = Math.min(Math.max(ticks - clock.ticks(), 1), LONGEST);
+    this.timer = clock.timer.set(() => {
+      this.timer = this.due = undefined;
+      this.expire();
+    }, wait);
+  }
+
+  /** Nothing expires any more. */
+  protected sleep(timer: PlatformTimer): void {
+    if (this.due === undefined) return;
+    timer.clear(this.timer);
+    this.timer = this.due = undefined;
+  }
 
   get length(): number {
     return this.publications.length + this.releases.length;

@@ -1,14 +1,11 @@
 /** What is published: the way of each message from `publish()` to its acknowledgement (MQTT 5.0 section 4.3). */
 import { SealwireError, toSealwireError } from "../errors.js";
-import type { TimerHandle } from "../platform.js";
-import { PUBLISH, PUBREL } from "./codec/constants.js";
-import { NO_PROPERTIES } from "./codec/encode.js";
-import { encodeProperties } from "./codec/properties.js";
+import { PUBREL } from "./codec/constants.js";
 import type { OutgoingMessage } from "./outgoing-message.js";
 import { Outbox } from "./outbox.js";
 import { PayloadStream } from "./payload-stream.js";
-import { costOf, createPublication, propertiesToSend, reopenSource } from "./publication.js";
-import { checkOffered, writePublish } from "./publish-writer.js";
+import { costOf, createPublication, reopenSource } from "./publication.js";
+import { TopicAliases, writePublication } from "./publication-writer.js";
 import type { SessionConnection } from "./session-connection.js";
 import type { SessionCore } from "./session-core.js";
 import { closed, expired, publicationRefused, withoutQoS2, wrongPacket } from "./session-errors.js";
@@ -19,10 +16,6 @@ import type { PayloadSource, PublishOptions } from "./session-types.js";
 const DONE = Promise.resolve();
 /** Bytes of a PUBLISH beside topic, properties and payload, at most: fixed header, two lengths, packet identifier, expiry, alias. */
 const HEAD = 24;
-/** A topic that is hardly longer than its alias needs none. */
-const SHORTEST_ALIASED = 6;
-/** Longest wait of one timer: hosts count milliseconds in 31 bits. */
-const LONGEST = 0x3fff_ffff;
 
 export class Outbound extends Outbox {
   private readonly core: SessionCore;
@@ -31,11 +24,8 @@ export class Outbound extends Outbox {
   private inFlightCount = 0;
   private sequence = 1;
   private refused = false;
-  /** Topics that have an alias on this connection; the first one has alias 1. They keep it while the connection lasts. */
-  declare private aliases?: string[];
-  /** When the message that expires first is due, in ticks, and the timer for it. */
-  declare private due?: number | undefined;
-  declare private expiryTimer?: TimerHandle;
+  /** Of this connection, when there are any. */
+  declare private aliases?: TopicAliases | undefined;
 
   constructor(core: SessionCore) {
     super();
@@ -85,13 +75,15 @@ export class Outbound extends Outbox {
   /** The session is about to connect: everything is to be sent again. */
   begin(): void {
     this.rewind();
-    if (this.aliases) this.aliases.length = 0;
+    if (this.aliases) this.aliases = undefined;
     this.inFlightCount = 0;
   }
 
   /** The server accepted the connection. */
   established(sessionPresent: boolean): void {
-    if (this.aliases) this.aliases.length = 0;
+    const { settings, connection } = this.core;
+    const aliases = Math.min(settings.topicAliases?.outgoing ?? 0, connection?.limits.topicAliasMaximum ?? 0);
+    if (aliases > 0) this.aliases = new TopicAliases(aliases);
     if (sessionPresent) return;
     // What the server has forgotten is sent as if for the first time; what it had already received is not sent again.
     for (let message = this.publications.head; message; message = message.next)
@@ -118,7 +110,7 @@ export class Outbound extends Outbox {
 
   /** No more: everything that waits is rejected, and stays where it is stored. */
   close(): void {
-    this.clearExpiry();
+    this.sleep(this.core.settings.timer);
     this.stream = undefined;
     const error = closed();
     for (const list of [this.publications, this.releases]) {
@@ -263,52 +255,16 @@ export class Outbound extends Outbox {
     const { busy } = connection;
     connection.busy = true;
     try {
-      return this.write(connection, message, payload);
+      return writePublication(connection, message, payload, this.aliases);
     } finally {
       connection.busy = busy;
       connection.request();
     }
   }
 
-  /**
-   * Writes PUBLISH, or its beginning.
-   * @param part the payload, or its first part
-   * @returns false when there is no room
-   */
+  /** Writes PUBLISH, or its beginning with the first part of the payload. @returns false when there is no room */
   write(connection: SessionConnection, message: OutgoingMessage, part: Uint8Array): boolean {
-    const { output, limits } = connection;
-    const { topic, qos } = message;
-    const first = (PUBLISH << 4) | (qos << 1) | (message.sent && qos > 0 ? 8 : 0) | (message.retain ? 1 : 0);
-    checkOffered(first, limits);
-    let properties: Uint8Array | undefined;
-    let alias = 0;
-    if (connection.version === 5) {
-      alias = this.aliasOf(topic, limits.topicAliasMaximum);
-      const given = propertiesToSend(message, alias, output.ticks);
-      properties = given ? encodeProperties(given, PUBLISH) : NO_PROPERTIES;
-    }
-    // Known to the server already: the alias stands for the topic.
-    if (alias > 0 && alias <= this.aliases!.length) output.topic.clear();
-    else output.topic.set(topic);
-    try {
-      const needed = writePublish(output, first, message.id, properties, part, message.byteLength, limits);
-      if (needed > 0) return false;
-    } catch (error) {
-      if (!output.broken) throw error;
-      connection.transportFailed(error);
-    }
-    if (alias > 0 && alias > this.aliases!.length) this.aliases!.push(topic);
-    return true;
-  }
-
-  /** @returns 0 when the topic has no alias and gets none (MQTT 5.0 section 3.3.2.3.4) */
-  private aliasOf(topic: string, allowed: number): number {
-    const maximum = Math.min(this.core.settings.topicAliases?.outgoing ?? 0, allowed);
-    if (maximum === 0 || topic.length < SHORTEST_ALIASED) return 0;
-    const aliases = (this.aliases ??= []);
-    const index = aliases.indexOf(topic);
-    if (index >= 0) return index + 1;
-    return aliases.length < maximum ? aliases.length + 1 : 0;
+    return writePublication(connection, message, part, this.aliases);
   }
 
   /** @returns false when there is no room for it now */
@@ -324,7 +280,7 @@ export class Outbound extends Outbox {
       const head = message.cost - (message.source ? 0 : message.byteLength) + HEAD;
       const { writable } = connection;
       if (payload && writable >= head + payload.byteLength) {
-        if (!this.write(connection, message, payload)) return false;
+        if (!writePublication(connection, message, payload, this.aliases)) return false;
         this.left(message);
         return true;
       }
@@ -379,7 +335,7 @@ export class Outbound extends Outbox {
     if (message.inFlight && message.state === "publish" && message.qos > 0) this.inFlightCount--;
     message.inFlight = false;
     this.remove(message);
-    if (!this.publications.head) this.clearExpiry();
+    if (!this.publications.head) this.sleep(this.core.settings.timer);
     try {
       core.store.deleteMessage(message);
     } catch (failure) {
@@ -430,7 +386,7 @@ export class Outbound extends Outbox {
     this.releaseCursor ??= message;
   }
 
-  private expire(): void {
+  protected override expire(): void {
     const now = this.core.settings.ticks();
     let earliest: number | undefined;
     for (let message = this.publications.head; message;) {
@@ -446,23 +402,8 @@ export class Outbound extends Outbox {
     this.drained();
   }
 
-  /** One timer for the message that expires first. */
   private expireAt(ticks: number | undefined): void {
-    if (ticks === undefined || (this.due !== undefined && this.due <= ticks)) return;
-    this.clearExpiry();
-    this.due = ticks;
-    const { timer, ticks: now } = this.core.settings;
-    const wait = Math.min(Math.max(ticks - now(), 1), LONGEST);
-    this.expiryTimer = timer.set(() => {
-      this.expiryTimer = this.due = undefined;
-      this.expire();
-    }, wait);
-  }
-
-  private clearExpiry(): void {
-    if (this.due === undefined) return;
-    this.core.settings.timer.clear(this.expiryTimer);
-    this.expiryTimer = this.due = undefined;
+    if (ticks !== undefined) this.wakeAt(ticks, this.core.settings);
   }
 
   private drained(): void {
