@@ -172,7 +172,7 @@ export class MQTTClient {
     const given = options.id;
     const requests = operation === SUBSCRIBE || operation === UNSUBSCRIBE;
     const id = given === undefined && requests ? this.#nextId : given;
-    if (operation === DISCONNECT) checkSessionExpiry(options, connection.sessionExpiryInterval);
+    if (operation === DISCONNECT) checkSessionExpiry(options, connection.properties?.sessionExpiryInterval);
     writeControl(connection.output, connection.version, connection.limits, operation, id, options);
     if (id !== given) this.#countId();
     if (operation === PUBACK || operation === PUBCOMP) connection.acknowledged();

@@ -11,7 +11,7 @@ import { DEFAULT_BUFFER, keepAliveOf, limitsBeforeConnack, serverLimits } from "
 import * as code from "./codec/constants.js";
 import type { Inbound } from "./codec/decoder.js";
 import { connectionRefused, disconnectedByServer } from "./codec/reason.js";
-import { openTransport, resolve } from "./connector.js";
+import { closeResolver, openTransport, resolve } from "./connector.js";
 import { writeGoodbye } from "./control-writer.js";
 import { lookAfter, untilPing } from "./keep-alive.js";
 import { DONE, Input, NOTHING, PART } from "./input.js";
@@ -47,7 +47,7 @@ const CLOSED = 4;
 
 /** Milliseconds that the server has to close the connection after DISCONNECT. */
 const LINGER = 2000;
-/** Milliseconds from the constructor to CONNACK, when nothing else is said. */
+/** The same for the way to CONNACK, when nothing else is said. */
 const CONNECT_TIMEOUT = 30_000;
 /** Taken off what is reported as writable: the smallest header of a PUBLISH, roughly. */
 const OVERHEAD = 8;
@@ -67,10 +67,9 @@ export abstract class Connection {
 
   private readonly timer: PlatformTimer;
   /** Of CONNECT (MQTT 5.0). */
-  declare private readonly properties?: Properties;
+  declare readonly properties?: Properties;
   private readonly clean: boolean;
   private readonly pipelined: boolean;
-  /** Milliseconds. */
   declare readonly pingTimeout?: number;
   keepAlive: number;
   private state = CONNECTING;
@@ -131,15 +130,7 @@ export abstract class Connection {
       this.shut();
       throw error;
     }
-    // Whatever was called back meanwhile has waited.
     this.busy = false;
-  }
-
-  closeResolver(): void {
-    const { resolver } = this;
-    if (!resolver) return;
-    this.resolver = undefined;
-    resolver.close();
   }
 
   /** `count` bytes can be read from the transport. */
@@ -164,11 +155,6 @@ export abstract class Connection {
   /** Before CONNACK, enhanced authentication may be answered by hand [MQTT-3.1.2-30]. */
   answersAuthentication(operation: number): boolean {
     return this.state === HANDSHAKE && operation === code.AUTH && this.authBit !== 0;
-  }
-
-  /** The property `sessionExpiryInterval` of CONNECT. */
-  get sessionExpiryInterval(): number | undefined {
-    return this.properties?.sessionExpiryInterval;
   }
 
   /** The bit of AUTH, when the server may send it [MQTT-4.12.0-6]. */
@@ -202,7 +188,7 @@ export abstract class Connection {
     try {
       if (this.state >= HANDSHAKE) this.output.flush();
     } catch {
-      // The connection is over anyway.
+      // It is over anyway.
     }
     this.shut();
   }
@@ -220,8 +206,8 @@ export abstract class Connection {
   }
 
   /**
-   * Takes a turn, now or later: does all there is to do. Only this calls the owner back, but for the end of the connection. All in one function:
-   * whatever the owner does comes on top of it, and the stack of a chip is small.
+   * Takes a turn, now or later: does all there is to do. Only this calls the owner back, but for the end of the connection. It is one function
+   * since whatever the owner does comes on top of it, and the stack of a chip is small.
    * @param count bytes that the transport takes now; `undefined`: the present job is over; negative: neither
    */
   turn(count: number | undefined): void {
@@ -380,7 +366,7 @@ export abstract class Connection {
   private shut(): void {
     this.state = CLOSED;
     this.clearTimer();
-    this.closeResolver();
+    closeResolver(this);
     const { transport } = this.output;
     this.input.close();
     this.output.close();

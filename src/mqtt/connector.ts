@@ -17,7 +17,7 @@ export function resolve(
     onResolved: (_, address) => {
       if (connection.resolver !== resolver) return;
       try {
-        connection.closeResolver();
+        closeResolver(connection);
         openTransport(connection, options, address);
       } catch (error) {
         connection.raise(toSealwireError(error, "CONNECTION_LOST", "The transport could not be opened."));
@@ -44,4 +44,12 @@ export function openTransport(connection: Connection, options: MQTTClientOptions
     onError: (error?: SealwireError) => connection.raise(error ?? null),
   });
   connection.input.transport = connection.output.transport = transport;
+}
+
+/** Ends the search for the address. Safe more than once. */
+export function closeResolver(connection: Connection): void {
+  const { resolver } = connection;
+  if (!resolver) return;
+  connection.resolver = undefined;
+  resolver.close();
 }

@@ -1,6 +1,7 @@
 /** What is published and not yet acknowledged, in its order. */
 import type { OutgoingMessage } from "./outgoing-message.js";
 import type { PlatformTimer, TimerHandle } from "../platform.js";
+import type { QueuePolicy } from "./session-types.js";
 
 /** Longest wait of one timer: hosts count milliseconds in 31 bits. */
 const LONGEST = 0x3fff_ffff;
@@ -58,9 +59,12 @@ export abstract class Outbox {
   /** Something may have expired; {@link wakeAt} is to be called for what is left. */
   protected abstract expire(): void;
 
-  /** Something expires at `ticks`: one timer is set, for what expires first. */
-  protected wakeAt(ticks: number, clock: { readonly timer: PlatformTimer; readonly ticks: () => number }): void {
-    if (this.due !== undefined && this.due <= ticks) return;
+  /** Something expires at `ticks`, if that is known: one timer is set, for what expires first. */
+  protected wakeAt(
+    ticks: number | undefined,
+    clock: { readonly timer: PlatformTimer; readonly ticks: () => number },
+  ): void {
+    if (ticks === undefined || (this.due !== undefined && this.due <= ticks)) return;
     this.sleep(clock.timer);
     this.due = ticks;
     const wait = Math.min(Math.max(ticks - clock.ticks(), 1), LONGEST);
@@ -131,15 +135,21 @@ export abstract class Outbox {
     for (let message = this.releases.head; message; message = message.next) message.inFlight = false;
   }
 
+  /** The message that makes room for another one. */
+  victim(policy: QueuePolicy): OutgoingMessage | undefined {
+    if (policy === "reject") return undefined;
+    return policy === "dropOldest" ? this.oldestWaiting : this.newestWaiting;
+  }
+
   /** The oldest publication that never left the device. */
-  get oldestWaiting(): OutgoingMessage | undefined {
+  private get oldestWaiting(): OutgoingMessage | undefined {
     let message = this.cursor;
     while (message && !message.waiting) message = message.next;
     return message;
   }
 
   /** The newest one. */
-  get newestWaiting(): OutgoingMessage | undefined {
+  private get newestWaiting(): OutgoingMessage | undefined {
     let message = this.publications.tail;
     while (message && !message.waiting) message = message.previous;
     return message;

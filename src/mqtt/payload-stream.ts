@@ -2,6 +2,7 @@
 import { SealwireError } from "../errors.js";
 import type { Connection } from "./connection.js";
 import type { OutgoingMessage } from "./outgoing-message.js";
+import { writePublication, type TopicAliases } from "./publication-writer.js";
 import { writePart } from "./publish-writer.js";
 import type { PayloadSource } from "./session-types.js";
 
@@ -10,8 +11,7 @@ const CHUNK = 1024;
 
 /** Who has a payload sent. */
 interface StreamOwner {
-  /** Writes the packet's head and its first part. @returns false when there is no room */
-  write(connection: Connection, message: OutgoingMessage, part: Uint8Array): boolean;
+  readonly aliases?: TopicAliases | undefined;
   /** The source failed, or the packet was refused. */
   streamFailed(stream: PayloadStream, error: SealwireError): void;
   /** The source has answered: pump again. */
@@ -61,7 +61,7 @@ export class PayloadStream {
         else if (room <= 0) return false;
         const part = chunk.byteLength <= room ? chunk : chunk.subarray(0, room);
         if (this.started) writePart(output, part);
-        else if (!this.owner.write(connection, this.message, part)) return false;
+        else if (!writePublication(connection, this.message, part, this.owner.aliases)) return false;
         this.started = true;
         this.offset += part.byteLength;
         this.chunk = part === chunk ? undefined : chunk.subarray(part.byteLength);

@@ -2,10 +2,10 @@
 import { PUBLISH } from "./codec/constants.js";
 import { NO_PROPERTIES } from "./codec/encode.js";
 import { encodeProperties } from "./codec/properties.js";
+import type { Connection } from "./connection.js";
 import type { OutgoingMessage } from "./outgoing-message.js";
 import { propertiesToSend } from "./publication.js";
 import { checkOffered, writePublish } from "./publish-writer.js";
-import type { SessionConnection } from "./session-connection.js";
 
 /** A topic that is hardly longer than its alias needs none. */
 const SHORTEST_ALIASED = 6;
@@ -46,7 +46,7 @@ export class TopicAliases {
  * @returns false when there is no room
  */
 export function writePublication(
-  connection: SessionConnection,
+  connection: Connection,
   message: OutgoingMessage,
   part: Uint8Array,
   aliases: TopicAliases | undefined,

@@ -25,7 +25,7 @@ export class Outbound extends Outbox {
   private sequence = 1;
   private refused = false;
   /** Of this connection, when there are any. */
-  declare private aliases?: TopicAliases | undefined;
+  declare aliases?: TopicAliases | undefined;
 
   constructor(core: SessionCore) {
     super();
@@ -46,7 +46,7 @@ export class Outbound extends Outbox {
       else {
         message.cost = costOf(message);
         this.append(message);
-        this.expireAt(message.expiresAt);
+        this.wakeAt(message.expiresAt, this.core.settings);
       }
     }
   }
@@ -64,7 +64,7 @@ export class Outbound extends Outbox {
         message.reject = reject;
       });
       this.append(message);
-      this.expireAt(message.expiresAt);
+      this.wakeAt(message.expiresAt, this.core.settings);
       core.flush();
       return promise;
     } catch (error) {
@@ -219,12 +219,7 @@ export class Outbound extends Outbox {
     // What can leave now need not make room.
     this.core.connection?.flush();
     while (this.length >= queueMessages || this.bytes + cost > queueBytes) {
-      const victim =
-        queuePolicy === "reject" || cost > queueBytes
-          ? undefined
-          : queuePolicy === "dropOldest"
-            ? this.oldestWaiting
-            : this.newestWaiting;
+      const victim = cost > queueBytes ? undefined : this.victim(queuePolicy);
       this.refused = true;
       if (!victim)
         throw new SealwireError("MQTT_QUEUE_FULL", "There is no room for the message; wait for acknowledgements.");
@@ -260,11 +255,6 @@ export class Outbound extends Outbox {
       connection.busy = busy;
       connection.request();
     }
-  }
-
-  /** Writes PUBLISH, or its beginning with the first part of the payload. @returns false when there is no room */
-  write(connection: SessionConnection, message: OutgoingMessage, part: Uint8Array): boolean {
-    return writePublication(connection, message, part, this.aliases);
   }
 
   /** @returns false when there is no room for it now */
@@ -398,12 +388,8 @@ export class Outbound extends Outbox {
       }
       message = next;
     }
-    this.expireAt(earliest);
+    this.wakeAt(earliest, this.core.settings);
     this.drained();
-  }
-
-  private expireAt(ticks: number | undefined): void {
-    if (ticks !== undefined) this.wakeAt(ticks, this.core.settings);
   }
 
   private drained(): void {

@@ -55,6 +55,34 @@ for (const qos of [0, 1, 2] as const) {
       }
     });
 
+    it("goes to a topic that is longer than all that the connection takes at once", async () => {
+      const topic = `t/${"x".repeat(900)}`;
+      for (const version of [4, 5] as const) {
+        const world = new World();
+        world.network.capacity = 300;
+        const session = await world.online({ version });
+        const all = Promise.all([
+          session.publish("t", "before", { qos }),
+          session.publish(topic, "short", { qos }),
+          session.publish(topic, new Source({ byteLength: 2000 }), { qos }),
+          session.publish(topic, "", { qos }),
+          session.publish("t", "after", { qos }),
+        ]);
+        await world.run();
+        await all;
+        deepEqual(
+          world.broker.published.map((message) => [message.topic, message.payload.byteLength]),
+          [
+            ["t", 6],
+            [topic, 5],
+            [topic, 2000],
+            [topic, 0],
+            ["t", 5],
+          ],
+        );
+      }
+    });
+
     it("may be empty", async () => {
       const world = new World();
       const session = await world.online();
