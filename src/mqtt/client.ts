@@ -96,7 +96,8 @@ export class MQTTClient {
    * @param data payload of PUBLISH (nothing is the empty payload); `null` or left out for other packets
    * @returns bytes that can be written now
    * @throws SealwireError `INVALID_STATE` before the first `onWritable`, after DISCONNECT or close, and on overflow: when the packet is larger
-   * than what is writable; wait for `onWritable` then. Acknowledgements also fit while 0 is writable, as long as the output buffer has room.
+   * than what is writable; wait for `onWritable` then. A PUBLISH whose topic and properties alone are larger than all that the transport takes is
+   * written without its payload, which follows in parts. Acknowledgements also fit while 0 is writable, as long as the output buffer has room.
    * @throws SealwireError `INVALID_ARGUMENT` naming the wrong option; `MQTT_PACKET_TOO_LARGE` beyond the server's maximum packet size;
    * `UNSUPPORTED` for what the server said it does not offer (QoS, retain, wildcards, ...)
    */

@@ -1,4 +1,5 @@
 /** What is published and not yet acknowledged, in its order. */
+import type { SealwireError } from "../errors.js";
 import type { OutgoingMessage } from "./outgoing-message.js";
 import type { PlatformTimer, TimerHandle } from "../platform.js";
 import type { QueuePolicy } from "./session-types.js";
@@ -133,6 +134,14 @@ export abstract class Outbox {
     this.releaseCursor = this.releases.head;
     for (let message = this.publications.head; message; message = message.next) message.inFlight = false;
     for (let message = this.releases.head; message; message = message.next) message.inFlight = false;
+  }
+
+  /** Tells whoever waits. The messages stay. */
+  protected rejectAll(error: SealwireError): void {
+    for (const message of this.all()) {
+      message.reject?.(error);
+      if (message.reject) message.resolve = message.reject = undefined;
+    }
   }
 
   /** The message that makes room for another one. */

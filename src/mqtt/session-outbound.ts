@@ -112,13 +112,7 @@ export class Outbound extends Outbox {
   close(): void {
     this.sleep(this.core.settings.timer);
     this.stream = undefined;
-    const error = closed();
-    for (const list of [this.publications, this.releases]) {
-      for (let message = list.head; message; message = message.next) {
-        message.reject?.(error);
-        message.resolve = message.reject = undefined;
-      }
-    }
+    this.rejectAll(closed());
   }
 
   /** Sends releases that wait. @returns whether none is left */

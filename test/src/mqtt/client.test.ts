@@ -214,6 +214,21 @@ describe("MQTTClient: writing", () => {
     deepEqual(world.events, ["writable 56"]);
   });
 
+  it("sends a topic that is longer than all that the transport takes at once, if the payload comes after it", async () => {
+    const topic = "t".repeat(150);
+    const world = await new World({ transport: { writable: 64 } }).connected();
+    const error = throws(() => world.client.write(Uint8Array.of(1, 2), { topic }), "INVALID_STATE");
+    ok(error.message.startsWith("Overflow"), error.message);
+    strictEqual(world.client.write(null, { topic, byteLength: 2 }), 0);
+    throws(() => world.client.write(Uint8Array.of(1)), "INVALID_STATE");
+    await world.wire.turn();
+    strictEqual(world.client.write(Uint8Array.of(1, 2)), 64 - 2 - 8);
+    strictEqual(await world.sent(), `309a010096${"74".repeat(150)}0102`);
+    // Without a payload it leaves in one call.
+    strictEqual(world.client.write(null, { topic }), 0);
+    strictEqual(await world.sent(), `3098010096${"74".repeat(150)}`);
+  });
+
   it("publishes an empty payload, given in any way", async () => {
     const world = await new World().connected();
     for (const data of [undefined, null, new ArrayBuffer(0)]) {
