@@ -135,7 +135,7 @@ function call(name: string, body: () => unknown): void {
     if (status !== outOfMemory && status !== 0) throw new Error(`${name} hides that memory ran out: ${status}`);
   }
   if (result !== undefined && !(result instanceof ArrayBuffer) && !(status <= 0 && status >= worstStatus))
-    throw new Error(`${name} answered ${String(result)}`);
+    throw new Error(`${name} answered a ${typeof result}, status ${status}`);
 }
 
 /** The class around the natives: nothing but a SealwireError comes out of it. */

@@ -16,7 +16,10 @@ const read = (name: string): Uint8Array => new Uint8Array(file.read(`${folder}/$
 function reached(step: number): Promise<void> {
   print(`step ${step}`);
   return new Promise((resolve) => {
-    const look = (): void => void (file.size(`${folder}/go-${step}`) >= 0 ? resolve() : setTimer(look, 5));
+    const look = (): void => {
+      if (file.size(`${folder}/go-${step}`) >= 0) resolve();
+      else setTimer(look, 5);
+    };
     look();
   });
 }
