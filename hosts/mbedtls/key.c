@@ -6,6 +6,7 @@
 #include "key-der.h"
 #include "memory.h"
 #include "mbedtls/platform_util.h"
+#include "mbedtls/version.h"
 #include <string.h>
 
 SwKey* sw_key_new(SwKeyKind kind, size_t length) {
@@ -29,11 +30,17 @@ void sw_key_release(SwKey* key) {
 }
 
 static int parsePublic(mbedtls_pk_context* context, const uint8_t* der, size_t size) {
-  unsigned char* p = (unsigned char*)der;
   unsigned failures = sw_memory_failures();
+#if MBEDTLS_VERSION_NUMBER < 0x04000000
+  /* The other function also takes a bare RSA key, which is no SubjectPublicKeyInfo. */
+  unsigned char* p = (unsigned char*)der;
   int error = mbedtls_pk_parse_subpubkey(&p, der + size, context);
-  if (sw_memory_failures() != failures) return SW_MEMORY;
-  return error || p != der + size ? SW_INVALID : SW_OK;
+  if (!error && p != der + size) error = -1;
+#else
+  int error = mbedtls_pk_parse_public_key(context, der, size);
+#endif
+  if (error && sw_memory_failures() != failures) return SW_MEMORY;
+  return error ? SW_INVALID : SW_OK;
 }
 
 int sw_key_to_pk(const SwKey* key, mbedtls_pk_context* context) {

@@ -11,7 +11,7 @@ void xs_mbedtls_memory_cap(xsMachine* the);
 /* As it says itself: the headers may be of another one. */
 void xs_mbedtls_version(xsMachine* the) {
   char text[18] = MBEDTLS_VERSION_STRING;
-#ifdef MBEDTLS_VERSION_C
+#if defined(MBEDTLS_VERSION_C) && MBEDTLS_VERSION_NUMBER < 0x04000000
   mbedtls_version_get_string(text);
 #endif
   xsmcSetString(xsResult, text);

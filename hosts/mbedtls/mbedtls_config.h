@@ -84,8 +84,6 @@ void sw_memory_free(void* block);
 #define MBEDTLS_ASN1_PARSE_C
 #define MBEDTLS_ASN1_WRITE_C
 #define MBEDTLS_OID_C
-#define MBEDTLS_BASE64_C
-#define MBEDTLS_PEM_PARSE_C             /* Keys in PEM; flash only. */
 #define MBEDTLS_PK_C
 #define MBEDTLS_PK_PARSE_C
 #define MBEDTLS_PK_WRITE_C              /* PKCS#8 and SubjectPublicKeyInfo. */

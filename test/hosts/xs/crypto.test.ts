@@ -177,6 +177,12 @@ for (const [title, variant] of variants)
       }
     });
 
+    it("fails as out of memory under any cap on native memory, and leaves nothing behind", async () => {
+      const lines = await run("memory-cap", []);
+      assert.equal(lines.length, 9, lines.join("\n"));
+      for (const line of lines) assert.match(line, /^\w+ \d+$/);
+    });
+
     it("takes the keys that tools make: RSA and EC, PKCS#8, PKCS#1 and SEC 1, and refuses what is none", async () => {
       const rsa = generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey;
       const p256 = generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey;
