@@ -1,10 +1,12 @@
 /** `npm run fuzz -- --target mqtt --seconds 30 [--seed 1]`: exits 0 when nothing was found. */
 import { parseArgs } from "node:util";
 import { fuzz } from "./fuzz.js";
+import { cborTarget } from "./cbor-target.js";
+import { coseTarget } from "./cose-target.js";
 import { mqttTarget } from "./mqtt-target.js";
 import type { Target } from "./target.js";
 
-const targets: Readonly<Record<string, () => Target>> = { mqtt: mqttTarget };
+const targets: Readonly<Record<string, () => Target>> = { cbor: cborTarget, cose: coseTarget, mqtt: mqttTarget };
 const usage = `npm run fuzz -- --target <${Object.keys(targets).join("|")}> --seconds <n> [--seed <n>]`;
 
 function fail(message: string): never {

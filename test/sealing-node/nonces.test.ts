@@ -170,14 +170,14 @@ describe("No pair of key and nonce is used twice", function () {
 
   const stories: Record<string, Story> = {
     "with storage and retained memory": {
-      lives: 80_000,
+      lives: 95_000,
       options: { blockSize: 2 },
       storage: true,
       retained: true,
       restoreWithoutPower: false,
     },
     "with storage alone": {
-      lives: 40_000,
+      lives: 50_000,
       options: { blockSize: 2 },
       storage: true,
       retained: false,
