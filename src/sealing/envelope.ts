@@ -73,7 +73,7 @@ export function readPartialIV(bytes: Uint8Array): number | undefined {
   const { byteLength } = bytes;
   if (byteLength === 0 || byteLength > MAXIMUM_PARTIAL_IV || (byteLength > 1 && bytes[0] === 0)) return undefined;
   let sequence = 0;
-  for (const byte of bytes) sequence = sequence * 256 + byte;
+  for (let i = 0; i < byteLength; i++) sequence = sequence * 256 + bytes[i]!;
   return sequence;
 }
 
@@ -188,7 +188,8 @@ function readCOSE(message: Uint8Array, algorithm: ContentAlgorithm): Envelope {
 function readCompact(message: Uint8Array): Envelope {
   const head = readCompactHead(message);
   if (!head) throw malformed();
-  return { ...head, encoding: "compact", iv: undefined, ciphertext: message.subarray(head.byteLength) };
+  const { sender, partialIV, idContext, byteLength } = head;
+  return { encoding: "compact", sender, idContext, partialIV, iv: undefined, ciphertext: message.subarray(byteLength) };
 }
 
 /** What stands before the ciphertext in the encoding `compact`. */

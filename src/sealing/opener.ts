@@ -83,6 +83,11 @@ export interface StreamContext extends Pick<OpenerOptions, "algorithm" | "crypto
   readonly peers: Peers;
 }
 
+/** Of messages that nobody acknowledges. */
+function settled(): void {
+  // There is nothing to settle.
+}
+
 /** Failures that bytes from elsewhere can bring about without anybody's ill will. */
 const HARMLESS: readonly string[] = ["SEALED_UNCERTAIN", "SEALED_TOO_MANY_SENDERS", "STORAGE_FAILED", "CLOSED"];
 
@@ -230,13 +235,9 @@ export class Opener {
     }
     const mine = (peer.entry ??= replay.add(digest!, by.epoch, this.#options.secrets.minimumEpoch));
     const mark = replay.receive(mine, by.sequence, acknowledged);
-    return {
-      ...by,
-      outcome: "delivered",
-      payload,
-      mark,
-      settle: () => replay.settle(mine, by.sequence),
-    };
+    const { sender, epoch, sequence } = by;
+    const settle = acknowledged ? (): void => replay.settle(mine, sequence) : settled;
+    return { outcome: "delivered", sender, epoch, sequence, payload, mark, settle };
   }
 
   #repeated(by: SealedBy, entry: ReplayEntry, { duplicate, retain, qos = 0 }: DeliveryFlags): Duplicate | undefined {

@@ -1,5 +1,5 @@
 /** The keys of senders that were heard of: derived once, kept for as many as there is room for. Only senders that proved to hold the secret get in. */
-import { concat } from "../bytes.js";
+import { concat, equal } from "../bytes.js";
 import type { ContentAlgorithm } from "../cose/index.js";
 import type { Crypto } from "../platform.js";
 import { deriveSenderKeys, deriveStreamKeys, type SenderKeys } from "./key-schedule.js";
@@ -28,6 +28,8 @@ export class Peers {
   readonly #secrets: SecretSource;
   /** In the order of their last use. */
   readonly #peers = new Map<string, Peer>();
+  /** The one that was found last: most often the next one too. */
+  #last: Peer | undefined;
 
   constructor(options: PeersOptions, secrets: SecretSource) {
     this.#options = options;
@@ -35,7 +37,9 @@ export class Peers {
   }
 
   find(sender: Uint8Array, idContext: Uint8Array): Peer | undefined {
-    return this.#peers.get(nameOf(sender, idContext));
+    const last = this.#last;
+    if (last && equal(last.sender, sender) && equal(last.idContext, idContext)) return last;
+    return (this.#last = this.#peers.get(nameOf(sender, idContext)));
   }
 
   /** Derives the keys of a sender. @returns `undefined` when no secret is held; else the caller hands it to {@link keep}, or closes its key */
@@ -70,6 +74,7 @@ export class Peers {
     if (this.#peers.size >= this.#options.maximum && !this.#peers.has(name)) {
       const [oldest] = this.#peers.keys();
       this.#peers.get(oldest!)?.keys.key.close();
+      this.#last = undefined;
       this.#peers.delete(oldest!);
     }
     this.#peers.set(name, peer);
@@ -92,13 +97,14 @@ export class Peers {
   close(): void {
     for (const { keys } of this.#peers.values()) keys.key.close();
     this.#peers.clear();
+    this.#last = undefined;
   }
 }
 
 /** Bytes as characters, one each: cheap, and different for different pairs. */
 function nameOf(sender: Uint8Array, idContext: Uint8Array): string {
   let name = String.fromCharCode(sender.byteLength);
-  for (const byte of sender) name += String.fromCharCode(byte);
-  for (const byte of idContext) name += String.fromCharCode(byte);
+  for (let i = 0; i < sender.byteLength; i++) name += String.fromCharCode(sender[i]!);
+  for (let i = 0; i < idContext.byteLength; i++) name += String.fromCharCode(idContext[i]!);
   return name;
 }

@@ -1,4 +1,5 @@
 /** The replay table, and where it is kept: snapshots in storage, the exact state in retained memory across a deep sleep. */
+import { SealwireError } from "../errors.js";
 import type { KeyValueStorage } from "../platform.js";
 import { RETAINED_SECTION, STORAGE_KEY, type RetainedStore } from "../storage/index.js";
 import { ReplayTable, type ReplayEntry, type ReplayTableOptions } from "./replay-table.js";
@@ -76,26 +77,32 @@ export class ReplayStore {
    */
   receive(entry: ReplayEntry, sequence: number, acknowledged: boolean): Uint8Array | undefined {
     const { interval, afterRestart } = this.#options;
+    const covered = sequence > entry.storedHighest && sequence <= entry.ceiling;
     if (acknowledged) {
       // Should the power fail before it is acknowledged, it comes again: it must not then be within an allowance for QoS 0.
-      if (afterRestart === "refuse" && entry.ceiling >= sequence && entry.ceiling > entry.window.highest) {
+      if (covered && afterRestart === "refuse") {
         entry.ceiling = entry.window.highest;
         this.#tryWrite();
       }
       this.#table.receive(entry, sequence, true);
       return this.mark();
     }
-    if (sequence > entry.ceiling) {
-      const before = entry.ceiling;
-      entry.ceiling = sequence + interval;
-      try {
-        this.#write();
-      } catch (error) {
-        entry.ceiling = before;
-        if (afterRestart === "refuse") throw error;
+    const isLate = sequence <= entry.window.highest;
+    const before = entry.ceiling;
+    if (!covered && !isLate) entry.ceiling = sequence + interval;
+    // One that comes late is not in the allowance: it must be in the window when that is stored.
+    if (isLate) this.#table.receive(entry, sequence, false);
+    if (!covered && !attempt(() => this.#write())) {
+      entry.ceiling = before;
+      if (afterRestart === "refuse") {
+        if (isLate) this.#table.forget(entry, sequence);
+        throw new SealwireError(
+          "STORAGE_FAILED",
+          "The payload is not delivered, since storage cannot take note of it.",
+        );
       }
     }
-    this.#table.receive(entry, sequence, false);
+    if (!isLate) this.#table.receive(entry, sequence, false);
     return undefined;
   }
 
@@ -138,14 +145,14 @@ export class ReplayStore {
   #load(kept: Uint8Array | undefined): ReplayState {
     const { storage, key = STORAGE_KEY.sealingReplay } = this.#options;
     // It was written as the last thing of the life before, so that what is stored is not newer.
-    if (kept && attempt(() => this.#table.loadSnapshot(kept))) return "ok";
+    if (kept && attempt(() => this.#table.loadSnapshot(kept, false))) return "ok";
     if (!storage) return "new";
     let state: ReplayState = "new";
     const read = attempt(() => {
       const stored = storage.read(key);
       if (!stored) return;
       state = "ok";
-      this.#table.loadSnapshot(new Uint8Array(stored));
+      this.#table.loadSnapshot(new Uint8Array(stored), true);
     });
     return read ? state : "lost";
   }

@@ -29,7 +29,8 @@ export interface ReplayEntry {
   readonly digest: Uint8Array;
   readonly epoch: number;
   readonly window: ReplayWindow;
-  /** Numbers up to it are covered by the last snapshot. */
+  /** Numbers above the first and up to the second are covered by the last snapshot in storage: a restart counts them as received. */
+  storedHighest: number;
   ceiling: number;
   /** Whether it changed since the last snapshot. */
   changed: boolean;
@@ -85,6 +86,11 @@ export class ReplayTable {
     if (pending) entry.pending.push(sequence);
   }
 
+  /** It was not received after all. */
+  forget(entry: ReplayEntry, sequence: number): void {
+    entry.window.remove(sequence);
+  }
+
   check(entry: ReplayEntry, sequence: number): Seen | "uncertain" {
     const seen = entry.window.check(sequence);
     return seen !== "new" && sequence >= entry.uncertainFrom && sequence <= entry.uncertainTo ? "uncertain" : seen;
@@ -122,27 +128,31 @@ export class ReplayTable {
 
   /** A snapshot is stored. */
   stored(settled: boolean): void {
-    for (const entry of this.#entries.values()) if (settled || entry.pending.length === 0) entry.changed = false;
+    for (const entry of this.#entries.values()) {
+      entry.storedHighest = entry.window.highest;
+      if (settled || entry.pending.length === 0) entry.changed = false;
+    }
   }
 
   /**
    * Takes over a snapshot, in addition to what is there.
+   * @param isStored whether it is the one in storage
    * @throws SealwireError `STORAGE_CORRUPT`
    */
-  loadSnapshot(bytes: Uint8Array): void {
+  loadSnapshot(bytes: Uint8Array, isStored: boolean): void {
     if (bytes[0] !== FORMAT || bytes.byteLength < 5) throw corrupt();
     const lowest = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(1);
-    this.#load(bytes.subarray(5), false);
+    this.#load(bytes.subarray(5), isStored, !isStored);
     this.lowestEpoch = Math.max(this.lowestEpoch, lowest);
   }
 
   /** Takes over a mark, in addition to what is there. @throws SealwireError `STORAGE_CORRUPT` */
   loadMark(bytes: Uint8Array): void {
     if (bytes[0] !== FORMAT) throw corrupt();
-    this.#load(bytes.subarray(1), true);
+    this.#load(bytes.subarray(1), false, true);
   }
 
-  #load(bytes: Uint8Array, changed: boolean): void {
+  #load(bytes: Uint8Array, isStored: boolean, changed: boolean): void {
     if (bytes.byteLength % ENTRY !== 0) throw corrupt();
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     for (let at = 0; at < bytes.byteLength; at += ENTRY) {
@@ -152,8 +162,10 @@ export class ReplayTable {
       const highest = view.getUint8(at + 12) * 0x1_0000_0000 + view.getUint32(at + 13) - 1;
       entry.window.merge(highest, view.getUint32(at + 17), view.getUint32(at + 21));
       const ceiling = highest + view.getUint16(at + 25);
-      entry.ceiling = Math.max(entry.ceiling, ceiling);
       entry.changed ||= changed;
+      if (!isStored) continue;
+      entry.ceiling = ceiling;
+      entry.storedHighest = highest;
       if (this.#options.afterRestart === "deliver" || ceiling <= entry.window.highest) continue;
       entry.uncertainFrom = entry.uncertainTo < 0 ? highest + 1 : Math.min(entry.uncertainFrom, highest + 1);
       entry.uncertainTo = Math.max(entry.uncertainTo, ceiling);
@@ -167,6 +179,7 @@ export class ReplayTable {
       digest: digest.slice(),
       epoch,
       window: new ReplayWindow(),
+      storedHighest: Number.MAX_SAFE_INTEGER,
       ceiling: -1,
       changed: false,
       uncertainFrom: 0,

@@ -36,6 +36,11 @@ export class ReplayWindow {
     this.#set(this.#highest - sequence);
   }
 
+  /** Counts a number as not received, if it is not too far behind the highest. */
+  remove(sequence: number): void {
+    this.#clear(this.#highest - sequence);
+  }
+
   /** Takes over what another window has received. */
   merge(highest: number, high: number, low: number): void {
     if (highest < 0) return;

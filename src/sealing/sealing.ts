@@ -31,7 +31,7 @@ import { ReplayStore, type ReplayState } from "./replay-store.js";
 import { Sealer } from "./sealer.js";
 import { checkSealingOptions, type SealingOpenOptions, type SealingOptions } from "./sealing-options.js";
 import { EpochSecrets, type SecretSource } from "./secrets.js";
-import { SenderCounter, type RetainedCounter } from "./sender-counter.js";
+import { SenderCounter, usedUp, type RetainedCounter } from "./sender-counter.js";
 import { StreamOpener } from "./stream-opener.js";
 import { StreamSealer } from "./stream-sealer.js";
 
@@ -197,7 +197,7 @@ export class Sealing {
     } catch {
       // It is still there, and would be used again at the next start: it must not be used now.
       this.#retained = undefined;
-      return { counter: undefined, replay: undefined };
+      return { counter: counter && usedUp(counter), replay: undefined };
     }
   }
 

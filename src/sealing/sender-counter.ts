@@ -91,16 +91,25 @@ export class SenderCounter {
         }
       },
     });
+    if (start === undefined && found !== undefined && options.kept !== undefined) {
+      // Retained memory proved that what is stored must not be believed. That must not be forgotten by a power cut: the record is replaced now.
+      this.#replaceRecord();
+      return;
+    }
     // What was left in order is used up from here on: if that cannot be written down, it must not be used.
     this.#keep(false);
   }
 
-  /** Takes out of retained memory what an earlier life left there. The caller commits it before a number is used. */
+  /**
+   * What an earlier life left in retained memory. There it counts as used up from now on; the caller commits that before a number is
+   * used, and goes on with {@link usedUp} if it cannot.
+   */
   static take(retained: RetainedStore | undefined): RetainedCounter | undefined {
     const bytes = retained?.get(RETAINED_SECTION.senderCounter);
     if (bytes === undefined) return undefined;
-    retained?.set(RETAINED_SECTION.senderCounter, undefined);
-    return decode(bytes);
+    const kept = decode(bytes);
+    if (kept?.inOrder !== false) retained?.set(RETAINED_SECTION.senderCounter, kept && encode(usedUp(kept)));
+    return kept;
   }
 
   /**
@@ -125,6 +134,14 @@ export class SenderCounter {
   /** Puts the next number into retained memory, for a wake from deep sleep. Nothing may be taken after it. */
   save(): void {
     this.#keep(true);
+  }
+
+  #replaceRecord(): void {
+    try {
+      this.#counter.reserve();
+    } catch {
+      // Retained memory still tells, and the first number will not be given without the write.
+    }
   }
 
   #keep(inOrder: boolean): void {
@@ -154,6 +171,11 @@ function resume(
   if (behind) return undefined;
   // More was reserved since than retained memory tells: it is of an earlier life.
   return kept.inOrder && stored.end === kept.end ? kept : goOn(stored);
+}
+
+/** The same, when the numbers of its block may have been used. */
+export function usedUp({ name, end }: ReservedBlock): RetainedCounter {
+  return { name, next: end, end, inOrder: false };
 }
 
 function goOn({ name, end }: ReservedBlock): RetainedCounter {

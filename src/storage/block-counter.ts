@@ -85,11 +85,12 @@ export class BlockCounter {
   take(): number | undefined {
     const { maximum } = this.#options;
     if (this.#next > maximum) return undefined;
-    if (this.#next >= this.#end) this.#reserve();
+    if (this.#next >= this.#end) this.reserve();
     return this.#next++;
   }
 
-  #reserve(): void {
+  /** Reserves the block from the next number on, and so replaces what is stored. @throws SealwireError `STORAGE_FAILED` */
+  reserve(): void {
     const { storage, key, name, blockSize, maximum, onReserved } = this.#options;
     const end = Math.min(this.#next + blockSize, maximum + 1);
     storage?.write(key, encode({ name, end }));

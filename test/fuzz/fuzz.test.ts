@@ -1,11 +1,20 @@
 import assert from "node:assert/strict";
 import { fuzz } from "./fuzz.js";
+import { cborTarget } from "./cbor-target.js";
+import { coseTarget } from "./cose-target.js";
 import { mqttTarget } from "./mqtt-target.js";
 
 describe("Fuzzing", () => {
   it("finds nothing in MQTT within a second", async () => {
     const { inputs } = await fuzz(mqttTarget(), 1000, 1);
     assert.ok(inputs > 100, `only ${inputs} inputs were tried`);
+  });
+
+  it("finds nothing in CBOR, COSE and sealed payloads within a second each", async () => {
+    for (const target of [cborTarget(), coseTarget()]) {
+      const { inputs } = await fuzz(target, 1000, 1);
+      assert.ok(inputs > 100, `only ${inputs} inputs were tried`);
+    }
   });
 
   it("finds a fault that is there, and tells the input", async () => {

@@ -1,11 +1,15 @@
 /** `npm run fuzz -- --target mqtt --seconds 30 [--seed 1]`: exits 0 when nothing was found. */
 import { parseArgs } from "node:util";
 import { fuzz } from "./fuzz.js";
+import { cborTarget } from "./cbor-target.js";
+import { coseTarget } from "./cose-target.js";
 import { mqttTarget } from "./mqtt-target.js";
 import type { Target } from "./target.js";
 import { xsCryptoTarget } from "./xs-crypto-target.js";
 
 const targets: Readonly<Record<string, () => Target | Promise<Target>>> = {
+  cbor: cborTarget,
+  cose: coseTarget,
   mqtt: mqttTarget,
   "xs-crypto": xsCryptoTarget,
 };
