@@ -33,7 +33,8 @@ export function bridgeLines(options: BridgeOptions): string[] {
     throw usageFailure("Host and client identifier of a bridge must not hold blanks.");
   if (!Number.isInteger(port) || port < 1 || port > 65_535) throw usageFailure("A port must be from 1 to 65535.");
   const topics = topicsOf(permissions);
-  if (topics.length === 0) throw usageFailure("There is no permission that a bridge could carry.");
+  if (!topics.some((line) => line.startsWith("topic ")))
+    throw usageFailure("There is no permission that a bridge could carry.");
   return [
     "# Bridge: settings are read at the start alone, not at SIGHUP.",
     `connection ${clientIdentifier}`,
@@ -66,13 +67,18 @@ export function bridgeLines(options: BridgeOptions): string[] {
 /** A gateway speaks for all devices behind it: for `%c` and `%u` it carries every one. */
 function topicsOf(permissions: Permissions): string[] {
   const lines = new Set<string>();
-  for (const { topic, operation, qos } of permissions.entries) {
+  for (const [i, { topic, operation, qos }] of permissions.entries.entries()) {
     const carried = topic
       .split("/")
       .map((level) => (level === "%c" || level === "%u" ? "+" : level))
       .join("/");
     // Whole patterns with blanks cannot be written; topics of the server itself stay where they are.
-    if (/\s/.test(carried) || carried.startsWith("$")) continue;
+    if (/\s/.test(carried) || carried.startsWith("$")) {
+      lines.add(
+        `# Permission ${i + 1} is left out: ${carried.startsWith("$") ? "topics that begin with $ stay where they are" : "a topic with blanks cannot be written here"}.`,
+      );
+      continue;
+    }
     const direction = operation === "both" ? "both" : operation === "publish" ? "out" : "in";
     lines.add(`topic ${carried} ${direction} ${Math.max(...(qos ?? [2]))}`);
   }

@@ -1,4 +1,5 @@
 /** Options that `sealwire broker config` and `sealwire broker run` share. */
+import * as fs from "node:fs";
 import * as path from "node:path";
 import { type Command, Option } from "commander";
 import { usageFailure } from "../failure.js";
@@ -9,6 +10,8 @@ import type { ManagedMosquittoOptions } from "./managed-mosquitto.js";
 import type { Authentication, BrokerLimits, TLSFiles } from "./mosquitto-conf.js";
 
 export interface BrokerArguments {
+  readonly pki?: string;
+  readonly server?: string;
   readonly ca?: string;
   readonly cert?: string;
   readonly key?: string;
@@ -38,9 +41,13 @@ export interface BrokerArguments {
   readonly json?: boolean;
 }
 
-/** A bridge with this protocol is one of AWS. */
 export function addBrokerOptions(command: Command): Command {
   return command
+    .option(
+      "--pki <folder>",
+      "folder of sealwire pki: its authorities, its revocation lists, and its server's certificate",
+    )
+    .option("--server <name>", "with --pki: which of its servers (default: the only one)")
     .option("--ca <file>", "PEM of the authorities whose certificates clients may have")
     .option("--cert <file>", "PEM of the broker's certificate and those above it")
     .option("--key <file>", "PEM of the broker's private key")
@@ -82,12 +89,41 @@ export function required(value: string | undefined, option: string): string {
   return value;
 }
 
+/** What is not given comes from the PKI, where there is one. */
 export function tlsFiles(given: BrokerArguments): TLSFiles {
+  const fleet = given.pki === undefined ? undefined : filesOfPKI(given.pki, given.server);
+  const crl = given.crl ?? fleet?.crl;
   return {
-    ca: path.resolve(required(given.ca, "--ca")),
-    certificate: path.resolve(required(given.cert, "--cert")),
-    key: path.resolve(required(given.key, "--key")),
-    revocationList: given.crl === undefined ? undefined : path.resolve(given.crl),
+    ca: path.resolve(required(given.ca ?? fleet?.ca, "--ca")),
+    certificate: path.resolve(required(given.cert ?? fleet?.cert, "--cert")),
+    key: path.resolve(required(given.key ?? fleet?.key, "--key")),
+    revocationList: crl === undefined ? undefined : path.resolve(crl),
+  };
+}
+
+/** The files of `sealwire pki`, as it writes them. */
+function filesOfPKI(folder: string, server?: string): { ca: string; crl: string; cert: string; key: string } {
+  const servers = path.join(folder, "servers");
+  const names = fs.existsSync(servers)
+    ? fs
+        .readdirSync(servers)
+        .filter((file) => file.endsWith(".crt"))
+        .map((file) => file.slice(0, -4))
+    : [];
+  const [only, ...others] = names;
+  const name = server ?? (others.length === 0 ? only : undefined);
+  if (name === undefined || !names.includes(name))
+    throw usageFailure(
+      names.length === 0
+        ? `There is no server in ${servers}: sealwire pki server makes one.`
+        : `Say with --server which one is meant: ${names.join(", ")}.`,
+    );
+  const own = path.join(servers, name);
+  return {
+    ca: path.join(folder, "ca-chain.crt"),
+    crl: path.join(folder, "crl.pem"),
+    cert: `${own}.crt`,
+    key: `${own}.key`,
   };
 }
 

@@ -74,6 +74,11 @@ export class MQTTProbe {
     stream.once("end", () => stream.destroy());
   }
 
+  /** 4 is MQTT 3.1.1, 5 is MQTT 5.0. */
+  get version(): 4 | 5 {
+    return this.#version;
+  }
+
   /** The CONNACK. */
   get connack(): IConnackPacket {
     if (this.#connack === undefined) throw new SealwireError("INVALID_STATE", "There is no connection.");

@@ -109,6 +109,17 @@ export class BrokerWorld {
     );
   }
 
+  /** A server's identity: with another name, or that ended. */
+  server(names: readonly string[], ends = Date.now() + 24 * hour): Promise<Identity> {
+    return this.#issue((keys, validity) =>
+      issueServer(
+        { commonName: "other", names, validity: { ...validity, notAfter: new Date(ends) } },
+        keys,
+        this.#issuing,
+      ),
+    );
+  }
+
   /** Of an authority with the same names that nobody trusts. */
   async stranger(clientIdentifier: string): Promise<Identity> {
     const { issuing } = await authorities("Test");
