@@ -94,6 +94,18 @@ export class BudgetBench {
     }
   }
 
+  /** Runs `examples/plain-telemetry` through one wake. @returns whether it published everything and went to sleep */
+  async telemetry(heap: readonly string[]): Promise<boolean> {
+    const { port } = this.#server.address() as { port: number };
+    const module = join(root, "dist", "test", "xs", "firmware", "telemetry.js");
+    const { exitCode, output } = await runOnXS(module, [join(this.#folder, String(this.#next++)), String(port)], {
+      variant: { bits: 32, sanitize: false },
+      host: [...heap, ...preloadOptions()],
+      timeout: 30_000,
+    });
+    return exitCode === 80 && output.includes("sleeps for");
+  }
+
   async close(): Promise<void> {
     await new Promise<void>((resolve) => this.#aedes.close(() => this.#server.close(() => resolve())));
     rmSync(this.#folder, { recursive: true, force: true });

@@ -1,34 +1,26 @@
 /** The figures of a budget as tables: for a terminal, and for a guide. */
 import { readFileSync, writeFileSync } from "node:fs";
-import { addedByStreaming, totalOf, totals, type Limits, type Step } from "./budget.js";
+import { type Budget, type Limits, totals, wholeFirmware } from "./budget.js";
 
-function rowsOf(steps: readonly Step[], limits: Limits, targets: Limits): string[][] {
+function rowsOf(budget: Budget, limits: Limits, targets: Limits): string[][] {
   const figure = (value: number | undefined): string => (value === undefined ? "" : value.toLocaleString("en"));
-  const added = totals(steps)[addedByStreaming];
+  const steps = new Map(budget.steps.map((step) => [step.step, step]));
   return [
     ["step", "chunks", "slots", "stack", "XS total", "budget", "target", "C stack"],
-    ...steps.map((step) => [
-      step.step,
-      ...[step.chunks, step.slots, step.stack].map(({ now, peak }) => `${figure(now)} / ${figure(peak)}`),
-      figure(totalOf(step)),
-      figure(limits[step.step]) || "none",
-      figure(targets[step.step]),
-      figure(step.native.peak),
-    ]),
-    ...(added === undefined
-      ? []
-      : [
-          [
-            addedByStreaming,
-            "",
-            "",
-            "",
-            figure(added),
-            figure(limits[addedByStreaming]),
-            figure(targets[addedByStreaming]),
-            "",
-          ],
-        ]),
+    ...Object.entries(totals(budget)).map(([name, total]) => {
+      const step = steps.get(name);
+      const areas = step
+        ? [step.chunks, step.slots, step.stack].map(({ now, peak }) => `${figure(now)} / ${figure(peak)}`)
+        : ["", "", name === wholeFirmware ? figure(budget.fit?.stack) : ""];
+      return [
+        name,
+        ...areas,
+        figure(total),
+        figure(limits[name]) || "none",
+        figure(targets[name]),
+        figure(step?.native.peak),
+      ];
+    }),
   ];
 }
 
@@ -37,15 +29,15 @@ function align(rows: readonly string[][]): string[][] {
   return rows.map((row) => row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))));
 }
 
-export function textTable(steps: readonly Step[], limits: Limits, targets: Limits): string {
-  return align(rowsOf(steps, limits, targets))
+export function textTable(budget: Budget, limits: Limits, targets: Limits): string {
+  return align(rowsOf(budget, limits, targets))
     .map((row) => row.join("  ").trimEnd())
     .join("\n");
 }
 
 /** As prettier would write it. */
-export function markdownTable(steps: readonly Step[], limits: Limits, targets: Limits): string {
-  const [head, ...body] = align(rowsOf(steps, limits, targets));
+export function markdownTable(budget: Budget, limits: Limits, targets: Limits): string {
+  const [head, ...body] = align(rowsOf(budget, limits, targets));
   const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
   const rule = head!.map((cell, i) => (i === 0 ? "-".repeat(cell.length) : `${"-".repeat(cell.length - 1)}:`));
   return [head!, rule, ...body].map(line).join("\n");

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { BudgetBench, type BenchRun, type Figure, type Measured } from "./budget-bench.js";
+import { chipHeap, type Fit } from "./firmware-fit.js";
 import { root } from "./paths.js";
 import { smallestCaps } from "./smallest-caps.js";
 
@@ -80,15 +81,23 @@ async function complete(running: Promise<BenchRun>): Promise<BenchRun> {
   return run;
 }
 
-/** The total of each step, and what streaming adds to the peak of the step before it. */
-export function totals(steps: readonly Step[]): Record<string, number> {
-  const all: Record<string, number> = Object.fromEntries(steps.map((step) => [step.step, totalOf(step)]));
-  const [before, streaming] = [all["publish QoS 1, durable"], all["receive 1 MB"]];
-  if (before !== undefined && streaming !== undefined) all[addedByStreaming] = streaming - before;
-  return all;
+/** What was measured; the firmware as a whole where it was. */
+export interface Budget {
+  readonly steps: readonly Step[];
+  readonly fit?: Fit;
 }
 
 export const addedByStreaming = "added by receiving 1 MB";
+export const wholeFirmware = "telemetry, whole heap";
+
+/** The total of each step, what streaming adds to the peak of the step before it, and the smallest heap of the telemetry firmware. */
+export function totals({ steps, fit }: Budget): Record<string, number> {
+  const all: Record<string, number> = Object.fromEntries(steps.map((step) => [step.step, totalOf(step)]));
+  const [before, streaming] = [all["publish QoS 1, durable"], all["receive 1 MB"]];
+  if (before !== undefined && streaming !== undefined) all[addedByStreaming] = streaming - before;
+  if (fit) all[wholeFirmware] = fit.heap;
+  return all;
+}
 
 /** For each of {@link totals} the largest that is allowed, in bytes. */
 export type Limits = Readonly<Record<string, number>>;
@@ -106,11 +115,12 @@ export const targets: Limits = {
   subscribed: client,
   "publish QoS 1, durable": client,
   [addedByStreaming]: 2048,
+  [wholeFirmware]: chipHeap / 2,
 };
 
 /** @returns a sentence for each figure that is larger than it may be, or that one side does not know */
-export function overruns(steps: readonly Step[], limits: Limits): string[] {
-  const measured = totals(steps);
+export function overruns(budget: Budget, limits: Limits): string[] {
+  const measured = totals(budget);
   const unknown = Object.keys(limits).filter((name) => !Object.hasOwn(measured, name));
   return [
     ...unknown.map((name) => `The step "${name}" of the budget was not measured.`),

@@ -1,20 +1,20 @@
 /** Runs a compiled firmware module on the XS host, with the modules as the manifests name them. */
 import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { hostProgram, root, type Variant } from "./paths.js";
 
-/** `sealwire` and `sealwire/host` as a device team imports them. */
+/** `sealwire`, its rooms and `sealwire/host` as a device team imports them: what the package exports, with the host that runs it. */
 export function mapOptions(): string[] {
-  const source = join(root, "dist", "src");
-  return [
-    ...["--map", `sealwire=${join(source, "index.js")}`],
-    ...["--map", `sealwire/host=${join(root, "dist", "hosts", "xs", "index.js")}`],
-    ...["identity", "link", "mqtt", "storage", "tls", "transport"].flatMap((room) => [
-      "--map",
-      `sealwire/${room}=${join(source, room, "index.js")}`,
-    ]),
-    ...["--map", `sealwire/platform=${join(source, "platform.js")}`],
-  ];
+  const { exports } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
+    readonly exports: Readonly<Record<string, string>>;
+  };
+  return Object.entries(exports)
+    .filter(([, file]) => file.endsWith(".js"))
+    .flatMap(([name, file]) => {
+      const target = name === "./host" ? join(root, "dist", "hosts", "xs", "index.js") : join(root, file);
+      return ["--map", `sealwire${name.slice(1)}=${target}`];
+    });
 }
 
 /** What came of a run. */

@@ -13,6 +13,7 @@ static const char* nameOf(ExitCode code) {
     case EXIT_STACK_OVERFLOW: return "STACK_OVERFLOW";
     case EXIT_MODULE_NOT_FOUND: return "MODULE_NOT_FOUND";
     case EXIT_SYNTAX_ERROR: return "SYNTAX_ERROR";
+    case EXIT_FLASH_WRITE: return "FLASH_WRITE";
     default: return "ENGINE_FAILURE";
   }
 }

@@ -12,6 +12,8 @@ Arena* nextArena;
 static uint8_t* nativeBase;
 static size_t nativeSize;
 static Arena* flash;
+/* The machine of the device. */
+static txMachine* running;
 
 void arenaOpen(Arena* arena, size_t size) {
   void* memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -24,10 +26,9 @@ static void onFault(int signal, siginfo_t* info, void* context) {
   uint8_t* address = info->si_addr;
   (void)context;
   if (flash && address >= flash->base && address < flash->end) {
-    static const char message[] = "FLASH_WRITE: A preloaded module or built-in was changed; on a chip it lies in flash.\n";
-    ssize_t ignored = write(2, message, sizeof message - 1);
-    (void)ignored;
-    _exit(EXIT_FLASH_WRITE);
+    /* The fault was made by the machine's own thread, in the middle of a write: its frames can be read. */
+    hostFail(EXIT_FLASH_WRITE, "A preloaded module or built-in was changed; on a chip it lies in flash. It happened at %s.",
+             running ? currentPlace(running) : "an unknown place");
   }
   sigaction(signal, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
 }
@@ -45,6 +46,8 @@ void arenaProtect(Arena* arena) {
 void fxCreateMachinePlatform(txMachine* the) {
   the->arena = nextArena;
   the->connection = -1;
+  /* The flash is made first. */
+  running = the;
 }
 
 void fxDeleteMachinePlatform(txMachine* the) {
