@@ -9,6 +9,7 @@ import { addPermissions } from "./permissions/command.js";
 import { addPKI } from "./pki/command.js";
 import { addProvision } from "./provision/command.js";
 import { addSimulate } from "./simulate/command.js";
+import { addXS } from "./xs/command.js";
 
 /**
  * Runs the command.
@@ -32,6 +33,7 @@ export async function run(args: readonly string[]): Promise<ExitCode> {
   addSimulate(program, (code) => (exitCode = code));
   addPKI(program, (code) => (exitCode = code));
   addProvision(program, (code) => (exitCode = code));
+  addXS(program, (code) => (exitCode = code));
   // Without a command there is nothing to do: that is a wrong use, and the help says what the right one is.
   if (args.length === 0) {
     program.outputHelp({ error: true });
