@@ -50,29 +50,36 @@ export async function measureBudget(options: BudgetOptions = {}): Promise<Step[]
           resolution: resolution * coarseness,
           attempt: async (cap) => (await bench.run({ heap: [option, String(cap)], ...firmware })).steps.length,
         });
-        return found.map((cap) => cap * unit);
+        return found;
       }),
     );
-    const steps = run.steps.map((step, i): Step => {
+    // The caps were found one by one. With all three the garbage is collected at other moments: a little more may be needed.
+    const margin = await together(
+      bench,
+      caps.map((found) => found.at(-2)!),
+      firmware,
+    );
+    return run.steps.map((step, i): Step => {
       if (step.step === "idle") return step;
-      const [chunks, slots, stack] = areas.map(({ area }, j): Figure => ({
+      const [chunks, slots, stack] = areas.map(({ area, unit, resolution }, j): Figure => ({
         now: step[area].now,
-        peak: caps[j]![i]!,
+        peak: (caps[j]![i]! + margin * resolution) * unit,
       })) as [Figure, Figure, Figure];
       return { ...step, chunks, slots, stack };
     });
-    await holdTogether(bench, steps, firmware);
-    return steps;
   } finally {
     await bench.close();
   }
 }
 
-/** The caps were found one by one: the firmware must come to its end with all three, too. */
-async function holdTogether(bench: BudgetBench, steps: readonly Step[], firmware: BudgetOptions): Promise<void> {
-  const last = steps.at(-2)!;
-  const heap = areas.flatMap(({ area, option, unit }) => [option, String(last[area].peak / unit)]);
-  await complete(bench.run({ heap, ...firmware }));
+/** @returns what must be added to each of the caps, in its resolution, so that the firmware comes to its end with all three */
+async function together(bench: BudgetBench, caps: readonly number[], firmware: BudgetOptions): Promise<number> {
+  for (let margin = 0; ; margin = margin * 2 || 1) {
+    const heap = areas.flatMap(({ option, resolution }, i) => [option, String(caps[i]! + margin * resolution)]);
+    const run = await bench.run({ heap, ...firmware });
+    if (run.complete) return margin;
+    if (margin > 64) throw new Error(`The firmware did not come to its end: ${run.report}`);
+  }
 }
 
 async function complete(running: Promise<BenchRun>): Promise<BenchRun> {
