@@ -63,7 +63,8 @@ export async function measureBudget(options: BudgetOptions = {}): Promise<Step[]
       if (step.step === "idle") return step;
       const [chunks, slots, stack] = areas.map(({ area, unit, resolution }, j): Figure => ({
         now: step[area].now,
-        peak: (caps[j]![i]! + margin * resolution) * unit,
+        // Boot and loading leave no garbage that could be collected later.
+        peak: (caps[j]![i]! + (i < 2 ? 0 : margin * resolution)) * unit,
       })) as [Figure, Figure, Figure];
       return { ...step, chunks, slots, stack };
     });

@@ -72,7 +72,7 @@ describe("The memory budget on 32-bit XS", function () {
 
   it("does not grow with the length of a streamed message", () => {
     const [small, large] = ["receive 64 KB", "receive 1 MB"].map((name) => totals(budget)[name]!);
-    assert.ok(large! - small! <= 256, `64 KB: ${small}, 1 MB: ${large}`);
+    assert.ok(large! - small! <= 512, `64 KB: ${small}, 1 MB: ${large}`);
   });
 
   it("is exceeded by a firmware that wastes 4 KB", async () => {
