@@ -1,6 +1,7 @@
 /** Cryptography of the host: by Mbed TLS; where it is built without, entropy only, and everything else refuses instead of pretending. */
 import { SealwireError } from "../../src/errors.js";
 import type { Crypto } from "../../src/platform.js";
+import { checkLength } from "../mbedtls/crypto-errors.js";
 import { version } from "../mbedtls/library.js";
 import { MbedTLSCrypto } from "../mbedtls/mbedtls-crypto.js";
 import { random } from "./native/system.js";
@@ -19,7 +20,7 @@ export function createCrypto(): Crypto {
 
 export class EntropyOnly implements Crypto {
   random(byteLength: number): Uint8Array {
-    const bytes = new Uint8Array(byteLength);
+    const bytes = new Uint8Array(checkLength(byteLength, 0, 65_536));
     random(bytes);
     return bytes;
   }

@@ -1,0 +1,105 @@
+/** The memory of the process, searched for key bytes: they are there while a key is in use, and gone once it is closed. */
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { createECDH, generateKeyPairSync, hkdfSync, pbkdf2Sync } from "node:crypto";
+import { closeSync, openSync, readFileSync, readSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { root, hostProgram, type Variant } from "../../../tools/xs/paths.js";
+import { mapOptions } from "../../../tools/xs/run.js";
+import { temporaryFolder } from "../../tools/support/temporary-folder.js";
+import { hostIsBuilt } from "./support.js";
+
+const empty = Buffer.alloc(0);
+
+/** How often `pattern` is found in the memory that the process can write. */
+function count(pid: number, pattern: Uint8Array): number {
+  const memory = openSync(`/proc/${pid}/mem`, "r");
+  let found = 0;
+  try {
+    for (const line of readFileSync(`/proc/${pid}/maps`, "utf8").split("\n")) {
+      const range = /^([0-9a-f]+)-([0-9a-f]+) rw/.exec(line);
+      if (!range) continue;
+      const [start, end] = [Number.parseInt(range[1]!, 16), Number.parseInt(range[2]!, 16)];
+      const chunk = Buffer.alloc(1 << 20);
+      // Neighbouring pieces overlap, so that a pattern on the border is seen; once.
+      for (let at = start; at < end; at += chunk.byteLength - pattern.byteLength + 1) {
+        const size = Math.min(chunk.byteLength, end - at);
+        const length = readSync(memory, chunk, 0, size, at);
+        const piece = chunk.subarray(0, length);
+        for (let i = piece.indexOf(pattern); i >= 0; i = piece.indexOf(pattern, i + 1)) found++;
+      }
+    }
+  } finally {
+    closeSync(memory);
+  }
+  return found;
+}
+
+for (const bits of [64, 32] as const)
+  describe(`The memory of the XS host, ${bits} bits`, function () {
+    this.timeout(60_000);
+    const variant: Variant = { bits, sanitize: false };
+    const folder = temporaryFolder();
+    before(hostIsBuilt(variant));
+
+    it("holds the bytes of keys that are in use, and none of those that were closed", async () => {
+      const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+      const peer = generateKeyPairSync("ec", { namedCurve: "P-256" });
+      writeFileSync(folder.join("private.der"), privateKey.export({ type: "pkcs8", format: "der" }));
+      writeFileSync(folder.join("peer.der"), peer.publicKey.export({ type: "spki", format: "der" }));
+      const module = join(root, "dist", "test", "xs", "firmware", "secrets.js");
+      const child = spawn(hostProgram(variant), [...mapOptions(), module, "--", folder.join()], {
+        env: { ...process.env, SEALWIRE_DEVICE: folder.join("device") },
+        stdio: ["ignore", "pipe", "inherit"],
+      });
+      try {
+        const lines = linesOf(child);
+        const publicKey = Buffer.from(await lines.next(), "hex");
+        const ecdh = createECDH("prime256v1");
+        ecdh.setPrivateKey(Buffer.from(peer.privateKey.export({ format: "jwk" }).d!, "base64url"));
+        const secrets: Record<string, Uint8Array> = {
+          "private key": Buffer.from(privateKey.export({ format: "jwk" }).d!, "base64url"),
+          "agreed key": ecdh.computeSecret(publicKey.subarray(-65)),
+          "derived key": new Uint8Array(hkdfSync("sha256", Uint8Array.of(1, 2, 3), empty, empty, 32)),
+          "key of a password": pbkdf2Sync(Uint8Array.of(1, 2, 3), empty, 2, 32, "sha256"),
+        };
+        const seen = (): Record<string, number> =>
+          Object.fromEntries(Object.entries(secrets).map(([name, bytes]) => [name, count(child.pid!, bytes)]));
+        assert.equal(await lines.next(), "step 1");
+        for (const [name, times] of Object.entries(seen()))
+          assert.equal(times, 1, `${name}: the control finds ${times}`);
+        writeFileSync(folder.join("go-1"), "");
+        assert.equal(await lines.next(), "step 2");
+        for (const [name, times] of Object.entries(seen())) assert.equal(times, 0, `${name} is still there`);
+      } finally {
+        child.kill("SIGKILL");
+      }
+    });
+  });
+
+/** The lines of standard output, one by one; the end of the process is an error. */
+function linesOf(child: ChildProcess): { next(): Promise<string> } {
+  let text = "";
+  let wake: () => void = () => undefined;
+  let ended = false;
+  child.stdout!.setEncoding("utf8").on("data", (piece: string) => {
+    text += piece;
+    wake();
+  });
+  child.on("close", () => {
+    ended = true;
+    wake();
+  });
+  return {
+    async next() {
+      while (!text.includes("\n")) {
+        assert.ok(!ended, "the firmware ended too early");
+        await new Promise<void>((resolve) => (wake = resolve));
+      }
+      const at = text.indexOf("\n");
+      const line = text.slice(0, at);
+      text = text.slice(at + 1);
+      return line;
+    },
+  };
+}
