@@ -15,13 +15,14 @@ export interface FuzzResult {
 }
 
 /** One input may take this long, in milliseconds: a hang is found by it. */
-const patience = 2000;
+const usualPatience = 2000;
 /** The heap may grow this much over a run, in bytes. */
 const allowance = 32 * 1024 * 1024;
 
 /** @throws Error with the input in hexadecimal when the target fails, hangs, or lets the heap grow */
 export async function fuzz(target: Target, milliseconds: number, seed: number): Promise<FuzzResult> {
   const random = new Random(seed);
+  const { patience = usualPatience } = target;
   const collect = garbageCollector();
   let inputs = 0;
   let slowest = 0;
@@ -46,7 +47,7 @@ export async function fuzz(target: Target, milliseconds: number, seed: number): 
   const heapGrowth = process.memoryUsage().heapUsed - before;
   if (heapGrowth > allowance)
     throw new Error(`The heap grew by ${heapGrowth} bytes over ${inputs} inputs of seed ${seed}.`);
-  return { inputs, heapGrowth, slowest };
+  return { inputs: inputs * (target.inputsPerRun ?? 1), heapGrowth, slowest };
 }
 
 function garbageCollector(): () => void {

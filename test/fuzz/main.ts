@@ -3,8 +3,12 @@ import { parseArgs } from "node:util";
 import { fuzz } from "./fuzz.js";
 import { mqttTarget } from "./mqtt-target.js";
 import type { Target } from "./target.js";
+import { xsCryptoTarget } from "./xs-crypto-target.js";
 
-const targets: Readonly<Record<string, () => Target>> = { mqtt: mqttTarget };
+const targets: Readonly<Record<string, () => Target | Promise<Target>>> = {
+  mqtt: mqttTarget,
+  "xs-crypto": xsCryptoTarget,
+};
 const usage = `npm run fuzz -- --target <${Object.keys(targets).join("|")}> --seconds <n> [--seed <n>]`;
 
 function fail(message: string): never {
@@ -36,7 +40,7 @@ const seconds = number("seconds", values.seconds, 10);
 const seed = number("seed", values.seed, Math.floor(Math.random() * 0x1_0000_0000));
 console.log(`Fuzzing ${name} for ${seconds} s with seed ${seed}.`);
 try {
-  const { inputs, heapGrowth, slowest } = await fuzz(makeTarget(), seconds * 1000, seed);
+  const { inputs, heapGrowth, slowest } = await fuzz(await makeTarget(), seconds * 1000, seed);
   const growth = Math.round(heapGrowth / 1024);
   console.log(`${inputs} inputs, nothing found; slowest ${slowest.toFixed(1)} ms, heap grew by ${growth} KB.`);
 } catch (error) {

@@ -7,6 +7,10 @@ import type { Random } from "./random.js";
 
 export interface Target {
   readonly corpus: readonly Uint8Array[];
+  /** How many inputs one call of `run` tries: 1 when left out. A target that starts a process makes more of the one it is given. */
+  readonly inputsPerRun?: number;
+  /** Milliseconds that one call of `run` may take: 2000 when left out. */
+  readonly patience?: number;
   /** Tries one input. Throws when the code under test does what it must not do. */
   readonly run: (input: Uint8Array, random: Random) => void | Promise<void>;
 }
