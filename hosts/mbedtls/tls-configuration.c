@@ -1,0 +1,246 @@
+/* Checks the options of an engine and sets the library up for them. */
+#include "memory.h"
+#include "random.h"
+#include "mbedtls/platform_util.h"
+#include "tls-engine.h"
+#include <math.h>
+#include <string.h>
+#ifdef MBEDTLS_PSA_CRYPTO_C
+  #include "psa/crypto.h"
+#endif
+
+#ifdef MBEDTLS_SSL_IN_CONTENT_LEN
+  #define IN_CONTENT MBEDTLS_SSL_IN_CONTENT_LEN
+  #define OUT_CONTENT MBEDTLS_SSL_OUT_CONTENT_LEN
+#else
+  #define IN_CONTENT MBEDTLS_SSL_MAX_CONTENT_LEN
+  #define OUT_CONTENT MBEDTLS_SSL_MAX_CONTENT_LEN
+#endif
+
+/* Forward secrecy and authenticated encryption only; the library leaves out what it does not have. */
+static const int suites[] = {
+    0x1301, /* TLS_AES_128_GCM_SHA256 */
+    0x1302, /* TLS_AES_256_GCM_SHA384 */
+    0x1303, /* TLS_CHACHA20_POLY1305_SHA256 */
+    0xC02B, /* ECDHE-ECDSA-AES128-GCM-SHA256 */
+    0xC02F, /* ECDHE-RSA-AES128-GCM-SHA256 */
+    0xC02C, /* ECDHE-ECDSA-AES256-GCM-SHA384 */
+    0xC030, /* ECDHE-RSA-AES256-GCM-SHA384 */
+    0xCCA9, /* ECDHE-ECDSA-CHACHA20-POLY1305 */
+    0xCCA8, /* ECDHE-RSA-CHACHA20-POLY1305 */
+    0xC0AC, /* ECDHE-ECDSA-AES128-CCM */
+    0,
+};
+
+#if MBEDTLS_VERSION_NUMBER < 0x03000000
+/* Also of the server's certificate. The defaults of 2.28 allow SHA-1. */
+static const int hashes[] = {MBEDTLS_MD_SHA256, MBEDTLS_MD_SHA384, MBEDTLS_MD_SHA512, MBEDTLS_MD_NONE};
+static const mbedtls_ecp_group_id curves[] = {
+    MBEDTLS_ECP_DP_SECP256R1,
+  #ifdef MBEDTLS_ECP_DP_CURVE25519_ENABLED
+    MBEDTLS_ECP_DP_CURVE25519,
+  #endif
+  #ifdef MBEDTLS_ECP_DP_SECP384R1_ENABLED
+    MBEDTLS_ECP_DP_SECP384R1,
+  #endif
+  #ifdef MBEDTLS_ECP_DP_SECP521R1_ENABLED
+    MBEDTLS_ECP_DP_SECP521R1,
+  #endif
+    MBEDTLS_ECP_DP_NONE,
+};
+#endif
+
+static int isSamePublicKey(const mbedtls_pk_context* a, const mbedtls_pk_context* b) {
+  enum { MOST = 1100 };
+  int same = 0;
+  unsigned char* bytes = sw_memory_calloc(2, MOST);
+  if (!bytes) return -1;
+  int sizeA = mbedtls_pk_write_pubkey_der((mbedtls_pk_context*)a, bytes, MOST);
+  int sizeB = mbedtls_pk_write_pubkey_der((mbedtls_pk_context*)b, bytes + MOST, MOST);
+  if (sizeA > 0 && sizeA == sizeB) same = memcmp(bytes + MOST - sizeA, bytes + 2 * MOST - sizeB, (size_t)sizeA) == 0;
+  sw_memory_free(bytes);
+  return same;
+}
+
+/* One certificate at a time, before the library's buffers are there. */
+static SwFailure checkCertificate(const SwView* view, const SwKey* key) {
+  mbedtls_x509_crt certificate;
+  unsigned allocations = sw_memory_failures();
+  mbedtls_x509_crt_init(&certificate);
+  SwFailure failure = SW_FAILURE_NONE;
+  if (mbedtls_x509_crt_parse_der_nocopy(&certificate, view->bytes, view->size) || certificate.raw.len != view->size)
+    failure = SW_FAILURE_CERTIFICATE_UNREADABLE;
+  else if (key) {
+    mbedtls_pk_context pk;
+    mbedtls_pk_init(&pk);
+    if (sw_key_to_pk(key, &pk)) failure = SW_FAILURE_KEY;
+    else if (isSamePublicKey(&pk, &certificate.pk) != 1) failure = SW_FAILURE_KEY_MISMATCH;
+    mbedtls_pk_free(&pk);
+  }
+  mbedtls_x509_crt_free(&certificate);
+  return failure && allocations != sw_memory_failures() ? SW_FAILURE_OUT_OF_MEMORY : failure;
+}
+
+static SwFailure checkCredentials(const SwTLSOptions* options, const SwCredentials* credentials, size_t* message) {
+  SwFailure failure = SW_FAILURE_NONE;
+  for (unsigned i = 0; !failure && i < credentials->anchorCount; i++) failure = checkCertificate(&credentials->anchors[i], NULL);
+  for (unsigned i = 0; !failure && i < credentials->listCount; i++)
+    if (!sw_revocation_is_list(credentials->lists[i])) failure = SW_FAILURE_LIST_UNREADABLE;
+  /* Of our Certificate message: head and length; TLS 1.3 adds a context and empty extensions. */
+  *message = 4 + 3 + 1;
+  for (unsigned i = 0; !failure && i < credentials->chainCount; i++) {
+    failure = checkCertificate(&credentials->chain[i], i == 0 ? options->key : NULL);
+    *message += 3 + 2 + credentials->chain[i].size;
+  }
+  if (!failure && credentials->chainCount && *message > OUT_CONTENT) failure = SW_FAILURE_CHAIN_TOO_LARGE;
+  return failure;
+}
+
+/*
+ * Asks the server for records that fit. The library does not cut its own messages up, so the length must hold our Certificate message; 2.28
+ * cannot put the server's together again, so it never asks for less than 4096, nor at all when it has room for any record.
+ */
+static void setFragmentLength(SwTLS* e, size_t wanted, size_t message) {
+#ifdef MBEDTLS_SSL_MAX_FRAGMENT_LENGTH
+  static const struct {
+    size_t length;
+    unsigned char code;
+  } legal[] = {{512, MBEDTLS_SSL_MAX_FRAG_LEN_512},
+               {1024, MBEDTLS_SSL_MAX_FRAG_LEN_1024},
+               {2048, MBEDTLS_SSL_MAX_FRAG_LEN_2048},
+               {4096, MBEDTLS_SSL_MAX_FRAG_LEN_4096}};
+  if (wanted == 0 && e->inputBuffer >= 16384) return;
+  if (wanted == 0)
+    for (unsigned i = 0; i < 4; i++)
+      if (legal[i].length <= e->inputBuffer) wanted = legal[i].length;
+  if (wanted < message) wanted = message;
+  #if MBEDTLS_VERSION_NUMBER < 0x03000000
+  if (IN_CONTENT >= 16384 && e->inputBuffer >= 16384) return;
+  wanted = 4096;
+  #endif
+  for (unsigned i = 0; i < 4; i++) {
+    if (legal[i].length < wanted || legal[i].length > IN_CONTENT) continue;
+    mbedtls_ssl_conf_max_frag_len(&e->conf, legal[i].code);
+    return;
+  }
+#else
+  (void)e, (void)wanted, (void)message;
+#endif
+}
+
+static SwFailure setVersions(SwTLS* e, const SwTLSOptions* options) {
+  int most = SW_TLS13 ? 3 : 2;
+  if (options->minimumVersion > most) return SW_FAILURE_VERSION_ABSENT;
+  if (options->maximumVersion < most) most = options->maximumVersion;
+#if MBEDTLS_VERSION_NUMBER >= 0x03000000
+  static const mbedtls_ssl_protocol_version versions[] = {MBEDTLS_SSL_VERSION_TLS1_2, MBEDTLS_SSL_VERSION_TLS1_3};
+  mbedtls_ssl_conf_min_tls_version(&e->conf, versions[options->minimumVersion - 2]);
+  mbedtls_ssl_conf_max_tls_version(&e->conf, versions[most - 2]);
+  #if SW_TLS13
+  mbedtls_ssl_conf_tls13_enable_signal_new_session_tickets(&e->conf, MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_ENABLED);
+  #endif
+#else
+  mbedtls_ssl_conf_min_version(&e->conf, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
+  mbedtls_ssl_conf_max_version(&e->conf, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
+  mbedtls_ssl_conf_sig_hashes(&e->conf, hashes);
+  mbedtls_ssl_conf_curves(&e->conf, curves);
+#endif
+  return SW_FAILURE_NONE;
+}
+
+static int setProtocols(SwTLS* e, const SwTLSOptions* options) {
+  if (options->protocolsSize == 0) return 0;
+  e->protocols = sw_memory_calloc(1, options->protocolsSize + 1);
+  if (!e->protocols) return MBEDTLS_ERR_SSL_ALLOC_FAILED;
+  memcpy(e->protocols, options->protocols, options->protocolsSize);
+  unsigned count = 0;
+  for (char* name = e->protocols; *name && count < SW_TLS_MAXIMUM_PROTOCOLS; name += strlen(name) + 1) e->protocolList[count++] = name;
+  return mbedtls_ssl_conf_alpn_protocols(&e->conf, e->protocolList);
+}
+
+static int setUp(SwTLS* e, const SwTLSOptions* options) {
+  int error = 0;
+#if SW_TLS13
+  if (psa_crypto_init()) return MBEDTLS_ERR_SSL_ALLOC_FAILED;
+#endif
+  error = setProtocols(e, options);
+  if (!error) error = mbedtls_ssl_setup(&e->ssl, &e->conf);
+  uint8_t address[16];
+  const char* name = sw_x509_address(options->serverName, address) ? NULL : options->serverName;
+  /* Sent as SNI. What the library compares it with is of no account: see tls-x509.c. */
+  if (!error) error = mbedtls_ssl_set_hostname(&e->ssl, name);
+  if (error) return error;
+  mbedtls_ssl_set_bio(&e->ssl, e, sw_tls_on_send, sw_tls_on_receive, NULL);
+  if (options->session) sw_tls_session_offer(e, options->session, options->sessionSize);
+  return 0;
+}
+
+static void setVerification(SwTLS* e, const SwTLSOptions* options) {
+  SwVerification* v = &e->verification;
+  v->earliest = options->earliest;
+  v->latest = options->latest;
+  v->notAfter = v->nextUpdate = INFINITY;
+  v->notBefore = -INFINITY;
+  v->revocation = options->revocation;
+  mbedtls_ssl_conf_authmode(&e->conf, MBEDTLS_SSL_VERIFY_REQUIRED);
+  mbedtls_ssl_conf_verify(&e->conf, sw_x509_on_certificate, v);
+  mbedtls_ssl_conf_cert_profile(&e->conf, &sw_x509_profile);
+}
+
+SwFailure sw_tls_configure(SwTLS* e, const SwTLSOptions* options, const SwCredentials* credentials) {
+  size_t message;
+  SwFailure failure = checkCredentials(options, credentials, &message);
+  if (failure) return failure;
+  unsigned allocations = sw_memory_failures();
+  size_t nameSize = strlen(options->serverName) + 1;
+  e->verification.serverName = sw_memory_calloc(1, nameSize);
+  if (!e->verification.serverName ||
+      mbedtls_ssl_config_defaults(&e->conf, MBEDTLS_SSL_IS_CLIENT, MBEDTLS_SSL_TRANSPORT_STREAM, MBEDTLS_SSL_PRESET_DEFAULT))
+    return SW_FAILURE_OUT_OF_MEMORY;
+  memcpy(e->verification.serverName, options->serverName, nameSize);
+  e->inputBuffer = options->inputBuffer < IN_CONTENT ? options->inputBuffer : IN_CONTENT;
+  sw_records_begin(&e->records, e->inputBuffer);
+  mbedtls_ssl_conf_rng(&e->conf, sw_random, NULL);
+  mbedtls_ssl_conf_ciphersuites(&e->conf, suites);
+#ifdef MBEDTLS_SSL_RENEGOTIATION
+  mbedtls_ssl_conf_renegotiation(&e->conf, MBEDTLS_SSL_RENEGOTIATION_DISABLED);
+#endif
+  setVerification(e, options);
+  setFragmentLength(e, options->fragmentLength, credentials->chainCount ? message : 0);
+  failure = setVersions(e, options);
+  if (failure) return failure;
+  e->offeredExtendedMasterSecret = (uint8_t)options->sessionExtendedMasterSecret;
+  if (credentials->chainCount && options->key) e->key = sw_key_retain(options->key);
+  int error = setUp(e, options);
+  if (error) {
+    sw_tls_fail_with(e, error, allocations);
+    return (SwFailure)e->failure;
+  }
+  return SW_FAILURE_NONE;
+}
+
+SwTLS* sw_tls_create(const SwTLSOptions* options, const SwCredentials* credentials) {
+  SwTLS* e = sw_memory_calloc(1, sizeof *e);
+  if (!e) return NULL;
+  e->magic = SW_TLS_MAGIC;
+  mbedtls_ssl_init(&e->ssl);
+  mbedtls_ssl_config_init(&e->conf);
+  mbedtls_pk_init(&e->ownKey);
+  SwFailure failure = sw_tls_configure(e, options, credentials);
+  if (failure) sw_tls_fail(e, failure);
+  else e->set = 1;
+  return e;
+}
+
+void sw_tls_destroy(SwTLS* e) {
+  if (!e) return;
+  mbedtls_ssl_free(&e->ssl);
+  mbedtls_ssl_config_free(&e->conf);
+  mbedtls_pk_free(&e->ownKey);
+  sw_key_release(e->key);
+  sw_memory_free(e->own);
+  sw_memory_free(e->protocols);
+  sw_memory_free(e->verification.serverName);
+  mbedtls_platform_zeroize(e, sizeof *e);
+  sw_memory_free(e);
+}

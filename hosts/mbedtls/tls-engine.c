@@ -1,0 +1,322 @@
+#include "tls-engine.h"
+#include "memory.h"
+#include "mbedtls/platform.h"
+#include <string.h>
+#include <time.h>
+
+/* Milliseconds of one kind of clock, for the longest step. */
+static double now(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return (double)time.tv_sec * 1e3 + (double)time.tv_nsec / 1e6;
+}
+
+static int state(const SwTLS* e) {
+  return e->ssl.MBEDTLS_PRIVATE(state);
+}
+
+int sw_tls_is13(const SwTLS* e) {
+#if SW_TLS13
+  return mbedtls_ssl_get_version_number(&e->ssl) == MBEDTLS_SSL_VERSION_TLS1_3;
+#else
+  (void)e;
+  return 0;
+#endif
+}
+
+/* ---- What the library reads and writes ---- */
+
+int sw_tls_on_receive(void* context, unsigned char* target, size_t size) {
+  SwTLS* e = context;
+  if (e->ringCount == 0) {
+    if (!e->ended) return MBEDTLS_ERR_SSL_WANT_READ;
+    e->atEnd = 1;
+    return 0;
+  }
+  size_t done = 0;
+  while (done < size && e->ringCount) {
+    size_t count = SW_TLS_RING - e->ringBegin;
+    if (count > e->ringCount) count = e->ringCount;
+    if (count > size - done) count = size - done;
+    memcpy(target + done, e->ring + e->ringBegin, count);
+    e->ringBegin = (uint16_t)((e->ringBegin + count) % SW_TLS_RING);
+    e->ringCount = (uint16_t)(e->ringCount - count);
+    done += count;
+  }
+  return (int)done;
+}
+
+/* The library comes back with the rest, from the same place, when it is asked to send on. */
+int sw_tls_on_send(void* context, const unsigned char* bytes, size_t size) {
+  SwTLS* e = context;
+  size_t count = size < e->targetRoom ? size : e->targetRoom;
+  e->pending = size - count;
+  if (count == 0) return MBEDTLS_ERR_SSL_WANT_WRITE;
+  memcpy(e->target, bytes, count);
+  e->target += count;
+  e->targetRoom -= count;
+  return (int)count;
+}
+
+/* With something pending, the alert itself is not made: the library only sends on. */
+static void sendOn(SwTLS* e) {
+  mbedtls_ssl_send_alert_message(&e->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL, MBEDTLS_SSL_ALERT_MSG_INTERNAL_ERROR);
+}
+
+static void refuse(SwTLS* e, SwFailure failure, uint8_t alert) {
+  if (e->failure) return;
+  if (e->set && !e->pending) mbedtls_ssl_send_alert_message(&e->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL, alert);
+  sw_tls_fail(e, failure);
+}
+
+size_t sw_tls_feed(SwTLS* e, const uint8_t* bytes, size_t size) {
+  if (e->failure || e->peerClosed) return size;
+  size_t room = (size_t)(SW_TLS_RING - e->ringCount);
+  if (size > room) size = room;
+  switch (sw_records_check(&e->records, bytes, size)) {
+    case SW_RECORDS_TOO_LARGE: refuse(e, SW_FAILURE_RECORD_TOO_LARGE, MBEDTLS_SSL_ALERT_MSG_RECORD_OVERFLOW); return size;
+    case SW_RECORDS_NOT_TLS: sw_tls_fail(e, SW_FAILURE_NOT_TLS); return size;
+    default: break;
+  }
+  for (size_t i = 0; i < size; i++) e->ring[(e->ringBegin + e->ringCount + i) % SW_TLS_RING] = bytes[i];
+  e->ringCount = (uint16_t)(e->ringCount + size);
+  return size;
+}
+
+size_t sw_tls_drain(SwTLS* e, uint8_t* target, size_t size) {
+  if (!e->set) return 0;
+  e->target = target;
+  e->targetRoom = size;
+  if (e->pending && size) sendOn(e);
+  if (!e->pending && e->goodbye && !e->goodbyeSaid) {
+    e->goodbyeSaid = 1;
+    mbedtls_ssl_close_notify(&e->ssl);
+  }
+  size -= e->targetRoom;
+  e->target = NULL;
+  e->targetRoom = 0;
+  return size;
+}
+
+void sw_tls_end(SwTLS* e) {
+  if (e->failure || !e->open || e->goodbye) return;
+  e->goodbye = 1;
+  sw_tls_drain(e, NULL, 0);
+}
+
+size_t sw_tls_readable(SwTLS* e) {
+  return e->open && !e->failure ? mbedtls_ssl_get_bytes_avail(&e->ssl) : 0;
+}
+
+size_t sw_tls_writable(SwTLS* e) {
+  if (!e->open || e->failure || e->goodbye || e->pending) return 0;
+  int most = mbedtls_ssl_get_max_out_record_payload(&e->ssl);
+  return most > 0 ? (size_t)most : 0;
+}
+
+/* ---- Work ---- */
+
+/* What became of a call that reads records of an open connection. @returns whether to go on */
+static int settle(SwTLS* e, int result, unsigned allocations) {
+  if (e->atEnd && sw_tls_readable(e) == 0) {
+    sw_tls_fail(e, SW_FAILURE_LOST);
+    return 0;
+  }
+  if (result >= 0) return 1;
+  if (result == MBEDTLS_ERR_SSL_WANT_READ) return 0;
+  if (result == MBEDTLS_ERR_SSL_WANT_WRITE) return 0;
+  if (result == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY) {
+    e->peerClosed = 1;
+    return 0;
+  }
+#if SW_TLS13
+  if (result == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET) {
+    e->ticketIssued = 1;
+    sw_tls_session_note(e);
+    return 1;
+  }
+#endif
+  sw_tls_fail_with(e, result, allocations);
+  return 0;
+}
+
+size_t sw_tls_read(SwTLS* e, uint8_t* target, size_t size) {
+  size_t done = 0;
+  unsigned allocations = sw_memory_failures();
+  while (done < size && sw_tls_readable(e)) {
+    int result = mbedtls_ssl_read(&e->ssl, target + done, size - done);
+    if (result > 0) done += (size_t)result;
+    else if (!settle(e, result, allocations) || result == 0) break;
+  }
+  return done;
+}
+
+size_t sw_tls_write(SwTLS* e, const uint8_t* bytes, size_t size) {
+  size_t room = sw_tls_writable(e);
+  unsigned allocations = sw_memory_failures();
+  if (size > room) size = room;
+  if (size == 0) return 0;
+  int result = mbedtls_ssl_write(&e->ssl, bytes, size);
+  /* The record is made, and waits to be drained. */
+  if (result == MBEDTLS_ERR_SSL_WANT_WRITE) return size;
+  if (result < 0) {
+    sw_tls_fail_with(e, result, allocations);
+    return 0;
+  }
+  return (size_t)result;
+}
+
+int sw_tls_wants_credentials(const SwTLS* e) {
+  if (!e->set || e->open || e->failure) return 0;
+  return state(e) == MBEDTLS_SSL_SERVER_CERTIFICATE || state(e) == MBEDTLS_SSL_CLIENT_CERTIFICATE;
+}
+
+/* The anchors are parsed for the one step that verifies, over bytes that lie in the memory of JavaScript. */
+static int parseAnchors(const SwCredentials* credentials, mbedtls_x509_crt* anchors) {
+  for (unsigned i = 0; i < credentials->anchorCount; i++) {
+    const SwView* anchor = &credentials->anchors[i];
+    int error = mbedtls_x509_crt_parse_der_nocopy(anchors, anchor->bytes, anchor->size);
+    if (error) return error;
+  }
+  return 0;
+}
+
+/* Of our own certificates the library wants no more than the bytes. */
+static int lendChain(SwTLS* e, const SwCredentials* credentials) {
+  if (!e->own) {
+    e->own = sw_memory_calloc(credentials->chainCount, sizeof *e->own);
+    if (!e->own) return MBEDTLS_ERR_SSL_ALLOC_FAILED;
+    int error = mbedtls_ssl_conf_own_cert(&e->conf, e->own, &e->ownKey);
+    if (error) return error;
+  }
+  for (unsigned i = 0; i < credentials->chainCount; i++) {
+    e->own[i].raw.p = (unsigned char*)credentials->chain[i].bytes;
+    e->own[i].raw.len = credentials->chain[i].size;
+    e->own[i].next = i + 1 < credentials->chainCount ? &e->own[i + 1] : NULL;
+  }
+  return 0;
+}
+
+static void takeChainBack(SwTLS* e, unsigned count) {
+  for (unsigned i = 0; e->own && i < count; i++) e->own[i].raw.p = NULL, e->own[i].raw.len = 0, e->own[i].next = NULL;
+}
+
+static int isSilent(int at) {
+  return at == MBEDTLS_SSL_HELLO_REQUEST || at == MBEDTLS_SSL_FLUSH_BUFFERS || at == MBEDTLS_SSL_HANDSHAKE_WRAPUP;
+}
+
+static int isCertificateVerify(int at) {
+#if SW_TLS13
+  if (at == MBEDTLS_SSL_CLIENT_CERTIFICATE_VERIFY) return 1;
+#endif
+  return at == MBEDTLS_SSL_CERTIFICATE_VERIFY;
+}
+
+/* One message, with what it needs and no longer. */
+static int advance(SwTLS* e, const SwCredentials* credentials) {
+  int at = state(e), result = 0;
+  mbedtls_x509_crt anchors;
+  mbedtls_x509_crt_init(&anchors);
+  if (at == MBEDTLS_SSL_SERVER_CERTIFICATE && credentials) {
+    result = parseAnchors(credentials, &anchors);
+    e->verification.lists = credentials->lists;
+    e->verification.listCount = credentials->listCount;
+    e->verification.anchors = &anchors;
+    mbedtls_ssl_conf_ca_chain(&e->conf, &anchors, NULL);
+  } else if (at == MBEDTLS_SSL_CLIENT_CERTIFICATE && credentials && credentials->chainCount && e->key)
+    result = lendChain(e, credentials);
+  else if (isCertificateVerify(at) && e->key)
+    result = sw_key_to_pk(e->key, &e->ownKey);
+  if (!result) result = mbedtls_ssl_handshake_step(&e->ssl);
+  if (at == SW_TLS_STATE_TICKET && result == 0) e->ticketIssued = 1;
+  mbedtls_ssl_conf_ca_chain(&e->conf, NULL, NULL);
+  e->verification.lists = NULL;
+  e->verification.listCount = 0;
+  e->verification.anchors = e->verification.top = e->verification.issuer = NULL;
+  mbedtls_x509_crt_free(&anchors);
+  takeChainBack(e, at == MBEDTLS_SSL_CLIENT_CERTIFICATE && credentials ? credentials->chainCount : 0);
+  if (isCertificateVerify(at)) {
+    mbedtls_pk_free(&e->ownKey);
+    mbedtls_pk_init(&e->ownKey);
+  }
+  return result;
+}
+
+static size_t negotiatedFragment(const SwTLS* e) {
+#ifndef MBEDTLS_SSL_MAX_FRAGMENT_LENGTH
+  size_t most = e->inputBuffer;
+#elif MBEDTLS_VERSION_NUMBER < 0x03000000
+  size_t most = mbedtls_ssl_get_input_max_frag_len(&e->ssl);
+#else
+  size_t most = (size_t)mbedtls_ssl_get_max_in_record_payload(&e->ssl);
+#endif
+  return most && most < e->inputBuffer ? most : e->inputBuffer;
+}
+
+/* The server's certificate was verified and its key used; nothing needs it any more. */
+static void forgetPeer(SwTLS* e) {
+#ifdef MBEDTLS_SSL_KEEP_PEER_CERTIFICATE
+  mbedtls_ssl_session* session = e->ssl.MBEDTLS_PRIVATE(session);
+  if (session && session->MBEDTLS_PRIVATE(peer_cert)) {
+    mbedtls_x509_crt_free(session->MBEDTLS_PRIVATE(peer_cert));
+    mbedtls_free(session->MBEDTLS_PRIVATE(peer_cert));
+    session->MBEDTLS_PRIVATE(peer_cert) = NULL;
+  }
+#else
+  (void)e;
+#endif
+}
+
+static void opened(SwTLS* e) {
+  int is13 = sw_tls_is13(e);
+  int isResumed = !e->verification.called;
+  if (isResumed && !is13 && e->records.extendedMasterSecret != e->offeredExtendedMasterSecret) {
+    refuse(e, SW_FAILURE_EXTENDED_MASTER_SECRET, MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE);
+    return;
+  }
+  e->open = 1;
+  forgetPeer(e);
+  sw_records_open(&e->records, is13 ? e->inputBuffer : negotiatedFragment(e), is13);
+  sw_key_release(e->key);
+  e->key = NULL;
+  sw_memory_free(e->own);
+  e->own = NULL;
+  sw_tls_session_note(e);
+}
+
+int sw_tls_step(SwTLS* e, const SwCredentials* credentials) {
+  if (!e->set || e->failure || e->peerClosed || (e->pending && !e->open)) return 0;
+  unsigned allocations = sw_memory_failures();
+  if (e->open) {
+    if (sw_tls_readable(e)) return 0;
+    int goesOn = settle(e, mbedtls_ssl_read(&e->ssl, NULL, 0), allocations);
+    return goesOn && !sw_tls_readable(e);
+  }
+  double begin = now();
+  int result, at;
+  do {
+    at = state(e);
+    e->stepState = (uint8_t)at;
+    result = advance(e, credentials);
+  } while (result == 0 && isSilent(at) && !mbedtls_ssl_is_handshake_over(&e->ssl));
+  double took = now() - begin;
+  if (took > e->longestStep) e->longestStep = took;
+  if (result == MBEDTLS_ERR_SSL_WANT_READ || result == MBEDTLS_ERR_SSL_WANT_WRITE) return 0;
+  if (result && e->atEnd) sw_tls_fail(e, SW_FAILURE_LOST);
+  else if (result == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY) e->peerClosed = 1;
+  else if (result) sw_tls_fail_with(e, result, allocations);
+  else if (mbedtls_ssl_is_handshake_over(&e->ssl)) opened(e);
+  return !e->failure && !e->peerClosed;
+}
+
+unsigned sw_tls_status(SwTLS* e) {
+  unsigned status = e->open ? SW_TLS_OPEN : 0;
+  size_t readable = sw_tls_readable(e);
+  if (readable) status |= SW_TLS_READABLE;
+  if (e->pending || (e->goodbye && !e->goodbyeSaid)) status |= SW_TLS_UNSENT;
+  if (e->failure) return status | SW_TLS_FAILED;
+  if (e->sessionDue) status |= SW_TLS_SESSION;
+  if (e->peerClosed) return readable ? status : status | SW_TLS_CLOSED;
+  if (e->ringCount || (e->ended && !e->atEnd) || (e->open && mbedtls_ssl_check_pending(&e->ssl))) status |= SW_TLS_WORK;
+  return status;
+}

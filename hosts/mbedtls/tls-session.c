@@ -1,0 +1,58 @@
+/* Sessions: offered, looked at, and written out. */
+#include "mbedtls/platform.h"
+#include "mbedtls/platform_util.h"
+#include "tls-engine.h"
+
+/* With one that cannot be read the handshake is full, without an error. */
+void sw_tls_session_offer(SwTLS* e, const uint8_t* bytes, size_t size) {
+  mbedtls_ssl_session session;
+  if (size == 0 || size > SW_TLS_MAXIMUM_SESSION) return;
+  mbedtls_ssl_session_init(&session);
+  if (mbedtls_ssl_session_load(&session, bytes, size) == 0) mbedtls_ssl_set_session(&e->ssl, &session);
+  mbedtls_ssl_session_free(&session);
+}
+
+static mbedtls_ssl_session* sessionOf(const SwTLS* e) {
+  return e->open ? e->ssl.MBEDTLS_PRIVATE(session) : NULL;
+}
+
+/* A resumed handshake of TLS 1.2 makes nothing new, unless the server sent another ticket. */
+void sw_tls_session_note(SwTLS* e) {
+  const mbedtls_ssl_session* session = sessionOf(e);
+  if (!session || e->failure) return;
+  int hasTicket = session->MBEDTLS_PRIVATE(ticket_len) > 0;
+  if (sw_tls_is13(e)) e->sessionDue = e->ticketIssued && hasTicket && session->MBEDTLS_PRIVATE(ticket_lifetime) > 0;
+  else if (e->ticketIssued) e->sessionDue = (uint8_t)hasTicket;
+  else e->sessionDue = e->verification.called && session->MBEDTLS_PRIVATE(id_len) > 0;
+  e->ticketIssued = 0;
+}
+
+size_t sw_tls_session_size(SwTLS* e) {
+  const mbedtls_ssl_session* session = sessionOf(e);
+  size_t size = 0;
+  if (!session || !e->sessionDue) return 0;
+  mbedtls_ssl_session_save(session, NULL, 0, &size);
+  return size <= SW_TLS_MAXIMUM_SESSION ? size : 0;
+}
+
+/* Who has it written out needs the ticket here no longer. */
+int sw_tls_session_take(SwTLS* e, uint8_t* target, size_t size) {
+  mbedtls_ssl_session* session = sessionOf(e);
+  size_t written = 0;
+  e->sessionDue = 0;
+  if (!session || mbedtls_ssl_session_save(session, target, size, &written) || written != size) return 0;
+  unsigned char* ticket = session->MBEDTLS_PRIVATE(ticket);
+  if (ticket) {
+    mbedtls_platform_zeroize(ticket, session->MBEDTLS_PRIVATE(ticket_len));
+    mbedtls_free(ticket);
+    session->MBEDTLS_PRIVATE(ticket) = NULL;
+    session->MBEDTLS_PRIVATE(ticket_len) = 0;
+  }
+  return 1;
+}
+
+double sw_tls_session_lifetime(const SwTLS* e) {
+  const mbedtls_ssl_session* session = sessionOf(e);
+  if (!session || !session->MBEDTLS_PRIVATE(ticket_len) || !session->MBEDTLS_PRIVATE(ticket_lifetime)) return -1;
+  return session->MBEDTLS_PRIVATE(ticket_lifetime) * 1000.0;
+}
