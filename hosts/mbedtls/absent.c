@@ -52,3 +52,24 @@ SILENT(xs_mbedtls_version)
 SILENT(xs_mbedtls_memory)
 SILENT(xs_mbedtls_memory_reset)
 SILENT(xs_mbedtls_memory_cap)
+SILENT(xs_tls)
+SILENT(xs_tls_feed)
+SILENT(xs_tls_feed_end)
+SILENT(xs_tls_drain)
+SILENT(xs_tls_read)
+SILENT(xs_tls_write)
+SILENT(xs_tls_readable)
+SILENT(xs_tls_writable)
+SILENT(xs_tls_step)
+SILENT(xs_tls_end)
+SILENT(xs_tls_close)
+SILENT(xs_tls_status)
+SILENT(xs_tls_session)
+SILENT(xs_tls_number)
+SILENT(xs_tls_text)
+SILENT(xs_tls_configuration)
+
+void xs_tls_destructor(void* data);
+void xs_tls_destructor(void* data) {
+  (void)data;
+}

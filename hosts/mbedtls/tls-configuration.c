@@ -150,9 +150,11 @@ static SwFailure setVersions(SwTLS* e, const SwTLSOptions* options) {
 
 static int setProtocols(SwTLS* e, const SwTLSOptions* options) {
   if (options->protocolsSize == 0) return 0;
-  e->protocols = sw_memory_calloc(1, options->protocolsSize + 1);
+  e->protocols = sw_memory_calloc(1, options->protocolsSize + 2);
   if (!e->protocols) return MBEDTLS_ERR_SSL_ALLOC_FAILED;
   memcpy(e->protocols, options->protocols, options->protocolsSize);
+  for (size_t i = 0; i < options->protocolsSize; i++)
+    if (e->protocols[i] == '\n') e->protocols[i] = 0;
   unsigned count = 0;
   for (char* name = e->protocols; *name && count < SW_TLS_MAXIMUM_PROTOCOLS; name += strlen(name) + 1) e->protocolList[count++] = name;
   return mbedtls_ssl_conf_alpn_protocols(&e->conf, e->protocolList);

@@ -1,6 +1,5 @@
 #include "tls-engine.h"
 #include "memory.h"
-#include "mbedtls/platform.h"
 #include <string.h>
 #include <time.h>
 
@@ -228,7 +227,10 @@ static int advance(SwTLS* e, const SwCredentials* credentials) {
   else if (isCertificateVerify(at) && e->key)
     result = sw_key_to_pk(e->key, &e->ownKey);
   if (!result) result = mbedtls_ssl_handshake_step(&e->ssl);
-  if (at == SW_TLS_STATE_TICKET && result == 0) e->ticketIssued = 1;
+  /* The library passes from the one to the other and back within a step. */
+  int wasTicket = at == SW_TLS_STATE_TICKET ||
+                  (at == MBEDTLS_SSL_SERVER_CHANGE_CIPHER_SPEC && state(e) == MBEDTLS_SSL_SERVER_CHANGE_CIPHER_SPEC);
+  if (result == 0 && wasTicket) e->ticketIssued = 1;
   mbedtls_ssl_conf_ca_chain(&e->conf, NULL, NULL);
   e->verification.lists = NULL;
   e->verification.listCount = 0;
@@ -259,7 +261,7 @@ static void forgetPeer(SwTLS* e) {
   mbedtls_ssl_session* session = e->ssl.MBEDTLS_PRIVATE(session);
   if (session && session->MBEDTLS_PRIVATE(peer_cert)) {
     mbedtls_x509_crt_free(session->MBEDTLS_PRIVATE(peer_cert));
-    mbedtls_free(session->MBEDTLS_PRIVATE(peer_cert));
+    sw_tls_free_of_library(session->MBEDTLS_PRIVATE(peer_cert));
     session->MBEDTLS_PRIVATE(peer_cert) = NULL;
   }
 #else
@@ -301,7 +303,8 @@ int sw_tls_step(SwTLS* e, const SwCredentials* credentials) {
   } while (result == 0 && isSilent(at) && !mbedtls_ssl_is_handshake_over(&e->ssl));
   double took = now() - begin;
   if (took > e->longestStep) e->longestStep = took;
-  if (result == MBEDTLS_ERR_SSL_WANT_READ || result == MBEDTLS_ERR_SSL_WANT_WRITE) return 0;
+  if (result == MBEDTLS_ERR_SSL_WANT_READ) return 0;
+  if (result == MBEDTLS_ERR_SSL_WANT_WRITE) return 1;
   if (result && e->atEnd) sw_tls_fail(e, SW_FAILURE_LOST);
   else if (result == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY) e->peerClosed = 1;
   else if (result) sw_tls_fail_with(e, result, allocations);

@@ -71,7 +71,7 @@ typedef struct {
 typedef struct {
   /* A name or an IP address. */
   const char* serverName;
-  /* Protocols, each followed by a zero byte, and another one. */
+  /* Protocols of ALPN with a line feed between them. */
   const char* protocols;
   size_t protocolsSize;
   SwRevocation revocation;
@@ -144,6 +144,9 @@ void sw_tls_session_offer(SwTLS* engine, const uint8_t* bytes, size_t size);
 /* Looks at what the connection gave; called once it is open, and whenever a ticket came. */
 void sw_tls_session_note(SwTLS* engine);
 int sw_tls_is13(const SwTLS* engine);
+
+/* Frees a block that the library allocated. */
+void sw_tls_free_of_library(void* block);
 
 /* tls-configuration.c. @returns 0, or the failure of options that cannot be used */
 SwFailure sw_tls_configure(SwTLS* engine, const SwTLSOptions* options, const SwCredentials* credentials);

@@ -1,7 +1,14 @@
 /* Sessions: offered, looked at, and written out. */
+#include "memory.h"
 #include "mbedtls/platform.h"
 #include "mbedtls/platform_util.h"
 #include "tls-engine.h"
+
+/* The archives of a distribution have their `free` renamed, its headers do not know it. */
+void sw_tls_free_of_library(void* block) {
+  if (sw_memory_watched()) sw_memory_free(block);
+  else mbedtls_free(block);
+}
 
 /* With one that cannot be read the handshake is full, without an error. */
 void sw_tls_session_offer(SwTLS* e, const uint8_t* bytes, size_t size) {
@@ -44,7 +51,7 @@ int sw_tls_session_take(SwTLS* e, uint8_t* target, size_t size) {
   unsigned char* ticket = session->MBEDTLS_PRIVATE(ticket);
   if (ticket) {
     mbedtls_platform_zeroize(ticket, session->MBEDTLS_PRIVATE(ticket_len));
-    mbedtls_free(ticket);
+    sw_tls_free_of_library(ticket);
     session->MBEDTLS_PRIVATE(ticket) = NULL;
     session->MBEDTLS_PRIVATE(ticket_len) = 0;
   }

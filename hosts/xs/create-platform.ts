@@ -8,11 +8,13 @@ import type {
   PlatformTimer,
   ProvisioningPartition,
   ResolverConstructor,
+  TLSEngine,
+  TLSEngineOptions,
   WakeCause,
   WallTime,
 } from "../../src/platform.js";
 import { FolderStorage, type StorageOptions } from "../files/folder-storage.js";
-import { createCrypto, EntropyOnly, unsupported } from "./crypto.js";
+import { createCrypto, EntropyOnly } from "./crypto.js";
 import { FileProvisioning, FileRetainedMemory, notePowerDown, readMAC, takeWakeCause } from "./device-folder.js";
 import { FileCounter, FileRootOfTrust } from "./hardware.js";
 import * as file from "./native/file.js";
@@ -20,6 +22,7 @@ import * as system from "./native/system.js";
 import { SimulatedNetwork } from "./network.js";
 import { createResolver } from "./resolver.js";
 import { TCP } from "./tcp.js";
+import { createTLSEngine, tlsEngineBuild } from "./tls.js";
 
 /** Options of {@link createPlatform}. */
 export interface XSPlatformOptions {
@@ -54,7 +57,7 @@ class XSPlatform implements Platform {
   readonly buildTime: number;
   readonly tcp = TCP;
   readonly resolver: ResolverConstructor;
-  readonly tlsEngineBuild = "none";
+  readonly tlsEngineBuild = tlsEngineBuild();
   readonly storage: FolderStorage;
   readonly retainedMemory: FileRetainedMemory | undefined;
   readonly provisioning: ProvisioningPartition;
@@ -96,8 +99,8 @@ class XSPlatform implements Platform {
     return readMAC(this.folder);
   }
 
-  createTLSEngine(): never {
-    throw unsupported("TLS");
+  createTLSEngine(options: TLSEngineOptions): TLSEngine {
+    return createTLSEngine(options);
   }
 
   ticks(): number {

@@ -1,0 +1,176 @@
+/** TLS on the XS host: what it agrees on with real servers, and what it resumes. */
+import { equal, ok } from "node:assert/strict";
+import type { TLSVersion } from "../../../src/platform.js";
+import type { Variant } from "../../../tools/xs/paths.js";
+import { type Issued, issue } from "../node/support/pki.js";
+import { at, closeServers, startServer, type TestServer } from "../node/support/tls.js";
+import { RemoteDevice } from "./remote.js";
+import { hostIsBuilt } from "./support.js";
+
+const builds: readonly [name: string, variant: Variant, versions: readonly TLSVersion[]][] = [
+  ["the system's Mbed TLS, 64 bits", { bits: 64, sanitize: false }, ["TLSv1.2"]],
+  ["Mbed TLS 3.6 as on a chip, 32 bits", { bits: 32, sanitize: false }, ["TLSv1.2", "TLSv1.3"]],
+];
+
+for (const [name, variant, versions] of builds)
+  describe(`XS host: TLS with ${name}`, function () {
+    this.timeout(20_000);
+    const device = new RemoteDevice(variant);
+    let root: Issued;
+    let intermediate: Issued;
+    let leaf: Issued;
+    let server: TestServer;
+
+    before(hostIsBuilt(variant));
+    before(async () => {
+      root = await issue({ name: "root", ca: true });
+      intermediate = await issue({ name: "issuing", ca: true, issuer: root });
+      leaf = await issue({ name: "server", issuer: intermediate, dns: ["localhost"], ip: ["127.0.0.1"] });
+      server = await startServer({ ALPNProtocols: ["mqtt"] }, [leaf, intermediate]);
+      await device.start();
+    });
+    after(async () => {
+      device.stop();
+      await closeServers();
+    });
+
+    const options = () => ({ trustAnchors: [root.der], serverName: "localhost", time: at(Date.now()) });
+
+    for (const protocol of versions)
+      describe(protocol, () => {
+        const range = { minimumVersion: protocol, maximumVersion: protocol };
+
+        it("opens, exchanges plaintext, and says what was negotiated", async () => {
+          const client = await device.connect(server.port, {
+            ...options(),
+            ...range,
+            applicationProtocols: ["mqtt"],
+          });
+          const negotiated = await client.opened();
+          equal(client.find("engine")!["early"], 0);
+          equal(negotiated.protocol, protocol);
+          equal(negotiated.resumed, false);
+          equal(negotiated.applicationProtocol, "mqtt");
+          equal(negotiated.extendedMasterSecret, true);
+          ok(negotiated.cipherSuite.startsWith("TLS_"), negotiated.cipherSuite);
+          const chain = [leaf, intermediate, root].map((c) => c.certificate);
+          equal(negotiated.chainNotAfter, Math.min(...chain.map((c) => +c.notAfter)));
+          equal(negotiated.chainNotBefore, Math.max(...chain.map((c) => +c.notBefore)));
+          equal(negotiated.revocationNextUpdate, undefined);
+          client.write("hello");
+          await client.untilText("echo:hello");
+          await client.close();
+        });
+
+        for (const how of ["said goodbye", "was cut off"] as const)
+          it(`resumes with a ticket after the connection ${how}, for less than half of the bytes`, async () => {
+            const first = await device.connect(server.port, { ...options(), ...range }, "watch");
+            await first.opened();
+            first.write("x");
+            await first.untilText("echo:x");
+            const session = await first.session();
+            equal(session.protocol, protocol);
+            equal(session.extendedMasterSecret, true);
+            equal(session.lifetime, 7_200_000);
+            if (how === "said goodbye") await first.close();
+            else first.cut();
+            const second = await device.connect(server.port, { ...options(), ...range, session }, "watch");
+            const negotiated = await second.opened();
+            equal(negotiated.resumed, true);
+            equal(negotiated.chainNotAfter, undefined);
+            equal(negotiated.extendedMasterSecret, true);
+            second.write("again");
+            await second.untilText("echo:again");
+            equal(server.sockets.at(-1)!.isSessionReused(), true);
+            const bytes = ({ wire }: typeof first): number => wire.sent + wire.received;
+            ok(bytes(second) < bytes(first) * 0.6, `${bytes(second)} bytes resumed, ${bytes(first)} full`);
+            await second.close();
+            first.cut();
+          });
+
+        it("falls back to a full handshake in the same connection with a session that is rubbish or of another server", async () => {
+          const first = await device.connect(server.port, { ...options(), ...range });
+          await first.opened();
+          const session = await first.session();
+          await first.close();
+          const other = await startServer({}, [leaf, intermediate]);
+          const damaged = Uint8Array.from(session.bytes);
+          damaged[damaged.byteLength >> 1]! ^= 0xff;
+          const attempts: [number, Uint8Array][] = [
+            [server.port, Uint8Array.of(1, 2, 3)],
+            [server.port, new Uint8Array(0)],
+            [server.port, session.bytes.slice(0, 40)],
+            [server.port, new Uint8Array(20_000)],
+            [server.port, damaged],
+            [other.port, session.bytes],
+          ];
+          for (const [port, bytes] of attempts) {
+            const client = await device.connect(port, { ...options(), ...range, session: { ...session, bytes } });
+            const outcome = await client.outcome();
+            // A damaged session may parse and then fail as a handshake; it must not do anything else.
+            if (bytes !== damaged) equal((outcome as { resumed?: boolean }).resumed, false, JSON.stringify(outcome));
+            await client.close();
+          }
+          await other.close();
+        });
+
+        it("moves 64 KB each way within its bounds", async () => {
+          const client = await device.connect(server.port, { ...options(), ...range });
+          await client.opened();
+          const socket = server.sockets.at(-1)!;
+          const message = "0123456789abcdef".repeat(4096);
+          socket.write(message);
+          await client.untilText(message);
+          for (let i = 0; i < 32; i++) {
+            const before = client.events.filter(({ event }) => event === "writable").length;
+            client.write(`${i}:`.padEnd(1000, "x"));
+            await client.until(() => client.events.filter(({ event }) => event === "writable").length > before);
+          }
+          await client.until(() => server.received.join("").includes("31:"));
+          equal(client.has("error"), false);
+          await client.close();
+        });
+
+        it("reports the goodbye of the peer after what it sent before, and a peer that leaves without one", async () => {
+          const client = await device.connect(server.port, { ...options(), ...range });
+          await client.opened();
+          client.write("y");
+          await client.untilText("echo:y");
+          server.sockets.at(-1)!.end("last words");
+          const goodbye = await client.failed();
+          equal(goodbye.code, "CONNECTION_LOST");
+          equal(goodbye.message, "The server closed the connection.");
+          equal(client.text, "echo:ylast words");
+          const other = await device.connect(server.port, { ...options(), ...range });
+          await other.opened();
+          other.write("z");
+          await other.untilText("echo:z");
+          server.sockets.at(-1)!.destroy();
+          equal((await other.failed()).code, "CONNECTION_LOST");
+        });
+
+        it("says goodbye when it is closed", async () => {
+          const client = await device.connect(server.port, { ...options(), ...range });
+          await client.opened();
+          client.write("x");
+          await client.untilText("echo:x");
+          const socket = server.sockets.at(-1)!;
+          let ended = false;
+          socket.on("end", () => (ended = true));
+          await client.close();
+          await client.until(() => ended);
+        });
+
+        it("leaves no native memory behind", async () => {
+          const before = await device.memory();
+          for (let i = 0; i < 3; i++) {
+            const client = await device.connect(server.port, { ...options(), ...range });
+            await client.opened();
+            await client.close();
+          }
+          const after = await device.memory();
+          equal(after.now, before.now);
+          equal(after.blocks, before.blocks);
+        });
+      });
+  });
