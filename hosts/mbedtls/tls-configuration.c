@@ -97,8 +97,10 @@ static SwFailure checkCredentials(const SwTLSOptions* options, const SwCredentia
 }
 
 /*
- * Asks the server for records that fit. The library does not cut its own messages up, so the length must hold our Certificate message; 2.28
- * cannot put the server's together again, so it never asks for less than 4096, nor at all when it has room for any record.
+ * Asks the server for records that fit: the smallest legal length that is not below what is wanted, and that holds our Certificate message,
+ * for the library does not cut its own messages up. When nothing is wanted, the largest that fits the input buffer; nothing at all when any
+ * record does. The library refuses lengths above either of its buffers. 2.28 cannot put a server's message together again, so it asks for no
+ * less than 4096.
  */
 static void setFragmentLength(SwTLS* e, size_t wanted, size_t message) {
 #ifdef MBEDTLS_SSL_MAX_FRAGMENT_LENGTH
@@ -109,20 +111,13 @@ static void setFragmentLength(SwTLS* e, size_t wanted, size_t message) {
                {1024, MBEDTLS_SSL_MAX_FRAG_LEN_1024},
                {2048, MBEDTLS_SSL_MAX_FRAG_LEN_2048},
                {4096, MBEDTLS_SSL_MAX_FRAG_LEN_4096}};
-  if (wanted == 0 && e->inputBuffer >= 16384) return;
-  if (wanted == 0)
-    for (unsigned i = 0; i < 4; i++)
-      if (legal[i].length <= e->inputBuffer) wanted = legal[i].length;
-  if (wanted < message) wanted = message;
-  #if MBEDTLS_VERSION_NUMBER < 0x03000000
-  if (IN_CONTENT >= 16384 && e->inputBuffer >= 16384) return;
-  wanted = 4096;
-  #endif
-  for (unsigned i = 0; i < 4; i++) {
-    if (legal[i].length < wanted || legal[i].length > IN_CONTENT) continue;
-    mbedtls_ssl_conf_max_frag_len(&e->conf, legal[i].code);
-    return;
-  }
+  if (e->inputBuffer >= 16384 && (wanted == 0 || MBEDTLS_VERSION_NUMBER < 0x03000000)) return;
+  if (wanted && wanted < message) wanted = message;
+  if (MBEDTLS_VERSION_NUMBER < 0x03000000) wanted = 4096;
+  for (unsigned i = 0; wanted && i < 4; i++)
+    if (legal[i].length >= wanted && mbedtls_ssl_conf_max_frag_len(&e->conf, legal[i].code) == 0) return;
+  for (unsigned i = 4; !wanted && i > 0; i--)
+    if (legal[i - 1].length <= e->inputBuffer && mbedtls_ssl_conf_max_frag_len(&e->conf, legal[i - 1].code) == 0) return;
 #else
   (void)e, (void)wanted, (void)message;
 #endif

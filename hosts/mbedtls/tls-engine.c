@@ -70,6 +70,8 @@ static void refuse(SwTLS* e, SwFailure failure, uint8_t alert) {
 
 size_t sw_tls_feed(SwTLS* e, const uint8_t* bytes, size_t size) {
   if (e->failure || e->peerClosed) return size;
+  /* Of an open connection nobody asks for the next step but who wants to read. */
+  if (e->open && e->ringCount == SW_TLS_RING) sw_tls_step(e, NULL);
   size_t room = (size_t)(SW_TLS_RING - e->ringCount);
   if (size > room) size = room;
   switch (sw_records_check(&e->records, bytes, size)) {

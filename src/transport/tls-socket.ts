@@ -80,7 +80,12 @@ export class TLSSocket implements Transport {
       onWritable: (count) => {
         this.#belowWritable = count;
         if (this.#state === "closing") this.#flush();
-        this.#guard(() => (this.#state === "connecting" ? this.#handshake() : this.#pumpOut()));
+        this.#guard(() => {
+          if (this.#state === "connecting") this.#handshake();
+          else this.#pumpOut();
+          // A handshake that waited for room goes on.
+          if (this.#state === "handshake") this.#pumpIn();
+        });
       },
       onError: (error) => {
         this.#belowError = error ?? new SealwireError("CONNECTION_LOST", "The connection was lost.");
