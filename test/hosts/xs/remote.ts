@@ -145,7 +145,7 @@ export class RemoteClient {
   get text(): string {
     return this.events
       .filter(({ event }) => event === "text")
-      .map(({ text }) => Buffer.from(text as string, "hex").toString("latin1"))
+      .map(({ text }) => text as string)
       .join("");
   }
 
@@ -155,7 +155,8 @@ export class RemoteClient {
       () => `${text.slice(0, 100)}, got ${this.text.length} bytes: ${this.text.slice(0, 100)}`,
       5000,
     );
-    if (this.text !== text) throw new Error(
+    if (this.text !== text)
+      throw new Error(
         `expected ${text.slice(0, 100)}, got ${this.text.slice(0, 100)} and ${JSON.stringify(this.find("error"))}`,
       );
   }
@@ -214,7 +215,11 @@ export class RemoteDevice {
     this.#child = spawn(hostProgram(this.#variant), parameters, { stdio: ["ignore", "inherit", "pipe"] });
     this.#child.stderr!.setEncoding("utf8").on("data", (part: string) => (this.errors += part));
     this.#child.on("close", () => (this.ended = true));
-    await until(() => this.#control !== undefined || this.ended, () => `the firmware: ${this.errors}`, 20_000);
+    await until(
+      () => this.#control !== undefined || this.ended,
+      () => `the firmware: ${this.errors}`,
+      20_000,
+    );
     if (this.ended) throw new Error(`the firmware ended: ${this.errors}`);
   }
 
