@@ -100,9 +100,9 @@ static SwFailure checkCredentials(const SwTLSOptions* options, const SwCredentia
  * Asks the server for records that fit: the smallest legal length that is not below what is wanted, and that holds our Certificate message,
  * for the library does not cut its own messages up. When nothing is wanted, the largest that fits the input buffer; nothing at all when any
  * record does. The library refuses lengths above either of its buffers. 2.28 cannot put a server's message together again, so it asks for no
- * less than 4096.
+ * less than 4096. With TLS 1.3 in reach 3.6 must not ask: a server that answers in EncryptedExtensions, as it may, is refused by the library.
  */
-static void setFragmentLength(SwTLS* e, size_t wanted, size_t message) {
+static void setFragmentLength(SwTLS* e, size_t wanted, size_t message, int maximumVersion) {
 #ifdef MBEDTLS_SSL_MAX_FRAGMENT_LENGTH
   static const struct {
     size_t length;
@@ -111,6 +111,7 @@ static void setFragmentLength(SwTLS* e, size_t wanted, size_t message) {
                {1024, MBEDTLS_SSL_MAX_FRAG_LEN_1024},
                {2048, MBEDTLS_SSL_MAX_FRAG_LEN_2048},
                {4096, MBEDTLS_SSL_MAX_FRAG_LEN_4096}};
+  if (SW_TLS13 && maximumVersion > 2) return;
   if (e->inputBuffer >= 16384 && (wanted == 0 || MBEDTLS_VERSION_NUMBER < 0x03000000)) return;
   if (wanted && wanted < message) wanted = message;
   if (MBEDTLS_VERSION_NUMBER < 0x03000000) wanted = 4096;
@@ -119,7 +120,7 @@ static void setFragmentLength(SwTLS* e, size_t wanted, size_t message) {
   for (unsigned i = 4; !wanted && i > 0; i--)
     if (legal[i - 1].length <= e->inputBuffer && mbedtls_ssl_conf_max_frag_len(&e->conf, legal[i - 1].code) == 0) return;
 #else
-  (void)e, (void)wanted, (void)message;
+  (void)e, (void)wanted, (void)message, (void)maximumVersion;
 #endif
 }
 
@@ -203,7 +204,7 @@ SwFailure sw_tls_configure(SwTLS* e, const SwTLSOptions* options, const SwCreden
   mbedtls_ssl_conf_renegotiation(&e->conf, MBEDTLS_SSL_RENEGOTIATION_DISABLED);
 #endif
   setVerification(e, options);
-  setFragmentLength(e, options->fragmentLength, credentials->chainCount ? message : 0);
+  setFragmentLength(e, options->fragmentLength, credentials->chainCount ? message : 0, options->maximumVersion);
   failure = setVersions(e, options);
   if (failure) return failure;
   e->offeredExtendedMasterSecret = (uint8_t)options->sessionExtendedMasterSecret;

@@ -48,13 +48,29 @@ int sw_tls_on_receive(void* context, unsigned char* target, size_t size) {
 /* The library comes back with the rest, from the same place, when it is asked to send on. */
 int sw_tls_on_send(void* context, const unsigned char* bytes, size_t size) {
   SwTLS* e = context;
-  size_t count = size < e->targetRoom ? size : e->targetRoom;
+  size_t count = e->outboxCount ? 0 : size < e->targetRoom ? size : e->targetRoom;
   e->pending = size - count;
-  if (count == 0) return MBEDTLS_ERR_SSL_WANT_WRITE;
-  memcpy(e->target, bytes, count);
+  if (count) {
+    memcpy(e->target, bytes, count);
+    e->target += count;
+    e->targetRoom -= count;
+    return (int)count;
+  }
+  if (size > (size_t)(SW_TLS_OUTBOX - e->outboxCount)) return MBEDTLS_ERR_SSL_WANT_WRITE;
+  memcpy(e->outbox + e->outboxCount, bytes, size);
+  e->outboxCount = (uint8_t)(e->outboxCount + size);
+  e->pending = 0;
+  return (int)size;
+}
+
+static void emptyOutbox(SwTLS* e) {
+  size_t count = e->outboxCount < e->targetRoom ? e->outboxCount : e->targetRoom;
+  if (count == 0) return;
+  memcpy(e->target, e->outbox, count);
   e->target += count;
   e->targetRoom -= count;
-  return (int)count;
+  e->outboxCount = (uint8_t)(e->outboxCount - count);
+  memmove(e->outbox, e->outbox + count, e->outboxCount);
 }
 
 /* With something pending, the alert itself is not made: the library only sends on. */
@@ -88,11 +104,13 @@ size_t sw_tls_drain(SwTLS* e, uint8_t* target, size_t size) {
   if (!e->set) return 0;
   e->target = target;
   e->targetRoom = size;
-  if (e->pending && size) sendOn(e);
+  emptyOutbox(e);
+  if (e->pending && e->targetRoom) sendOn(e);
   if (!e->pending && e->goodbye && !e->goodbyeSaid) {
     e->goodbyeSaid = 1;
     mbedtls_ssl_close_notify(&e->ssl);
   }
+  emptyOutbox(e);
   size -= e->targetRoom;
   e->target = NULL;
   e->targetRoom = 0;
@@ -141,11 +159,21 @@ static int settle(SwTLS* e, int result, unsigned allocations) {
   return 0;
 }
 
+/* 3.6 says "want read" of a ticket that it has read and not looked at. That must not wait: a write would stumble over it. */
+static int readSome(SwTLS* e, uint8_t* target, size_t size) {
+  int result = mbedtls_ssl_read(&e->ssl, target, size);
+#if SW_TLS13
+  if (result == MBEDTLS_ERR_SSL_WANT_READ && state(e) == MBEDTLS_SSL_TLS1_3_NEW_SESSION_TICKET)
+    result = mbedtls_ssl_read(&e->ssl, target, size);
+#endif
+  return result;
+}
+
 size_t sw_tls_read(SwTLS* e, uint8_t* target, size_t size) {
   size_t done = 0;
   unsigned allocations = sw_memory_failures();
   while (done < size && sw_tls_readable(e)) {
-    int result = mbedtls_ssl_read(&e->ssl, target + done, size - done);
+    int result = readSome(e, target + done, size - done);
     if (result > 0) done += (size_t)result;
     else if (!settle(e, result, allocations) || result == 0) break;
   }
@@ -293,7 +321,7 @@ int sw_tls_step(SwTLS* e, const SwCredentials* credentials) {
   unsigned allocations = sw_memory_failures();
   if (e->open) {
     if (sw_tls_readable(e)) return 0;
-    int goesOn = settle(e, mbedtls_ssl_read(&e->ssl, NULL, 0), allocations);
+    int goesOn = settle(e, readSome(e, NULL, 0), allocations);
     return goesOn && !sw_tls_readable(e);
   }
   double begin = now();
@@ -318,7 +346,7 @@ unsigned sw_tls_status(SwTLS* e) {
   unsigned status = e->open ? SW_TLS_OPEN : 0;
   size_t readable = sw_tls_readable(e);
   if (readable) status |= SW_TLS_READABLE;
-  if (e->pending || (e->goodbye && !e->goodbyeSaid)) status |= SW_TLS_UNSENT;
+  if (e->pending || e->outboxCount || (e->goodbye && !e->goodbyeSaid)) status |= SW_TLS_UNSENT;
   if (e->failure) return status | SW_TLS_FAILED;
   if (e->sessionDue) status |= SW_TLS_SESSION;
   if (e->peerClosed) return readable ? status : status | SW_TLS_CLOSED;

@@ -3,7 +3,7 @@
  * Knows nothing of JavaScript; tls-natives.c joins the two.
  *
  * Memory, all of it counted by memory.h: this record with its ring of input, the library's own context and two buffers. There is no ring of
- * output: what is to be sent waits in the library's output buffer until `drain` hands it out, and nothing more is made until then.
+ * output: what is large waits in the library's output buffer until `drain` hands it out, and nothing more is made until then.
  */
 #ifndef SEALWIRE_TLS_ENGINE_H
 #define SEALWIRE_TLS_ENGINE_H
@@ -38,6 +38,11 @@
 #endif
 
 #define SW_TLS_MAGIC 0x53575453u
+/*
+ * What is sent waits here when it is small: an alert must be taken at once (3.6 makes it anew at every attempt), and the last messages of a
+ * handshake may leave together.
+ */
+#define SW_TLS_OUTBOX 72
 /* Ciphertext that waits to be processed. The library collects a record in its own buffer, so a small ring is enough. */
 #define SW_TLS_RING 512
 #define SW_TLS_MAXIMUM_ANCHORS 16
@@ -108,6 +113,8 @@ typedef struct {
   size_t inputBuffer;
   uint16_t ringBegin, ringCount;
   uint8_t ring[SW_TLS_RING];
+  uint8_t outbox[SW_TLS_OUTBOX];
+  uint8_t outboxCount;
   uint8_t offeredExtendedMasterSecret, ticketIssued;
   /* The state of the library before the step that is under way, or was the last. */
   uint8_t stepState;

@@ -1,8 +1,9 @@
 /** TLS on the XS host: what it agrees on with real servers, and what it resumes. */
-import { equal, ok } from "node:assert/strict";
+import { equal, match, ok } from "node:assert/strict";
+import { constants } from "node:crypto";
 import type { TLSVersion } from "../../../src/platform.js";
 import type { Variant } from "../../../tools/xs/paths.js";
-import { type Issued, issue } from "../node/support/pki.js";
+import { generateKeys, type Issued, issue } from "../node/support/pki.js";
 import { at, closeServers, startServer, type TestServer } from "../node/support/tls.js";
 import { RemoteDevice } from "./remote.js";
 import { hostIsBuilt } from "./support.js";
@@ -11,6 +12,13 @@ const builds: readonly [name: string, variant: Variant, versions: readonly TLSVe
   ["the system's Mbed TLS, 64 bits", { bits: 64, sanitize: false }, ["TLSv1.2"]],
   ["Mbed TLS 3.6 as on a chip, 32 bits", { bits: 32, sanitize: false }, ["TLSv1.2", "TLSv1.3"]],
 ];
+
+const rsa = {
+  name: "RSASSA-PKCS1-v1_5",
+  modulusLength: 2048,
+  publicExponent: Uint8Array.of(1, 0, 1),
+  hash: "SHA-256",
+};
 
 for (const [name, variant, versions] of builds)
   describe(`XS host: TLS with ${name}`, function () {
@@ -35,6 +43,52 @@ for (const [name, variant, versions] of builds)
     });
 
     const options = () => ({ trustAnchors: [root.der], serverName: "localhost", time: at(Date.now()) });
+
+    it("resumes by session ID where the server gives no tickets", async () => {
+      const sessions = new Map<string, Buffer>();
+      const plain = await startServer({ maxVersion: "TLSv1.2", secureOptions: constants.SSL_OP_NO_TICKET }, [leaf]);
+      plain.server.on("newSession", (id: Buffer, data: Buffer, done: () => void) => {
+        sessions.set(id.toString("hex"), data);
+        done();
+      });
+      plain.server.on("resumeSession", (id: Buffer, done: (error: null, data: Buffer | null) => void) =>
+        done(null, sessions.get(id.toString("hex")) ?? null),
+      );
+      const range = { maximumVersion: "TLSv1.2", trustAnchors: [intermediate.der] } as const;
+      const first = await device.connect(plain.port, { ...options(), ...range });
+      await first.opened();
+      const session = await first.session();
+      equal(session.lifetime, undefined);
+      first.cut();
+      const second = await device.connect(plain.port, { ...options(), ...range, session });
+      equal((await second.opened()).resumed, true);
+      second.write("x");
+      await second.untilText("echo:x");
+      equal(plain.sockets.at(-1)!.isSessionReused(), true);
+      // Nothing new was issued.
+      equal(second.sessions.length, 0);
+      await second.close();
+      sessions.clear();
+      const third = await device.connect(plain.port, { ...options(), ...range, session });
+      equal((await third.opened()).resumed, false);
+      await third.close();
+      await first.close();
+      await plain.close();
+    });
+
+    it("does not resume when the server's use of extended master secret differs from what is remembered", async () => {
+      const range = { maximumVersion: "TLSv1.2" } as const;
+      const first = await device.connect(server.port, { ...options(), ...range });
+      await first.opened();
+      const session = { ...(await first.session()), extendedMasterSecret: false };
+      await first.close();
+      const received = server.received.length;
+      const second = await device.connect(server.port, { ...options(), ...range, session });
+      const { code, message } = await second.failed();
+      equal(code, "TLS_HANDSHAKE_FAILED");
+      match(message, /extended master secret/);
+      equal(server.received.length, received);
+    });
 
     for (const protocol of versions)
       describe(protocol, () => {
@@ -86,6 +140,37 @@ for (const [name, variant, versions] of builds)
             ok(bytes(second) < bytes(first) * 0.6, `${bytes(second)} bytes resumed, ${bytes(first)} full`);
             await second.close();
             first.cut();
+          });
+
+        for (const kind of ["EC", "RSA"] as const)
+          it(`presents its chain of two ${kind} certificates and proves its key, and resumes that`, async () => {
+            const algorithm = kind === "RSA" ? rsa : undefined;
+            const keys = async (): Promise<object> => (algorithm ? { keys: await generateKeys(algorithm) } : {});
+            const issuing = await issue({ name: "devices", ca: true, issuer: root, ...(await keys()) });
+            const own = await issue({ name: "device-1", issuer: issuing, ...(await keys()) });
+            const mutual = { requestCert: true, rejectUnauthorized: true, ca: root.pem };
+            const there = await issue({ name: "server", issuer: intermediate, dns: ["localhost"], ...(await keys()) });
+            const strict = await startServer({ ...mutual, minVersion: protocol, maxVersion: protocol }, [
+              there,
+              intermediate,
+            ]);
+            const mine = { certificateChain: [own.der, issuing.der], privateKey: own.keyDER };
+            const client = await device.connect(strict.port, { ...options(), ...range, ...mine });
+            const { cipherSuite } = await client.opened();
+            if (protocol === "TLSv1.2") ok(cipherSuite.includes(kind === "EC" ? "ECDSA" : "RSA"), cipherSuite);
+            client.write("me");
+            await client.untilText("echo:me");
+            equal(strict.sockets[0]!.getPeerCertificate().subject.CN, "device-1");
+            const session = await client.session();
+            client.cut();
+            const again = await device.connect(strict.port, { ...options(), ...range, ...mine, session });
+            equal((await again.opened()).resumed, true);
+            again.write("me");
+            await again.untilText("echo:me");
+            equal(strict.sockets[1]!.isSessionReused(), true);
+            await again.close();
+            await client.close();
+            await strict.close();
           });
 
         it("falls back to a full handshake in the same connection with a session that is rubbish or of another server", async () => {

@@ -12,6 +12,7 @@ export interface TestServer {
   /** What clients wrote, as text. */
   readonly received: string[];
   readonly sockets: TLSSocket[];
+  readonly server: Server;
   close(): Promise<void>;
 }
 
@@ -46,6 +47,7 @@ export async function startServer(options: TlsOptions, chain?: readonly Issued[]
     port: (server.address() as AddressInfo).port,
     received,
     sockets,
+    server,
     close: () => {
       servers.delete(started);
       for (const socket of raw) socket.destroy();
