@@ -232,6 +232,8 @@ SwTLS* sw_tls_create(const SwTLSOptions* options, const SwCredentials* credentia
 
 void sw_tls_destroy(SwTLS* e) {
   if (!e) return;
+  /* 3.6 forgets it when it runs out of memory while it is set up, and then misses it. */
+  if (!e->ssl.MBEDTLS_PRIVATE(conf)) e->ssl.MBEDTLS_PRIVATE(conf) = &e->conf;
   mbedtls_ssl_free(&e->ssl);
   mbedtls_ssl_config_free(&e->conf);
   mbedtls_pk_free(&e->ownKey);

@@ -48,6 +48,11 @@ int sw_tls_on_receive(void* context, unsigned char* target, size_t size) {
 /* The library comes back with the rest, from the same place, when it is asked to send on. */
 int sw_tls_on_send(void* context, const unsigned char* bytes, size_t size) {
   SwTLS* e = context;
+  if (e->ended) {
+    /* Nobody is there any more, and what came before may still have to be read: an alert that says why. */
+    e->pending = 0;
+    return (int)size;
+  }
   size_t count = e->outboxCount ? 0 : size < e->targetRoom ? size : e->targetRoom;
   e->pending = size - count;
   if (count) {
@@ -317,7 +322,9 @@ static void opened(SwTLS* e) {
 }
 
 int sw_tls_step(SwTLS* e, const SwCredentials* credentials) {
-  if (!e->set || e->failure || e->peerClosed || (e->pending && !e->open)) return 0;
+  if (!e->set || e->failure || e->peerClosed) return 0;
+  if (e->ended && e->pending) sendOn(e);
+  if (e->pending && !e->open) return 0;
   unsigned allocations = sw_memory_failures();
   if (e->open) {
     if (sw_tls_readable(e)) return 0;

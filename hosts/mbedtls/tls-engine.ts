@@ -24,8 +24,8 @@ const WRITTEN = 2;
 const WAS_UNSENT = 4;
 const OVER = 8;
 const REFUSED = 16;
-/** Room was made for what is to be sent: the next step is ours to ask for. */
-const DRAINED = 32;
+/** The next step is ours to ask for: room was made for what is to be sent, or the transport ended. */
+const OURS = 32;
 /** A step of the handshake waited for that. */
 const BLOCKED = 64;
 
@@ -68,13 +68,14 @@ export class MbedTLSEngine implements TLSEngine {
 
   feedEnd(): void {
     this.#native?.feedEnd();
+    this.#marks |= OURS;
     this.#schedule();
   }
 
   drain(buffer: Uint8Array): number {
     const count = this.#native?.drain(buffer) ?? 0;
     if (count > 0) {
-      if (this.#negotiated !== undefined || (this.#marks & BLOCKED) !== 0) this.#marks |= DRAINED;
+      if (this.#negotiated !== undefined || (this.#marks & BLOCKED) !== 0) this.#marks |= OURS;
       this.#schedule();
     }
     return count;
@@ -148,16 +149,16 @@ export class MbedTLSEngine implements TLSEngine {
     if ((status & OPEN) !== 0 && this.#negotiated === undefined) return true;
     if ((status & READABLE) !== 0) return (marks & TOLD_READABLE) === 0;
     if (((status & UNSENT) !== 0) !== ((marks & WAS_UNSENT) !== 0)) return true;
-    return (marks & (WRITTEN | DRAINED)) !== 0 || ((status & WORK) !== 0 && this.#negotiated !== undefined);
+    return (marks & (WRITTEN | OURS)) !== 0 || ((status & WORK) !== 0 && this.#negotiated !== undefined);
   }
 
   /** Calls what is due. Every callback may close the engine or make more things due. */
   #dispatch(): void {
     const { onOpen, onReadable, onWritable, onDrainable } = this.#options;
     const live = (): NativeTLS | undefined => ((this.#marks & OVER) === 0 ? this.#native : undefined);
-    const isOurs = this.#negotiated !== undefined || (this.#marks & DRAINED) !== 0;
-    this.#marks &= ~DRAINED;
-    if (live() && isOurs && this.#work() && this.#negotiated === undefined) this.#marks |= DRAINED;
+    const isOurs = this.#negotiated !== undefined || (this.#marks & OURS) !== 0;
+    this.#marks &= ~OURS;
+    if (live() && isOurs && this.#work() && this.#negotiated === undefined) this.#marks |= OURS;
     const status = this.#native?.status() ?? 0;
     if ((status & OPEN) !== 0 && (status & FAILED) === 0 && this.#negotiated === undefined) onOpen(this.#negotiate());
     while (((live()?.status() ?? 0) & SESSION) !== 0) this.#tellSession();

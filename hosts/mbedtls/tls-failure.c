@@ -73,7 +73,8 @@ void sw_tls_fail_with(SwTLS* e, int error, unsigned allocations) {
            (e->verification.failure || error == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED || error == BAD_CERTIFICATE ||
             (-error & 0x7f80) < 0x4000))
     sw_tls_fail(e, ofCertificate(e, error));
-  else if (error == MBEDTLS_ERR_SSL_FEATURE_UNAVAILABLE || error == MBEDTLS_ERR_SSL_BUFFER_TOO_SMALL)
+  /* 3.6 says "bad input" of a message that does not fit its buffer. */
+  else if (error == MBEDTLS_ERR_SSL_FEATURE_UNAVAILABLE || error == MBEDTLS_ERR_SSL_BAD_INPUT_DATA || error == MBEDTLS_ERR_SSL_BUFFER_TOO_SMALL)
     sw_tls_fail(e, SW_FAILURE_MESSAGE_TOO_LARGE);
   else
     sw_tls_fail(e, SW_FAILURE_HANDSHAKE);

@@ -142,6 +142,7 @@ function obey({ op, id, port, options, text, bytes }: Command): void {
         break;
     }
   } catch (error) {
-    tellError(id, error as SealwireError);
+    if (op === "start") tellError(id, error as SealwireError);
+    else tell(id, "threw", { message: (error as Error).message });
   }
 }

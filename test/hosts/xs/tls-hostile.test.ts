@@ -1,0 +1,329 @@
+/** TLS on the XS host against servers that refuse, lie, or speak nonsense: each has its own error, and the firmware goes on. */
+import { equal, match, ok } from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { createServer, type AddressInfo, type Socket } from "node:net";
+import type { TLSVersion } from "../../../src/platform.js";
+import type { Variant } from "../../../tools/xs/paths.js";
+import { freePort } from "../../../tools/brokers/free-port.js";
+import { temporaryFolder } from "../../tools/support/temporary-folder.js";
+import { generateKeys, type Issued, issue } from "../node/support/pki.js";
+import { at, closeServers, startServer } from "../node/support/tls.js";
+import { type Refusal, RemoteDevice, type RemoteOptions, type Tamper } from "./remote.js";
+import { hostIsBuilt } from "./support.js";
+
+const builds: readonly [name: string, variant: Variant, versions: readonly TLSVersion[]][] = [
+  ["the system's Mbed TLS, 64 bits", { bits: 64, sanitize: false }, ["TLSv1.2"]],
+  ["Mbed TLS 3.6 as on a chip, 32 bits", { bits: 32, sanitize: false }, ["TLSv1.2", "TLSv1.3"]],
+];
+
+/** A change of the n-th byte that the server sends. */
+function flip(position: number, mask: number): Tamper {
+  let seen = 0;
+  return (bytes) => {
+    const changed = Buffer.from(bytes);
+    if (position >= seen && position < seen + bytes.byteLength) changed[position - seen]! ^= mask;
+    seen += bytes.byteLength;
+    return [changed];
+  };
+}
+
+for (const [name, variant, versions] of builds)
+  describe(`XS host: TLS against hostile servers with ${name}`, function () {
+    this.timeout(20_000);
+    const device = new RemoteDevice(variant);
+    const folder = temporaryFolder();
+    const isSmall = variant.bits === 32;
+    let root: Issued;
+    let leaf: Issued;
+    before(hostIsBuilt(variant));
+    before(async () => {
+      root = await issue({ name: "root", ca: true });
+      leaf = await issue({ name: "server", issuer: root, dns: ["localhost"] });
+      await device.start();
+    });
+    after(() => device.stop());
+    afterEach(closeServers);
+
+    const options = () => ({ trustAnchors: [root.der], serverName: "localhost", time: at(Date.now()) });
+
+    async function failure(port: number, more: Partial<RemoteOptions> = {}, tamper?: Tamper): Promise<Refusal> {
+      const client = await device.connect(port, { ...options(), ...more }, tamper);
+      const error = await client.failed();
+      await client.close();
+      return error;
+    }
+
+    /** Runs `body` with a plain TCP server that answers whatever comes with these bytes, again and again if wanted. */
+    async function withBytes(bytes: Uint8Array, body: (port: number) => Promise<void>): Promise<void> {
+      const sockets: Socket[] = [];
+      const server = createServer((socket) => {
+        sockets.push(socket);
+        socket.on("error", () => undefined);
+        socket.once("data", () => socket.write(bytes));
+      });
+      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+      try {
+        await body((server.address() as AddressInfo).port);
+      } finally {
+        for (const socket of sockets) socket.destroy();
+        server.close();
+      }
+    }
+
+    it("says that there is no version in common, also of a server that answers with TLS 1.0 or 1.1", async () => {
+      if (isSmall) {
+        const old = await startServer({ maxVersion: "TLSv1.2" }, [leaf]);
+        equal((await failure(old.port, { minimumVersion: "TLSv1.3" })).code, "TLS_VERSION_UNSUPPORTED");
+      }
+      const young = await startServer({ minVersion: "TLSv1.3" }, [leaf]);
+      equal((await failure(young.port, { maximumVersion: "TLSv1.2" })).code, "TLS_VERSION_UNSUPPORTED");
+      const honest = await startServer({ maxVersion: "TLSv1.2" }, [leaf]);
+      // Of the first record the ServerHello: its version lies at 9 and 10.
+      for (const minor of [1, 2])
+        equal((await failure(honest.port, {}, flip(10, 3 ^ minor))).code, "TLS_VERSION_UNSUPPORTED");
+    });
+
+    it("names the alert of a server that has no protocol, or no cipher suite, in common", async () => {
+      const server = await startServer({ ALPNProtocols: ["mqtt"], maxVersion: "TLSv1.2" }, [leaf]);
+      const error = await failure(server.port, { applicationProtocols: ["other"] });
+      equal(error.code, "TLS_ALERT_RECEIVED");
+      match(error.message, /no_application_protocol/);
+      const weak = await startServer({ ciphers: "AES128-SHA", maxVersion: "TLSv1.2" }, [leaf]);
+      match((await failure(weak.port)).message, /handshake_failure/);
+    });
+
+    for (const protocol of versions)
+      it(`names the alert of a server that wants a client certificate, in ${protocol}`, async () => {
+        const strict = await startOpenSSL(protocol);
+        try {
+          const bare = await failure(strict.port, { maximumVersion: protocol });
+          equal(bare.code, "TLS_ALERT_RECEIVED", bare.message);
+          match(bare.message, protocol === "TLSv1.3" ? /certificate_required/ : /handshake_failure/);
+          const stranger = await issue({ name: "stranger" });
+          const mine = { certificateChain: [stranger.der], privateKey: stranger.keyDER };
+          const unknown = await failure(strict.port, { maximumVersion: protocol, ...mine });
+          equal(unknown.code, "TLS_ALERT_RECEIVED", unknown.message);
+        } finally {
+          strict.stop();
+        }
+      });
+
+    it("refuses a ServerKeyExchange that another key signed", async () => {
+      const server = await startServer({ maxVersion: "TLSv1.2", ecdhCurve: "prime256v1" }, [leaf]);
+      // Records of their own: ServerHello, Certificate, ServerKeyExchange. The signature is at the end of the third.
+      const tamper: Tamper = (bytes) => {
+        const changed = Buffer.from(bytes);
+        for (let at = 0; at + 5 < changed.byteLength; at += 5 + changed.readUInt16BE(at + 3))
+          if (changed[at] === 22 && changed[at + 5] === 12) changed[at + 4 + changed.readUInt16BE(at + 3)]! ^= 1;
+        return [changed];
+      };
+      const error = await failure(server.port, {}, tamper);
+      equal(error.code, "TLS_HANDSHAKE_FAILED", error.message);
+    });
+
+    it("refuses what is no TLS, and records that are too large, before it costs memory", async () => {
+      await withBytes(Buffer.from("HTTP/1.1 400 Bad Request\r\n\r\n"), async (port) => {
+        const error = await failure(port);
+        equal(error.code, "TLS_HANDSHAKE_FAILED");
+        match(error.message, /does not speak TLS/);
+      });
+      await withBytes(Buffer.of(22, 3, 3, 0xff, 0xff, 2), async (port) => {
+        equal((await failure(port)).code, "TLS_RECORD_TOO_LARGE");
+      });
+      await withBytes(Buffer.of(22, 3, 3, 9, 0, 2), async (port) => {
+        equal((await failure(port, { inputBuffer: 1024 })).code, "TLS_RECORD_TOO_LARGE");
+      });
+    });
+
+    it("survives a storm of warnings, and one of empty records", async () => {
+      const storm = (record: number[]): Buffer =>
+        Buffer.concat(Array.from({ length: 5000 }, () => Buffer.from(record)));
+      for (const record of [
+        [21, 3, 3, 0, 2, 1, 90],
+        [22, 3, 3, 0, 0],
+        [20, 3, 3, 0, 1, 1],
+        [23, 3, 3, 0, 0],
+      ])
+        await withBytes(storm(record), async (port) => {
+          const client = await device.connect(port, options());
+          await client.wait("engine");
+          const end = performance.now() + 300;
+          while (!client.has("error") && performance.now() < end)
+            await new Promise((resolve) => setTimeout(resolve, 5));
+          equal(client.has("open"), false);
+          await client.close();
+        });
+      const server = await startServer({}, [leaf]);
+      const after = await device.connect(server.port, options());
+      await after.opened();
+      await after.close();
+    });
+
+    it("reports a record larger than what was negotiated, of a server that ignores the maximum fragment length", async () => {
+      const protocol = "TLSv1.2";
+      const server = await startServer({ maxVersion: protocol }, [leaf]);
+      const client = await device.connect(server.port, {
+        ...options(),
+        maximumVersion: protocol,
+        inputBuffer: 1024,
+        maximumFragmentLength: 1024,
+      });
+      const negotiated = await client.outcome();
+      ok(!("code" in negotiated), JSON.stringify(negotiated));
+      const socket = server.sockets.at(-1)!;
+      socket.write(Buffer.alloc(isSmall ? 1024 : 512, "a"));
+      await client.until(() => client.text.length === (isSmall ? 1024 : 512));
+      await client.close();
+      // One that does not know the extension: it is taken out of what the client sends.
+      const deaf = await device.connect(
+        server.port,
+        { ...options(), maximumVersion: protocol, inputBuffer: 1024 },
+        "watch",
+      );
+      await deaf.opened();
+      server.sockets.at(-1)!.setMaxSendFragment(16_384);
+      await deaf.close();
+    });
+
+    for (const protocol of versions)
+      it(`refuses 16 KB in one record with an input buffer of 2048, in ${protocol}`, async () => {
+        const server = await startServer({ minVersion: protocol, maxVersion: protocol }, [leaf]);
+        const client = await device.connect(server.port, { ...options(), maximumVersion: protocol, inputBuffer: 2048 });
+        await client.opened();
+        const socket = server.sockets.at(-1)!;
+        socket.write(Buffer.alloc(2048, "a"));
+        await client.until(() => client.text.length === 2048);
+        // The server is held to what was agreed on by its own library: a forged header is not.
+        if (protocol === "TLSv1.2" && isSmall) {
+          await client.close();
+          return;
+        }
+        socket.write(Buffer.alloc(16_384, "b"));
+        equal((await client.failed()).code, "TLS_RECORD_TOO_LARGE");
+        equal(client.text.includes("b"), false);
+        await client.close();
+      });
+
+    for (const length of [undefined, 512, 1024, 2048, 4096] as const)
+      it(`takes a server's chain of 6 KB, or says that it is too large, with a fragment length of ${length}`, async () => {
+        const rsa = {
+          name: "RSASSA-PKCS1-v1_5",
+          modulusLength: 4096,
+          publicExponent: Uint8Array.of(1, 0, 1),
+          hash: "SHA-256",
+        };
+        big ??= await (async () => {
+          const keys = await generateKeys(rsa);
+          const names = Array.from({ length: 60 }, (_, i) => `name-${i}.with-a-long-tail.fleet.example`);
+          const ca = await issue({ name: "big", ca: true, issuer: root, keys });
+          return [await issue({ name: "server", issuer: ca, dns: ["localhost", ...names] }), ca];
+        })();
+        const own = await issue({ name: "device", issuer: await issue({ name: "own", ca: true }) });
+        const server = await startServer({ maxVersion: "TLSv1.2" }, [...big, root]);
+        const client = await device.connect(server.port, {
+          ...options(),
+          maximumVersion: "TLSv1.2",
+          certificateChain: [own.der],
+          privateKey: own.keyDER,
+          ...(length && { maximumFragmentLength: length }),
+        });
+        const outcome = await client.outcome();
+        if ("code" in outcome) equal(outcome.code, "TLS_RECORD_TOO_LARGE", outcome.message);
+        equal("code" in outcome, isSmall, JSON.stringify(outcome));
+        await client.close();
+      });
+    let big: Issued[] | undefined;
+
+    it("waits quietly for the rest of a flight that was cut short, and reports the end", async () => {
+      const server = await startServer({}, [leaf]);
+      for (const length of [1, 4, 5, 6, 50, 200, 400]) {
+        let left = length;
+        let proxied: Socket | undefined;
+        const cut: Tamper = (bytes) => {
+          const part = bytes.subarray(0, left);
+          left -= part.byteLength;
+          return part.byteLength > 0 ? [part] : [];
+        };
+        void proxied;
+        const client = await device.connect(server.port, options(), cut);
+        await client.wait("engine");
+        await new Promise((resolve) => setTimeout(resolve, 15));
+        equal(client.has("error") || client.has("open"), false);
+        client.cut();
+        equal((await client.failed()).code, "CONNECTION_LOST");
+        await client.close();
+      }
+    });
+
+    it("fails properly, once, whatever byte of the server's is changed, and never shows what was not sent", async function () {
+      this.timeout(60_000);
+      const outcomes = new Map<string, number>();
+      for (const protocol of versions) {
+        const server = await startServer({ minVersion: protocol, maxVersion: protocol }, [leaf]);
+        for (let round = 0; round < 80; round++) {
+          const position = randomBytes(2).readUInt16LE() % 1400;
+          const client = await device.connect(server.port, options(), flip(position, 1 << (round % 8)));
+          await client.wait("engine");
+          const end = performance.now() + 120;
+          let written = false;
+          while (!client.has("error") && client.text === "" && performance.now() < end) {
+            if (client.has("open") && !written) {
+              written = true;
+              client.write("hello");
+            }
+            await new Promise((resolve) => setTimeout(resolve, 2));
+          }
+          ok(client.events.filter(({ event }) => event === "error").length <= 1);
+          ok(client.text === "" || client.text === "echo:hello", client.text);
+          const error = client.find("error");
+          const outcome = error ? (error["code"] as string) : client.text === "" ? "waits" : "undamaged";
+          outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
+          ok(!["INVALID_ARGUMENT", "INVALID_STATE", "TLS_OUT_OF_MEMORY"].includes(outcome), JSON.stringify(error));
+          await client.close();
+        }
+      }
+      ok((outcomes.get("TLS_HANDSHAKE_FAILED") ?? 0) > 0, JSON.stringify([...outcomes]));
+    });
+
+    it("says that memory ran out, and does not call it a bad signature", async () => {
+      const server = await startServer({}, [leaf]);
+      const before = await device.memory();
+      const seen = new Set<string>();
+      try {
+        for (let spare = 1000; spare < 48_000; spare += isSmall ? 500 : 1500) {
+          await device.cap(before.now + spare);
+          const client = await device.connect(server.port, options());
+          const outcome = await client.outcome();
+          seen.add("code" in outcome ? outcome.code : "open");
+          await client.close();
+          if (!("code" in outcome)) break;
+        }
+      } finally {
+        await device.cap(0);
+      }
+      equal([...seen].sort().join(), "TLS_OUT_OF_MEMORY,open");
+      ok((await device.memory()).now <= before.now);
+    });
+
+    /** `openssl s_server` speaks its alert before it closes; node's server often does not. */
+    async function startOpenSSL(protocol: TLSVersion): Promise<{ port: number; stop: () => void }> {
+      writeFileSync(folder.join("cert.pem"), leaf.pem);
+      writeFileSync(folder.join("key.pem"), leaf.keyPEM);
+      writeFileSync(folder.join("ca.pem"), root.pem);
+      const port = await freePort();
+      const child = spawn(
+        "openssl",
+        [
+          "s_server",
+          ...["-accept", String(port), "-cert", folder.join("cert.pem"), "-key", folder.join("key.pem")],
+          ...["-CAfile", folder.join("ca.pem"), "-Verify", "2", "-verify_return_error", "-quiet"],
+          protocol === "TLSv1.3" ? "-tls1_3" : "-tls1_2",
+        ],
+        { stdio: ["pipe", "ignore", "ignore"] },
+      );
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      return { port, stop: () => void child.kill("SIGKILL") };
+    }
+  });
