@@ -4,7 +4,8 @@ import type { ResolveOptions, Resolver, ResolverConstructor } from "../../src/pl
 import { up } from "./native/network.js";
 import { resolve, setTimer } from "./native/system.js";
 
-const numeric = /^(\d+\.\d+\.\d+\.\d+|[0-9a-fA-F]*:[0-9a-fA-F:.]+)$/;
+/** Made anew each time: a regular expression that is matched writes to itself, and one of a preloaded module lies in flash. */
+const isNumeric = (host: string): boolean => /^(\d+\.\d+\.\d+\.\d+|[0-9a-fA-F]*:[0-9a-fA-F:.]+)$/.test(host);
 
 /** Makes the resolver class of a device. */
 export function createResolver(hosts: Readonly<Record<string, string>>): ResolverConstructor {
@@ -14,7 +15,7 @@ export function createResolver(hosts: Readonly<Record<string, string>>): Resolve
     resolve({ host, onResolved, onError }: ResolveOptions): void {
       if (this.#closed) throw new SealwireError("CLOSED", "The resolver was closed.");
       const name = host.toLowerCase();
-      const known = numeric.test(host) ? host : Object.hasOwn(hosts, name) ? hosts[name] : undefined;
+      const known = isNumeric(host) ? host : Object.hasOwn(hosts, name) ? hosts[name] : undefined;
       const answer = (address: string | undefined): void => {
         if (this.#closed) return;
         if (address !== undefined && up()) onResolved(host, address);

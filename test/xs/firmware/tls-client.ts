@@ -30,7 +30,7 @@ interface Command {
 
 const platform = createPlatform({ folder: argument(1)! });
 const sockets = new Map<number, TLSSocket>();
-let outbox: Uint8Array[] = [];
+const outbox: Uint8Array[] = [];
 let room = 0;
 let input = "";
 
