@@ -44,7 +44,7 @@
  */
 #define SW_TLS_OUTBOX 72
 /* Ciphertext that waits to be processed. The library collects a record in its own buffer, so a small ring is enough. */
-#define SW_TLS_RING 512
+#define SW_TLS_RING 256
 #define SW_TLS_MAXIMUM_ANCHORS 16
 #define SW_TLS_MAXIMUM_LISTS 16
 #define SW_TLS_MAXIMUM_CHAIN 8

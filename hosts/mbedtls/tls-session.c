@@ -23,15 +23,25 @@ static mbedtls_ssl_session* sessionOf(const SwTLS* e) {
   return e->open ? e->ssl.MBEDTLS_PRIVATE(session) : NULL;
 }
 
+static void forgetTicket(mbedtls_ssl_session* session) {
+  unsigned char* ticket = session->MBEDTLS_PRIVATE(ticket);
+  if (!ticket) return;
+  mbedtls_platform_zeroize(ticket, session->MBEDTLS_PRIVATE(ticket_len));
+  sw_tls_free_of_library(ticket);
+  session->MBEDTLS_PRIVATE(ticket) = NULL;
+  session->MBEDTLS_PRIVATE(ticket_len) = 0;
+}
+
 /* A resumed handshake of TLS 1.2 makes nothing new, unless the server sent another ticket. */
 void sw_tls_session_note(SwTLS* e) {
-  const mbedtls_ssl_session* session = sessionOf(e);
+  mbedtls_ssl_session* session = sessionOf(e);
   if (!session || e->failure) return;
   int hasTicket = session->MBEDTLS_PRIVATE(ticket_len) > 0;
   if (sw_tls_is13(e)) e->sessionDue = e->ticketIssued && hasTicket && session->MBEDTLS_PRIVATE(ticket_lifetime) > 0;
   else if (e->ticketIssued) e->sessionDue = (uint8_t)hasTicket;
   else e->sessionDue = e->verification.called && session->MBEDTLS_PRIVATE(id_len) > 0;
   e->ticketIssued = 0;
+  if (!e->sessionDue) forgetTicket(session);
 }
 
 size_t sw_tls_session_size(SwTLS* e) {
@@ -48,13 +58,7 @@ int sw_tls_session_take(SwTLS* e, uint8_t* target, size_t size) {
   size_t written = 0;
   e->sessionDue = 0;
   if (!session || mbedtls_ssl_session_save(session, target, size, &written) || written != size) return 0;
-  unsigned char* ticket = session->MBEDTLS_PRIVATE(ticket);
-  if (ticket) {
-    mbedtls_platform_zeroize(ticket, session->MBEDTLS_PRIVATE(ticket_len));
-    sw_tls_free_of_library(ticket);
-    session->MBEDTLS_PRIVATE(ticket) = NULL;
-    session->MBEDTLS_PRIVATE(ticket_len) = 0;
-  }
+  forgetTicket(session);
   return 1;
 }
 

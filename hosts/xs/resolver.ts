@@ -4,7 +4,7 @@ import type { ResolveOptions, Resolver, ResolverConstructor } from "../../src/pl
 import { up } from "./native/network.js";
 import { resolve, setTimer } from "./native/system.js";
 
-/** A pattern of the module would lie in flash, and XS keeps the state of a match in the pattern. */
+/** Made anew each time: a regular expression that is matched writes to itself, and one of a preloaded module lies in flash. */
 const isNumeric = (host: string): boolean => /^(\d+\.\d+\.\d+\.\d+|[0-9a-fA-F]*:[0-9a-fA-F:.]+)$/.test(host);
 
 /** Makes the resolver class of a device. */

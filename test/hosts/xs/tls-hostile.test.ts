@@ -161,46 +161,25 @@ for (const [name, variant, versions] of builds)
       await after.close();
     });
 
-    it("reports a record larger than what was negotiated, of a server that ignores the maximum fragment length", async () => {
-      const protocol = "TLSv1.2";
-      const server = await startServer({ maxVersion: protocol }, [leaf]);
-      const client = await device.connect(server.port, {
-        ...options(),
-        maximumVersion: protocol,
-        inputBuffer: 1024,
-        maximumFragmentLength: 1024,
-      });
-      const negotiated = await client.outcome();
-      ok(!("code" in negotiated), JSON.stringify(negotiated));
-      const socket = server.sockets.at(-1)!;
-      socket.write(Buffer.alloc(isSmall ? 1024 : 512, "a"));
-      await client.until(() => client.text.length === (isSmall ? 1024 : 512));
-      await client.close();
-      // One that does not know the extension: it is taken out of what the client sends.
-      const deaf = await device.connect(
-        server.port,
-        { ...options(), maximumVersion: protocol, inputBuffer: 1024 },
-        "watch",
-      );
-      await deaf.opened();
-      server.sockets.at(-1)!.setMaxSendFragment(16_384);
-      await deaf.close();
-    });
-
     for (const protocol of versions)
       it(`refuses 16 KB in one record with an input buffer of 2048, in ${protocol}`, async () => {
         const server = await startServer({ minVersion: protocol, maxVersion: protocol }, [leaf]);
-        const client = await device.connect(server.port, { ...options(), maximumVersion: protocol, inputBuffer: 2048 });
+        const small = { ...options(), maximumVersion: protocol, inputBuffer: 2048 };
+        // OpenSSL keeps to a fragment length that it agreed on. This is what a server sends that ignores it: the header of a
+        // record of 16 KB, in the place of one that fits.
+        let isOpen = false;
+        const enlarge: Tamper = (bytes) => {
+          const changed = Buffer.from(bytes);
+          if (isOpen && changed[0] === 23) changed.writeUInt16BE(16_384, 3);
+          return [changed];
+        };
+        const client = await device.connect(server.port, small, enlarge);
         await client.opened();
         const socket = server.sockets.at(-1)!;
         socket.write(Buffer.alloc(2048, "a"));
         await client.until(() => client.text.length === 2048);
-        // The server is held to what was agreed on by its own library: a forged header is not.
-        if (protocol === "TLSv1.2" && isSmall) {
-          await client.close();
-          return;
-        }
-        socket.write(Buffer.alloc(16_384, "b"));
+        isOpen = true;
+        socket.write(Buffer.alloc(2048, "b"));
         equal((await client.failed()).code, "TLS_RECORD_TOO_LARGE");
         equal(client.text.includes("b"), false);
         await client.close();
@@ -240,13 +219,11 @@ for (const [name, variant, versions] of builds)
       const server = await startServer({}, [leaf]);
       for (const length of [1, 4, 5, 6, 50, 200, 400]) {
         let left = length;
-        let proxied: Socket | undefined;
         const cut: Tamper = (bytes) => {
           const part = bytes.subarray(0, left);
           left -= part.byteLength;
           return part.byteLength > 0 ? [part] : [];
         };
-        void proxied;
         const client = await device.connect(server.port, options(), cut);
         await client.wait("engine");
         await new Promise((resolve) => setTimeout(resolve, 15));

@@ -1,0 +1,87 @@
+/** Native memory of a TLS connection on a chip: mutual TLS on P-256 with an issuing authority, against OpenSSL. */
+import { ok } from "node:assert/strict";
+import type { TLSVersion } from "../../../src/platform.js";
+import type { Variant } from "../../../tools/xs/paths.js";
+import { type Issued, issue } from "../node/support/pki.js";
+import { at, closeServers, startServer } from "../node/support/tls.js";
+import { RemoteDevice } from "./remote.js";
+import { hostIsBuilt } from "./support.js";
+
+/** Bytes that the engine and Mbed TLS may take: at the peak of a full handshake, open, at the peak of a resumed one. */
+interface Limits {
+  readonly full: number;
+  readonly open: number;
+  readonly resumed: number;
+}
+
+const builds: readonly [name: string, variant: Variant, limits: Partial<Record<TLSVersion, Limits>>][] = [
+  [
+    "Mbed TLS 3.6, TLS 1.2 alone",
+    { bits: 32, sanitize: false, tls12: true },
+    { "TLSv1.2": { full: 13_568, open: 7168, resumed: 12_288 } },
+  ],
+  [
+    "Mbed TLS 3.6",
+    { bits: 32, sanitize: false },
+    {
+      "TLSv1.2": { full: 16_384, open: 7424, resumed: 13_568 },
+      "TLSv1.3": { full: 16_896, open: 12_800, resumed: 14_592 },
+    },
+  ],
+];
+
+for (const [name, variant, limits] of builds)
+  describe(`XS host: memory of TLS on 32 bits with ${name}`, function () {
+    this.timeout(20_000);
+    const device = new RemoteDevice(variant);
+    let root: Issued;
+    before(hostIsBuilt(variant));
+    before(async () => {
+      root = await issue({ name: "root", ca: true });
+      await device.start();
+    });
+    after(async () => {
+      device.stop();
+      await closeServers();
+    });
+
+    for (const [protocol, limit] of Object.entries(limits) as [TLSVersion, Limits][])
+      it(`${protocol}: ${limit.full} at the peak of a full handshake, ${limit.open} open, ${limit.resumed} at the peak of a resumed one`, async () => {
+        const issuing = await issue({ name: "issuing", ca: true, issuer: root });
+        const chain = [await issue({ name: "server", issuer: issuing, dns: ["localhost"] }), issuing];
+        const own = await issue({ name: "device", issuer: issuing });
+        const range = { minVersion: protocol, maxVersion: protocol };
+        const server = await startServer({ ...range, requestCert: true, ca: root.pem }, chain);
+        const options = {
+          trustAnchors: [root.der],
+          serverName: "localhost",
+          time: at(Date.now()),
+          maximumVersion: protocol,
+          certificateChain: [own.der, issuing.der],
+          privateKey: own.keyDER,
+        };
+        const warm = await device.connect(server.port, options);
+        await warm.session();
+        await warm.close();
+        const before = await device.memory();
+        const client = await device.connect(server.port, options);
+        await client.opened();
+        const session = await client.session();
+        const open = await device.memory();
+        await client.close();
+        await device.memory();
+        const again = await device.connect(server.port, { ...options, session });
+        ok((await again.opened()).resumed);
+        const resumed = await device.memory();
+        await again.close();
+        const figures = {
+          full: open.peak - before.now,
+          open: open.now - before.now,
+          resumed: resumed.peak - before.now,
+        };
+        console.log(`        ${JSON.stringify({ ...figures, openResumed: resumed.now - before.now })}`);
+        for (const [which, bytes] of Object.entries(figures))
+          ok(bytes <= limit[which as keyof Limits], `${which}: ${bytes} bytes`);
+        await server.close();
+      });
+  });
