@@ -8,6 +8,8 @@ import { addDoctor } from "./doctor/command.js";
 import { addPermissions } from "./permissions/command.js";
 import { addPKI } from "./pki/command.js";
 import { addProvision } from "./provision/command.js";
+import { addOpen } from "./sealing/open-command.js";
+import { addSeal } from "./sealing/seal-command.js";
 import { addSimulate } from "./simulate/command.js";
 import { addXS } from "./xs/command.js";
 
@@ -34,6 +36,8 @@ export async function run(args: readonly string[]): Promise<ExitCode> {
   addPKI(program, (code) => (exitCode = code));
   addProvision(program, (code) => (exitCode = code));
   addXS(program, (code) => (exitCode = code));
+  addSeal(program, (code) => (exitCode = code));
+  addOpen(program, (code) => (exitCode = code));
   // Without a command there is nothing to do: that is a wrong use, and the help says what the right one is.
   if (args.length === 0) {
     program.outputHelp({ error: true });

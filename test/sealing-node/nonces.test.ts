@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { createCrypto } from "../../hosts/node/crypto/crypto.js";
 import { toHex } from "../../src/bytes.js";
-import type { AEADOptions, BufferLike, Crypto, Key } from "../../src/platform.js";
+import type { AEADOptions, Crypto, Key } from "../../src/platform.js";
 import { Sealing, type SealingOptions } from "../../src/sealing/index.js";
 import { RetainedStore, SealedBox, STORAGE_KEY } from "../../src/storage/index.js";
 import { MemoryRetained, MemoryStorage, PowerCut } from "../support/memory-storage.js";
@@ -160,7 +160,7 @@ function counterIn(values: ReadonlyMap<string, Uint8Array>): string {
 
 function replace(chip: Chip, values: Map<string, Uint8Array>): void {
   const storage = new MemoryStorage();
-  for (const [key, value] of values) storage.write(key, value as BufferLike);
+  for (const [key, value] of values) storage.write(key, value);
   chip.storage = storage;
 }
 
