@@ -245,4 +245,15 @@ describe("A hardened Mosquitto and revocation", function () {
     }
     assert.equal(world.changes.length, 4);
   });
+
+  it("is warned of a list that ends within three days, once, and no more when there is a newer one", async () => {
+    await world.list(4 * 24 * 60 * 60 * 1000);
+    const broker = await world.broker({ permissions: world.file("permissions.json") });
+    await broker.follow();
+    assert.deepEqual(world.warnings, []);
+    await world.list(2 * 24 * 60 * 60 * 1000);
+    for (let n = 0; n < 3; n++) await broker.follow();
+    assert.equal(world.warnings.length, 1);
+    assert.match(world.warnings[0]!, /^The revocation list ends on \d{4}-\d\d-\d\dT/);
+  });
 });

@@ -46,6 +46,8 @@ export interface ManagedMosquittoOptions {
   readonly onExit?: ((reason: string) => void) | undefined;
   /** It follows a change, or refuses to. */
   readonly onChange?: ((change: BrokerChange) => void) | undefined;
+  /** Something will go wrong if nobody does anything. At most once a day. */
+  readonly onWarning?: ((sentence: string) => void) | undefined;
 }
 
 export interface BrokerChange {
@@ -57,6 +59,11 @@ export interface BrokerChange {
 
 /** Milliseconds between two looks at the sources. */
 const watchInterval = 500;
+
+const day = 24 * 60 * 60 * 1000;
+
+/** Milliseconds before the end of a revocation list in which there should be a new one. */
+const listMargin = 3 * day;
 
 /** Milliseconds after which a broker that says nothing of it is taken to have read its files again. */
 const longestReload = 5_000;
@@ -82,6 +89,8 @@ export class ManagedMosquitto {
   #timer: NodeJS.Timeout | undefined;
   #version = "";
   #onReload: (() => void) | undefined;
+  #listEnd = Infinity;
+  #warned = 0;
   #following: Promise<void> = Promise.resolve();
 
   constructor(options: ManagedMosquittoOptions) {
@@ -111,6 +120,7 @@ export class ManagedMosquitto {
       await this.#copy(source);
     }
     await this.#run();
+    this.#warn();
     this.#timer = setInterval(() => void this.follow(), watchInterval);
   }
 
@@ -139,7 +149,19 @@ export class ManagedMosquitto {
     return this.#following;
   }
 
+  /** From the end of a list on Mosquitto refuses every client. */
+  #warn(): void {
+    const now = Date.now();
+    if (this.#listEnd - now > listMargin || now - this.#warned < day) return;
+    this.#warned = now;
+    const end = new Date(this.#listEnd).toISOString();
+    this.#options.onWarning?.(
+      `The revocation list ends on ${end}, and every client is refused from then on: sealwire pki crl makes a new one.`,
+    );
+  }
+
   async #follow(): Promise<void> {
+    this.#warn();
     for (const source of this.#sources()) {
       const stamp = this.#stamp(source);
       if (stamp === this.#seen.get(source) || this.#process === undefined) continue;
@@ -214,7 +236,11 @@ export class ManagedMosquitto {
     const { sources } = this.#options;
     if (source === "ca") checkAuthorities(text, file);
     if (source === "revocationList")
-      await checkRevocationLists(text, file, `${readFile(sources.ca) ?? ""}\n${readFile(sources.certificate) ?? ""}`);
+      this.#listEnd = await checkRevocationLists(
+        text,
+        file,
+        `${readFile(sources.ca) ?? ""}\n${readFile(sources.certificate) ?? ""}`,
+      );
     if (source === "certificate") checkKeyPair(text, readFile(sources.key) ?? "", file);
     if (source === "key") checkKeyPair(readFile(sources.certificate) ?? "", text, file);
     if (source === "passwordFile") checkPasswordFile(text, file);

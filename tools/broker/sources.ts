@@ -36,11 +36,15 @@ export function checkKeyPair(certificates: string, key: string, file: string): v
   if (Date.parse(own!.validTo) <= Date.now()) throw wrong(file, `expired on ${own!.validTo}`);
 }
 
-/** Every list must be of one of the authorities, and not past its next update. */
-export async function checkRevocationLists(text: string, file: string, authorities: string): Promise<void> {
+/**
+ * Every list must be of one of the authorities, and not past its next update.
+ * @returns when the first of them ends, in milliseconds since 1970
+ */
+export async function checkRevocationLists(text: string, file: string, authorities: string): Promise<number> {
   const lists = fromPEM("X509 CRL", text);
   if (lists.length === 0) throw wrong(file, "has no revocation list in PEM");
   const issuers = fromPEM("CERTIFICATE", authorities);
+  let end = Infinity;
   for (const list of lists) {
     const attempts = await Promise.allSettled(issuers.map((issuer) => readRevocationList(list, issuer)));
     const info = attempts.find((attempt) => attempt.status === "fulfilled")?.value;
@@ -50,7 +54,9 @@ export async function checkRevocationLists(text: string, file: string, authoriti
         file,
         `holds a revocation list that ended on ${info.nextUpdate.toISOString()}: the broker would refuse every client`,
       );
+    end = Math.min(end, info.nextUpdate.getTime());
   }
+  return end;
 }
 
 export function checkPasswordFile(text: string, file: string): void {
