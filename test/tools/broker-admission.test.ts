@@ -22,7 +22,7 @@ async function keptOut(attempt: Promise<MQTTProbe>, alert: RegExp): Promise<void
 }
 
 describe("A hardened Mosquitto admits", function () {
-  this.timeout(20_000);
+  this.timeout(60_000);
   const folder = temporaryFolder();
   let world: BrokerWorld;
   let broker: ManagedMosquitto;
@@ -159,7 +159,7 @@ describe("A hardened Mosquitto admits", function () {
 });
 
 describe("A hardened Mosquitto and revocation", function () {
-  this.timeout(30_000);
+  this.timeout(60_000);
   const folder = temporaryFolder();
   let world: BrokerWorld;
 

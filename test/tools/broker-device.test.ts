@@ -11,7 +11,7 @@ import { requireMosquitto } from "./support/mosquitto.js";
 import { temporaryFolder } from "./support/temporary-folder.js";
 
 describe("A device on a hardened Mosquitto", function () {
-  this.timeout(30_000);
+  this.timeout(120_000);
   const folder = temporaryFolder();
   let world: BrokerWorld;
   let broker: ManagedMosquitto;
