@@ -11,7 +11,7 @@ import { findMosquitto, installMosquitto, loopback, ServerProcess } from "../bro
 import { exportMosquittoACL } from "../permissions/mosquitto-acl.js";
 import { readPermissions } from "../permissions/file.js";
 import { type Authentication, type BrokerLimits, mosquittoConf } from "./mosquitto-conf.js";
-import { checkAuthorities, checkKeyPair, checkPasswordFile, checkRevocationLists } from "./sources.js";
+import { checkAuthorities, checkKeyPair, checkPasswordFile, checkRevocationLists, type Revoked } from "./sources.js";
 
 /** The files that a user keeps. */
 export interface BrokerSources {
@@ -40,7 +40,7 @@ export interface ManagedMosquittoOptions {
   readonly persistence?: boolean | undefined;
   readonly bridge?: readonly string[] | undefined;
   readonly program?: string | undefined;
-  /** Ends every connection when somebody was revoked: Mosquitto itself lets those go on that it has. */
+  /** Ends every connection when somebody was revoked, not when a list is merely renewed: Mosquitto itself lets those go on that it has. */
   readonly restartOnRevocation?: boolean | undefined;
   readonly onLog?: ((line: string) => void) | undefined;
   readonly onExit?: ((reason: string) => void) | undefined;
@@ -89,7 +89,9 @@ export class ManagedMosquitto {
   #timer: NodeJS.Timeout | undefined;
   #version = "";
   #onReload: (() => void) | undefined;
-  #listEnd = Infinity;
+  #revoked: Revoked = { end: Infinity, serialNumbers: new Set() };
+  /** Whether the newest list names somebody whom the one before did not. */
+  #newlyRevoked = false;
   #warned = 0;
   #following: Promise<void> = Promise.resolve();
 
@@ -152,9 +154,9 @@ export class ManagedMosquitto {
   /** From the end of a list on Mosquitto refuses every client. */
   #warn(): void {
     const now = Date.now();
-    if (this.#listEnd - now > listMargin || now - this.#warned < day) return;
+    if (this.#revoked.end - now > listMargin || now - this.#warned < day) return;
     this.#warned = now;
-    const end = new Date(this.#listEnd).toISOString();
+    const end = new Date(this.#revoked.end).toISOString();
     this.#options.onWarning?.(
       `The revocation list ends on ${end}, and every client is refused from then on: sealwire pki crl makes a new one.`,
     );
@@ -173,7 +175,9 @@ export class ManagedMosquitto {
         onChange?.({ source, action: "refused", reason: error instanceof Error ? error.message : String(error) });
         continue;
       }
-      const restart = source === "dynamicSecurity" || (source === "revocationList" && restartOnRevocation === true);
+      const restart =
+        source === "dynamicSecurity" ||
+        (source === "revocationList" && restartOnRevocation === true && this.#newlyRevoked);
       if (restart) await this.restart();
       else await this.reload();
       onChange?.({ source, action: restart ? "restarted" : "reloaded" });
@@ -235,12 +239,12 @@ export class ManagedMosquitto {
   async #check(source: keyof BrokerSources, text: string, file: string): Promise<void> {
     const { sources } = this.#options;
     if (source === "ca") checkAuthorities(text, file);
-    if (source === "revocationList")
-      this.#listEnd = await checkRevocationLists(
-        text,
-        file,
-        `${readFile(sources.ca) ?? ""}\n${readFile(sources.certificate) ?? ""}`,
-      );
+    if (source === "revocationList") {
+      const authorities = `${readFile(sources.ca) ?? ""}\n${readFile(sources.certificate) ?? ""}`;
+      const before = this.#revoked.serialNumbers;
+      this.#revoked = await checkRevocationLists(text, file, authorities);
+      this.#newlyRevoked = [...this.#revoked.serialNumbers].some((serialNumber) => !before.has(serialNumber));
+    }
     if (source === "certificate") checkKeyPair(text, readFile(sources.key) ?? "", file);
     if (source === "key") checkKeyPair(readFile(sources.certificate) ?? "", text, file);
     if (source === "passwordFile") checkPasswordFile(text, file);
