@@ -22,7 +22,7 @@ async function keptOut(attempt: Promise<MQTTProbe>, alert: RegExp): Promise<void
 }
 
 describe("A hardened Mosquitto admits", function () {
-  this.timeout(20_000);
+  this.timeout(60_000);
   const folder = temporaryFolder();
   let world: BrokerWorld;
   let broker: ManagedMosquitto;
@@ -159,7 +159,7 @@ describe("A hardened Mosquitto admits", function () {
 });
 
 describe("A hardened Mosquitto and revocation", function () {
-  this.timeout(30_000);
+  this.timeout(60_000);
   const folder = temporaryFolder();
   let world: BrokerWorld;
 
@@ -220,9 +220,16 @@ describe("A hardened Mosquitto and revocation", function () {
     const other = await world.device("dev-2");
     const broker = await world.broker({ permissions: world.file("permissions.json") }, { restartOnRevocation: true });
     const live = await world.connect(broker.port(), device, { clientIdentifier: "dev-1" });
+    // A list that is merely renewed ends nothing.
+    await world.revoke();
+    await broker.follow();
+    await live.ping();
     await world.revoke(device);
     await broker.follow();
-    assert.deepEqual(world.changes, [{ source: "revocationList", action: "restarted" }]);
+    assert.deepEqual(
+      world.changes.map(({ action }) => action),
+      ["reloaded", "restarted"],
+    );
     await live.closed;
     await assert.rejects(world.connect(broker.port(), device, { clientIdentifier: "dev-1" }));
     assert.equal((await world.connect(broker.port(), other, { clientIdentifier: "dev-2" })).code, 0);
@@ -244,5 +251,16 @@ describe("A hardened Mosquitto and revocation", function () {
       assert.equal((await world.connect(broker.port(), device, { clientIdentifier: "dev-1" })).code, 0);
     }
     assert.equal(world.changes.length, 4);
+  });
+
+  it("is warned of a list that ends within three days, once, and no more when there is a newer one", async () => {
+    await world.list(4 * 24 * 60 * 60 * 1000);
+    const broker = await world.broker({ permissions: world.file("permissions.json") });
+    await broker.follow();
+    assert.deepEqual(world.warnings, []);
+    await world.list(2 * 24 * 60 * 60 * 1000);
+    for (let n = 0; n < 3; n++) await broker.follow();
+    assert.equal(world.warnings.length, 1);
+    assert.match(world.warnings[0]!, /^The revocation list ends on \d{4}-\d\d-\d\dT/);
   });
 });

@@ -17,7 +17,7 @@ const rules = new Permissions([
 ]);
 
 describe("A bridge to another broker", function () {
-  this.timeout(30_000);
+  this.timeout(120_000);
   const folder = temporaryFolder();
 
   before(function () {
@@ -97,7 +97,7 @@ describe("A bridge to another broker", function () {
 });
 
 describe("sealwire broker disconnect", function () {
-  this.timeout(30_000);
+  this.timeout(120_000);
   const folder = temporaryFolder();
 
   before(function () {

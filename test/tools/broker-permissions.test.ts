@@ -21,7 +21,7 @@ async function arrivals(from: MQTTProbe, observer: MQTTProbe, topics: readonly s
 }
 
 describe("A hardened Mosquitto and its ACL", function () {
-  this.timeout(20_000);
+  this.timeout(60_000);
   let world: BrokerWorld;
   let broker: ManagedMosquitto;
   let device: Identity;
@@ -192,7 +192,7 @@ describe("A hardened Mosquitto and its ACL", function () {
 });
 
 describe("A hardened Mosquitto with dynamic security", function () {
-  this.timeout(20_000);
+  this.timeout(60_000);
   let world: BrokerWorld;
   let broker: ManagedMosquitto;
   const rules = new Permissions([

@@ -8,7 +8,7 @@ import { killCommands, runCommand, startCommand } from "./support/run-command.js
 import { temporaryFolder } from "./support/temporary-folder.js";
 
 describe("sealwire broker run over a folder of sealwire pki", function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   const folder = temporaryFolder();
 
   before(function () {

@@ -85,7 +85,7 @@ export function addBroker(program: Command, ended: (exitCode: ExitCode) => void)
       .option("--state <folder>", "folder for the broker's own copies and its sessions", ".sealwire/broker")
       .option(
         "--restart-on-revocation",
-        "end every connection when the revocation list changes, since Mosquitto lets a revoked client go on",
+        "end every connection when somebody was revoked, since Mosquitto lets a revoked client go on",
       )
       .option("--verbose", "print the broker's log"),
   )

@@ -11,7 +11,7 @@ import { findMosquitto, installMosquitto, loopback, ServerProcess } from "../bro
 import { exportMosquittoACL } from "../permissions/mosquitto-acl.js";
 import { readPermissions } from "../permissions/file.js";
 import { type Authentication, type BrokerLimits, mosquittoConf } from "./mosquitto-conf.js";
-import { checkAuthorities, checkKeyPair, checkPasswordFile, checkRevocationLists } from "./sources.js";
+import { checkAuthorities, checkKeyPair, checkPasswordFile, checkRevocationLists, type Revoked } from "./sources.js";
 
 /** The files that a user keeps. */
 export interface BrokerSources {
@@ -40,12 +40,14 @@ export interface ManagedMosquittoOptions {
   readonly persistence?: boolean | undefined;
   readonly bridge?: readonly string[] | undefined;
   readonly program?: string | undefined;
-  /** Ends every connection when somebody was revoked: Mosquitto itself lets those go on that it has. */
+  /** Ends every connection when somebody was revoked, not when a list is merely renewed: Mosquitto itself lets those go on that it has. */
   readonly restartOnRevocation?: boolean | undefined;
   readonly onLog?: ((line: string) => void) | undefined;
   readonly onExit?: ((reason: string) => void) | undefined;
   /** It follows a change, or refuses to. */
   readonly onChange?: ((change: BrokerChange) => void) | undefined;
+  /** Something will go wrong if nobody does anything. At most once a day. */
+  readonly onWarning?: ((sentence: string) => void) | undefined;
 }
 
 export interface BrokerChange {
@@ -57,6 +59,11 @@ export interface BrokerChange {
 
 /** Milliseconds between two looks at the sources. */
 const watchInterval = 500;
+
+const day = 24 * 60 * 60 * 1000;
+
+/** Milliseconds before the end of a revocation list in which there should be a new one. */
+const listMargin = 3 * day;
 
 /** Milliseconds after which a broker that says nothing of it is taken to have read its files again. */
 const longestReload = 5_000;
@@ -82,6 +89,10 @@ export class ManagedMosquitto {
   #timer: NodeJS.Timeout | undefined;
   #version = "";
   #onReload: (() => void) | undefined;
+  #revoked: Revoked = { end: Infinity, serialNumbers: new Set() };
+  /** Whether the newest list names somebody whom the one before did not. */
+  #newlyRevoked = false;
+  #warned = 0;
   #following: Promise<void> = Promise.resolve();
 
   constructor(options: ManagedMosquittoOptions) {
@@ -111,6 +122,7 @@ export class ManagedMosquitto {
       await this.#copy(source);
     }
     await this.#run();
+    this.#warn();
     this.#timer = setInterval(() => void this.follow(), watchInterval);
   }
 
@@ -139,7 +151,19 @@ export class ManagedMosquitto {
     return this.#following;
   }
 
+  /** From the end of a list on Mosquitto refuses every client. */
+  #warn(): void {
+    const now = Date.now();
+    if (this.#revoked.end - now > listMargin || now - this.#warned < day) return;
+    this.#warned = now;
+    const end = new Date(this.#revoked.end).toISOString();
+    this.#options.onWarning?.(
+      `The revocation list ends on ${end}, and every client is refused from then on: sealwire pki crl makes a new one.`,
+    );
+  }
+
   async #follow(): Promise<void> {
+    this.#warn();
     for (const source of this.#sources()) {
       const stamp = this.#stamp(source);
       if (stamp === this.#seen.get(source) || this.#process === undefined) continue;
@@ -151,7 +175,9 @@ export class ManagedMosquitto {
         onChange?.({ source, action: "refused", reason: error instanceof Error ? error.message : String(error) });
         continue;
       }
-      const restart = source === "dynamicSecurity" || (source === "revocationList" && restartOnRevocation === true);
+      const restart =
+        source === "dynamicSecurity" ||
+        (source === "revocationList" && restartOnRevocation === true && this.#newlyRevoked);
       if (restart) await this.restart();
       else await this.reload();
       onChange?.({ source, action: restart ? "restarted" : "reloaded" });
@@ -213,8 +239,12 @@ export class ManagedMosquitto {
   async #check(source: keyof BrokerSources, text: string, file: string): Promise<void> {
     const { sources } = this.#options;
     if (source === "ca") checkAuthorities(text, file);
-    if (source === "revocationList")
-      await checkRevocationLists(text, file, `${readFile(sources.ca) ?? ""}\n${readFile(sources.certificate) ?? ""}`);
+    if (source === "revocationList") {
+      const authorities = `${readFile(sources.ca) ?? ""}\n${readFile(sources.certificate) ?? ""}`;
+      const before = this.#revoked.serialNumbers;
+      this.#revoked = await checkRevocationLists(text, file, authorities);
+      this.#newlyRevoked = [...this.#revoked.serialNumbers].some((serialNumber) => !before.has(serialNumber));
+    }
     if (source === "certificate") checkKeyPair(text, readFile(sources.key) ?? "", file);
     if (source === "key") checkKeyPair(readFile(sources.certificate) ?? "", text, file);
     if (source === "passwordFile") checkPasswordFile(text, file);

@@ -33,6 +33,10 @@ export async function runBroker(
       if (verbose) errors.line(line);
     },
     onExit: (reason) => alarm.ring(new CommandFailure(exitCodes.failed, "CONNECTION_LOST", reason)),
+    onWarning: (sentence) => {
+      if (json) out.line(JSON.stringify({ event: "warning", sentence }));
+      else errors.line(`${errors.styled("yellow", "warning:")} ${sentence}`);
+    },
     onChange: ({ source, action, reason }) => {
       const what = `${source} changed: ${action}${reason === undefined ? "" : `, the broker goes on with what it has: ${reason}`}`;
       say({ event: "change", source, action, ...(reason !== undefined && { reason }) }, what);

@@ -36,11 +36,22 @@ export function checkKeyPair(certificates: string, key: string, file: string): v
   if (Date.parse(own!.validTo) <= Date.now()) throw wrong(file, `expired on ${own!.validTo}`);
 }
 
-/** Every list must be of one of the authorities, and not past its next update. */
-export async function checkRevocationLists(text: string, file: string, authorities: string): Promise<void> {
+/** What revocation lists say together. */
+export interface Revoked {
+  /** When the first of them ends, in milliseconds since 1970. */
+  readonly end: number;
+  readonly serialNumbers: ReadonlySet<string>;
+}
+
+/**
+ * Every list must be of one of the authorities, and not past its next update.
+ */
+export async function checkRevocationLists(text: string, file: string, authorities: string): Promise<Revoked> {
   const lists = fromPEM("X509 CRL", text);
   if (lists.length === 0) throw wrong(file, "has no revocation list in PEM");
   const issuers = fromPEM("CERTIFICATE", authorities);
+  let end = Infinity;
+  const serialNumbers = new Set<string>();
   for (const list of lists) {
     const attempts = await Promise.allSettled(issuers.map((issuer) => readRevocationList(list, issuer)));
     const info = attempts.find((attempt) => attempt.status === "fulfilled")?.value;
@@ -50,7 +61,10 @@ export async function checkRevocationLists(text: string, file: string, authoriti
         file,
         `holds a revocation list that ended on ${info.nextUpdate.toISOString()}: the broker would refuse every client`,
       );
+    end = Math.min(end, info.nextUpdate.getTime());
+    for (const serialNumber of info.serialNumbers) serialNumbers.add(serialNumber);
   }
+  return { end, serialNumbers };
 }
 
 export function checkPasswordFile(text: string, file: string): void {

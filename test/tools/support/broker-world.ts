@@ -44,6 +44,7 @@ export class BrokerWorld {
   #crlNumber = 0;
   #revoked: { serialNumber: string; date: Date }[] = [];
   readonly changes: BrokerChange[] = [];
+  readonly warnings: string[] = [];
   readonly log: string[] = [];
   readonly #brokers: ManagedMosquitto[] = [];
   readonly #probes: MQTTProbe[] = [];
@@ -88,8 +89,13 @@ export class BrokerWorld {
 
   /** Publishes a list with these added. */
   async revoke(...identities: Identity[]): Promise<string> {
+    return this.list(24 * hour, ...identities);
+  }
+
+  /** Publishes a list that lasts so many milliseconds. */
+  async list(lasts: number, ...identities: Identity[]): Promise<string> {
     this.#revoked.push(...identities.map(({ serialNumber }) => ({ serialNumber, date: new Date(Date.now() - hour) })));
-    const dates = { thisUpdate: new Date(Date.now() - hour), nextUpdate: new Date(Date.now() + 24 * hour) };
+    const dates = { thisUpdate: new Date(Date.now() - hour), nextUpdate: new Date(Date.now() + lasts) };
     const list = await issueRevocationList(
       { number: ++this.#crlNumber, ...dates, revoked: this.#revoked },
       this.#issuing,
@@ -157,6 +163,7 @@ export class BrokerWorld {
       authentication: ["certificate"],
       onLog: (line) => this.log.push(line),
       onChange: (change) => this.changes.push(change),
+      onWarning: (sentence) => this.warnings.push(sentence),
       ...options,
     });
     this.#brokers.push(broker);
