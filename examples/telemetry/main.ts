@@ -39,6 +39,7 @@ function pause(milliseconds: number): Promise<void> {
 
 /** Takes the chain that answers a request. */
 let answered: ((chain: Uint8Array[]) => void) | undefined;
+/** While it is under way the link is being replaced: readings wait, and so does the sleep, which would take it back. */
 let renewal: Promise<void> | undefined;
 
 /** Has the request signed by the back end, over the link itself. */
@@ -71,11 +72,14 @@ void device.subscribe("%c/certificate/chain", ({ payload }) => answered?.(certif
 platform.log(`${device.clientIdentifier} starts (${platform.wakeCause})`);
 await device.start();
 for (let count = 1; count <= READINGS; count++) {
+  if (renewal) {
+    await renewal;
+    await pause(PERIOD);
+  }
   const reading = { count, uptime: Math.round(platform.ticks()), heap: platform.heap()?.heap?.used };
   await device.publish("%c/telemetry", JSON.stringify(reading), { qos: 1 });
   await pause(PERIOD);
 }
-// A sleep in the midst of it would take it back.
 await renewal;
 platform.log(`sleeps for ${SLEEP} ms`);
 await device.sleep(SLEEP);

@@ -76,8 +76,10 @@ describe("sealwire simulate", function () {
     const bytes = (connect: Story["connects"][number]): number => connect.bytesOut + connect.bytesIn;
     for (const connect of connects)
       if (connect.resumed) assert.ok(bytes(connect) <= 0.6 * bytes(connects[0]!), connects.map(bytes).join());
-    assert.deepEqual(rotation && [rotation.version, rotation.outcome], rotates ? [2, "committed"] : null);
+    assert.equal(rotation?.outcome, rotates ? "committed" : undefined);
     if (rotation) {
+      // 2 for a new device; a vault that was wiped goes on counting.
+      assert.ok(rotation.version >= 2);
       for (const serial of [rotation.oldCertificate, rotation.newCertificate]) assert.match(serial, /^[0-9a-f]{32}$/);
       assert.notEqual(rotation.newCertificate, rotation.oldCertificate);
     }
