@@ -56,7 +56,7 @@ export class RenewalService {
       };
       this.#failed = (error) => {
         end();
-        reject(error as Error);
+        reject(error);
       };
       const ask = (): void => this.#subscriber?.publish(`${this.#clientIdentifier}/certificate/renew`, "renew");
       ask();
