@@ -82,7 +82,7 @@ describe("The package", function () {
     };
     assert.deepEqual(
       result.connects.map(({ resumed }) => resumed),
-      [false, true, true, true],
+      [false, true, true, true, false, true],
     );
   });
 });

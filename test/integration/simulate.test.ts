@@ -24,6 +24,12 @@ interface Story {
     readonly brokerResumed: boolean | null;
     readonly reason: string;
   }[];
+  readonly rotation: {
+    readonly version: number;
+    readonly outcome: string;
+    readonly oldCertificate: string;
+    readonly newCertificate: string;
+  } | null;
   readonly readings: { readonly sent: number; readonly received: number };
   readonly ok: boolean;
   readonly error?: { readonly code: string; readonly message: string };
@@ -50,7 +56,8 @@ describe("sealwire simulate", function () {
     return JSON.parse(stdout) as Story;
   }
 
-  function isAsItShouldBe({ connects, readings, ok, firmware }: Story, protocol: string): void {
+  function isAsItShouldBe(story: Story, protocol: string, rotates = true): void {
+    const { connects, rotation, readings, ok, firmware } = story;
     assert.deepEqual(
       connects.map(({ reason, protocol, resumed, brokerResumed }) => [reason, protocol, resumed, brokerResumed]),
       [
@@ -58,10 +65,24 @@ describe("sealwire simulate", function () {
         ["network-cut", protocol, true, true],
         ["deep-sleep", protocol, true, true],
         ["power-cut", protocol, true, true],
+        ...(rotates
+          ? [
+              ["rotation", protocol, false, false],
+              ["after-rotation", protocol, true, true],
+            ]
+          : []),
       ],
     );
-    const bytes = connects.map(({ bytesOut, bytesIn }) => bytesOut + bytesIn);
-    for (const resumed of bytes.slice(1)) assert.ok(resumed <= 0.6 * bytes[0]!, bytes.join());
+    const bytes = (connect: Story["connects"][number]): number => connect.bytesOut + connect.bytesIn;
+    for (const connect of connects)
+      if (connect.resumed) assert.ok(bytes(connect) <= 0.6 * bytes(connects[0]!), connects.map(bytes).join());
+    assert.equal(rotation?.outcome, rotates ? "committed" : undefined);
+    if (rotation) {
+      // 2 for a new device; a vault that was wiped goes on counting.
+      assert.ok(rotation.version >= 2);
+      for (const serial of [rotation.oldCertificate, rotation.newCertificate]) assert.match(serial, /^[0-9a-f]{32}$/);
+      assert.notEqual(rotation.newCertificate, rotation.oldCertificate);
+    }
     for (const { milliseconds } of connects) assert.ok(milliseconds > 0 && milliseconds < 10_000);
     assert.ok(readings.sent >= 3);
     assert.equal(readings.received, readings.sent);
@@ -110,8 +131,17 @@ describe("sealwire simulate", function () {
       /^2\. The network/m,
       /^3\. Deep sleep/m,
       /^4\. Power cut/m,
+      /^5\. Rotation/m,
+      /^ {3}Full mutual-TLS handshake/m,
+      /^ {3}Accepted, so it is in force: version 2 /m,
+      /^6\. Deep sleep/m,
     ];
-    order.push(/^connect after /m, /^power on .* full .* full$/m, /^power cut .* resumed .* resumed$/m);
+    order.push(
+      /^connect after /m,
+      /^power on .* full .* full$/m,
+      /^power cut .* resumed .* resumed$/m,
+      /^rotation .* full .* full$/m,
+    );
     order.push(/^Resumption saved \d\d % /m, /^Everything went as it should\.$/m);
     let position = 0;
     for (const expected of order) {
@@ -167,7 +197,7 @@ describe("sealwire simulate", function () {
       });
       await broker.start();
       try {
-        isAsItShouldBe(await tell(["--broker", `mqtts://localhost:${broker.port}`, ...files]), "TLSv1.3");
+        isAsItShouldBe(await tell(["--broker", `mqtts://localhost:${broker.port}`, ...files]), "TLSv1.3", false);
         // By its address it is reached without the tap, which cannot be put in its place.
         const { connects, ok } = await tell(["--broker", `mqtts://127.0.0.1:${broker.port}`, ...files]);
         assert.deepEqual(

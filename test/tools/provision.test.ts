@@ -13,6 +13,7 @@ import {
   unlockProvisioningRecord,
   Vault,
 } from "../../src/vault/index.js";
+import { Permissions } from "../../src/permissions/index.js";
 import { createPKI, FleetPKI, fromPEM, toEntry, toPEM } from "../../tools/pki/index.js";
 import { nvsImage } from "../../tools/provision/nvs-image.js";
 import { oneTimeCode } from "../../tools/provision/one-time-code.js";
@@ -205,6 +206,16 @@ describe("sealwire provision", function () {
       await succeed("pump-5", "--revocation", "chain");
       const record = decodeProvisioningRecord(device("pump-5", "record.cbor"));
       assert.deepEqual([record.revocation, record.revocationLists?.length], ["chain", 2]);
+    });
+
+    it("gives the device its topic permissions, when they are well-formed", async () => {
+      const file = folder.join("permissions.json");
+      fs.writeFileSync(file, '[{ "topic": "%c/telemetry", "operation": "publish" }]');
+      await succeed("pump-6", "--permissions", file);
+      const { permissions } = decodeProvisioningRecord(device("pump-6", "record.cbor"));
+      assert.deepEqual(Permissions.parse(permissions!).entries, [{ topic: "%c/telemetry", operation: "publish" }]);
+      fs.writeFileSync(file, "{");
+      await refuse(/permissions\.json \(--permissions\): /, "pump-61", "--permissions", file);
     });
 
     it("wants options that go together", async () => {
@@ -405,7 +416,7 @@ describe("sealwire provision", function () {
     for (const delay of [0, 60, 200])
       it(`goes on where it was killed with -9 (${delay} ms after the first devices)`, async () => {
         const where = folder.join(`killed-${delay}`);
-        const rows = Array.from({ length: 600 }, (_, i) => `k${delay}-${i + 1}`);
+        const rows = Array.from({ length: 200 }, (_, i) => `k${delay}-${i + 1}`);
         const args = common(
           "--csv",
           csv(`killed-${delay}.csv`, ["id", ...rows]),

@@ -1,23 +1,33 @@
 import assert from "node:assert/strict";
 import { Output } from "../../tools/output.js";
 import type { Connect } from "../../tools/simulate/connects.js";
-import { problemsOf, saving, showTable, storyline, type StoryResult, toJSON } from "../../tools/simulate/report.js";
+import {
+  problemsOf,
+  rotationline,
+  saving,
+  showTable,
+  storyline,
+  type StoryResult,
+  toJSON,
+} from "../../tools/simulate/report.js";
 
 /** A story as it should be: TLS 1.3, first full, then resumed. */
 function story(
   change: (connects: Connect[]) => void = () => undefined,
   others: Partial<StoryResult> = {},
 ): StoryResult {
-  const connects = storyline.map((reason, i): Connect => {
-    const [bytesOut, bytesIn] = i === 0 ? [1900, 1700] : [800, 400];
+  const reasons = others.rotates ? [...storyline, ...rotationline] : storyline;
+  const connects = reasons.map((reason, i): Connect => {
+    const full = i === 0 || reason === "rotation";
+    const [bytesOut, bytesIn] = full ? [1900, 1700] : [800, 400];
     return {
       reason,
       protocol: "TLSv1.3",
-      resumed: i > 0,
+      resumed: !full,
       bytesOut,
       bytesIn,
       milliseconds: 30.4,
-      brokerResumed: i > 0,
+      brokerResumed: !full,
       tapped: { protocol: "TLSv1.3", bytesOut, bytesIn },
     };
   });
@@ -27,6 +37,7 @@ function story(
     tls: { minimum: "TLSv1.2", maximum: "TLSv1.3" },
     firmware: "firmware",
     connects,
+    rotates: false,
     readings: { sent: 4, received: 4 },
     ...others,
   };
@@ -86,6 +97,37 @@ describe("The judgement of a story", () => {
     assert.match(judge(story((connects) => connects.splice(0))).join(), /power on, network cut, deep sleep, power cut/);
   });
 
+  describe("with a rotation", () => {
+    const rotation = { version: 2, outcome: "committed", oldCertificate: "4a", newCertificate: "4b" };
+    const rotated = (change?: (connects: Connect[]) => void, others: Partial<StoryResult> = {}): string =>
+      judge(story(change, { rotates: true, rotation, ...others })).join();
+
+    it("is content with a full connect by the new certificate, and a resumed one after it", () => {
+      assert.equal(rotated(), "");
+    });
+
+    it("wants both connects, and the first one to be full: a resumed session proves nothing", () => {
+      assert.match(
+        rotated((connects) => connects.splice(4)),
+        /did not connect after: rotation, sleep, renewed\./,
+      );
+      assert.match(
+        rotated((connects) => (connects[4] = { ...connects[4]!, resumed: true, brokerResumed: true })),
+        /The connect after "rotation" resumed a session/,
+      );
+      assert.match(
+        rotated((connects) => (connects[5] = { ...connects[5]!, resumed: false, brokerResumed: false })),
+        /"sleep, renewed" was a full handshake/,
+      );
+    });
+
+    it("wants the new certificate to be in force, and to be another one", () => {
+      assert.match(rotated(undefined, { rotation: undefined }), /is not in force/);
+      assert.match(rotated(undefined, { rotation: { ...rotation, outcome: "rolled back" } }), /is not in force/);
+      assert.match(rotated(undefined, { rotation: { ...rotation, newCertificate: "4a" } }), /is the old one/);
+    });
+  });
+
   it("wants readings, and every one that was acknowledged", () => {
     assert.match(judge(story(undefined, { readings: { sent: 0, received: 0 } })).join(), /published no readings/);
     assert.match(judge(story(undefined, { readings: { sent: 4, received: 3 } })).join(), /4 readings, but only 3/);
@@ -98,7 +140,7 @@ describe("The figures of a story", () => {
       connects: Record<string, unknown>[];
       ok: boolean;
     };
-    assert.deepEqual(Object.keys(json), ["broker", "tls", "firmware", "connects", "readings", "ok"]);
+    assert.deepEqual(Object.keys(json), ["broker", "tls", "firmware", "connects", "rotation", "readings", "ok"]);
     assert.deepEqual(json.connects[0], {
       protocol: "TLSv1.3",
       resumed: false,

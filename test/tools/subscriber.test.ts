@@ -22,7 +22,7 @@ describe("The subscriber", () => {
       trustAnchors: [pki.root],
       credentials,
       clientIdentifier: "observer",
-      topicFilter: "d/+",
+      topicFilters: ["d/+"],
       onMessage: () => undefined,
       onLost: () => undefined,
       ...options,

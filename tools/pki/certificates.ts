@@ -53,22 +53,40 @@ async function issue(
   issuer: Authority,
   extensions: InstanceType<typeof x509.Extension>[],
 ): Promise<Uint8Array> {
-  const certificate = new x509.X509Certificate(Buffer.from(issuer.certificate));
+  const { name: issuerName, identifier } = await signerOf(issuer);
   const issued = await x509.X509CertificateGenerator.create({
     serialNumber: serialNumber(),
     subject: name(options.commonName),
-    issuer: certificate.subjectName,
+    issuer: issuerName,
     ...options.validity,
     publicKey,
     signingKey: issuer.keys.privateKey,
     signingAlgorithm: signingAlgorithmOf(issuer.keys.privateKey),
-    extensions: [
-      ...extensions,
-      await x509.SubjectKeyIdentifierExtension.create(publicKey),
-      await x509.AuthorityKeyIdentifierExtension.create(issuer.keys.publicKey),
-    ],
+    extensions: [...extensions, await x509.SubjectKeyIdentifierExtension.create(publicKey), identifier],
   });
   return new Uint8Array(issued.rawData);
+}
+
+/** What every certificate takes from the one that signs it. */
+interface Signer {
+  readonly name: InstanceType<typeof x509.Name>;
+  readonly identifier: InstanceType<typeof x509.Extension>;
+}
+
+/** Read once: a fleet has ten thousand devices and one authority. */
+const signers = new WeakMap<Authority, Promise<Signer>>();
+
+function signerOf(issuer: Authority): Promise<Signer> {
+  let signer = signers.get(issuer);
+  if (signer === undefined) signers.set(issuer, (signer = readSigner(issuer)));
+  return signer;
+}
+
+async function readSigner({ certificate, keys }: Authority): Promise<Signer> {
+  return {
+    name: new x509.X509Certificate(Buffer.from(certificate)).subjectName,
+    identifier: await x509.AuthorityKeyIdentifierExtension.create(keys.publicKey),
+  };
 }
 
 /** Only certificates and revocation lists are signed with it. */

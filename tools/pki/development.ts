@@ -9,7 +9,15 @@ import { KeyObject, X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
 import * as path from "node:path";
 import { CommandFailure, exitCodes } from "../failure.js";
-import { type Authority, issueAuthority, issueDevice, issueRoot, issueServer, type Validity } from "./certificates.js";
+import {
+  type Authority,
+  issueAuthority,
+  issueDevice,
+  issueRoot,
+  issueServer,
+  type PublicKey,
+  type Validity,
+} from "./certificates.js";
 import { createFile, createFolder, readFile, replaceFile } from "../files.js";
 import { exportPrivateKey, generateKeys, importKeys, isRSA, type KeyPair } from "./keys.js";
 import { fromPEM, toPEM } from "./pem.js";
@@ -151,14 +159,23 @@ export class DevelopmentPKI {
       file: `${base}.crt`,
       rest: [issuing.certificate],
       fits: (found) => isCurrent(found, this.#now) && isOf(found, clientIdentifier, keys, issuing.keys),
-      issue: () =>
-        issueDevice(
-          { clientIdentifier, validity: validity(this.#now, lifetimes.device, issuing) },
-          keys.publicKey,
-          issuing,
-        ),
+      issue: () => this.#issueDevice(clientIdentifier, keys.publicKey),
     });
     return { certificateChain: [certificate, issuing.certificate], privateKey: await exportPrivateKey(keys) };
+  }
+
+  /** Signs a key that was born on a device. Nothing is kept of it. @returns DER, the device's own certificate first */
+  async sign(clientIdentifier: string, publicKey: PublicKey): Promise<Uint8Array[]> {
+    return [await this.#issueDevice(clientIdentifier, publicKey), this.#issuing.certificate];
+  }
+
+  #issueDevice(clientIdentifier: string, publicKey: PublicKey): Promise<Uint8Array> {
+    const issuing = this.#issuing;
+    return issueDevice(
+      { clientIdentifier, validity: validity(this.#now, lifetimes.device, issuing) },
+      publicKey,
+      issuing,
+    );
   }
 }
 

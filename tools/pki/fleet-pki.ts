@@ -68,9 +68,18 @@ export interface RevocationListResult {
   readonly nextUpdate: Date;
 }
 
+/** Ends of certificates that were read before: the same one signs a whole fleet. */
+const ends = new WeakMap<Uint8Array, number>();
+
+function endOf(certificate: Uint8Array): number {
+  let end = ends.get(certificate);
+  if (end === undefined) ends.set(certificate, (end = Date.parse(new X509Certificate(certificate).validTo)));
+  return end;
+}
+
 /** From an hour ago, in whole seconds, until so many days from now, and never beyond the end of what signed it. */
 export function validityFor(now: number, days: number, issuer?: Uint8Array): Validity {
-  const latest = issuer ? Date.parse(new X509Certificate(issuer).validTo) : Infinity;
+  const latest = issuer ? endOf(issuer) : Infinity;
   const whole = (time: number): Date => new Date(Math.floor(time / 1000) * 1000);
   return { notBefore: whole(now - clockSkew), notAfter: whole(Math.min(now + days * day, latest)) };
 }
@@ -261,7 +270,7 @@ export function toEntry(kind: CertificateKind, certificate: Uint8Array): NewEntr
   return {
     serialNumber: parsed.serialNumber.toLowerCase().replace(/^0+(?=.)/, ""),
     kind,
-    name: commonNameOf(certificate),
+    name: nameIn(parsed),
     notBefore: Date.parse(parsed.validFrom),
     notAfter: Date.parse(parsed.validTo),
     certificate,
@@ -269,8 +278,12 @@ export function toEntry(kind: CertificateKind, certificate: Uint8Array): NewEntr
 }
 
 export function commonNameOf(certificate: Uint8Array): string {
+  return nameIn(new X509Certificate(certificate));
+}
+
+function nameIn(certificate: X509Certificate): string {
   // Node escapes what is special in a name; here names are compared and shown, so as it stands in the certificate.
-  const { CN } = new X509Certificate(certificate).toLegacyObject().subject as { CN?: string };
+  const { CN } = certificate.toLegacyObject().subject as { CN?: string };
   return CN ?? "";
 }
 

@@ -23,6 +23,8 @@ export interface FleetOptions {
   readonly revocation: RevocationMode | undefined;
   readonly minimumVersion: TLSVersion | undefined;
   readonly days: number | undefined;
+  /** As the permissions room keeps them. */
+  readonly permissions: Uint8Array | undefined;
   readonly formats: readonly Format[];
   /** Bytes; the format's own default when left out. */
   readonly partitionSize: number | undefined;
@@ -61,6 +63,7 @@ export async function buildDevice(order: DeviceOrder, options: FleetOptions): Pr
     username: order.username,
     password: order.password,
     ...(options.minimumVersion && { tls: { minimumVersion: options.minimumVersion } }),
+    ...(options.permissions && { permissions: options.permissions }),
     ...(order.payloadSecret && { payloadSecrets: new Map([[1, order.payloadSecret]]) }),
     ...(order.allowShortPassword && { allowShortPassword: true }),
   };

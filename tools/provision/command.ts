@@ -50,6 +50,7 @@ export function addProvision(program: Command, ended: (exitCode: ExitCode) => vo
     .option("--no-certificate", "user name and password only")
     .option("--username <name>", "user name of the device")
     .option("--password-file <file>", "file whose first line is the password of the device")
+    .option("--permissions <file>", "topic permissions that the device keeps, and holds itself to")
     .option("--format <formats>", "record (CBOR), nvs, raw: one or several, with commas", "record")
     .option("--partition-size <bytes>", "of the image (default: nvs 0x6000, raw 0x4000)")
     .option("--encrypt", "encrypt each record to a one-time code")

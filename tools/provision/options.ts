@@ -1,7 +1,9 @@
 /** The options of `sealwire provision`, checked. */
 import { isIP } from "node:net";
 import type { RevocationMode, TLSVersion } from "../../src/platform.js";
-import { usageFailure } from "../failure.js";
+import { SealwireError } from "../../src/errors.js";
+import { Permissions } from "../../src/permissions/index.js";
+import { CommandFailure, exitCodes, usageFailure } from "../failure.js";
 import { readFile } from "../files.js";
 import { daysOf, type CommonArguments } from "../pki/commands/common.js";
 import { type FleetPKI, fromPEM } from "../pki/index.js";
@@ -19,6 +21,7 @@ export interface ProvisionArguments extends CommonArguments {
   readonly days?: string;
   /** False with --no-certificate. */
   readonly certificate: boolean;
+  readonly permissions?: string;
   readonly csr?: string;
   readonly username?: string;
   readonly passwordFile?: string;
@@ -48,6 +51,7 @@ export function fleetOptions(given: ProvisionArguments, pki: FleetPKI | undefine
     revocation: revocation === "off" ? undefined : revocation,
     minimumVersion: versionOf(given.tls),
     days: daysOf("--days", given.days),
+    permissions: given.permissions === undefined ? undefined : permissionsOf(given.permissions),
     formats: formatsOf(given.format),
     partitionSize: given.partitionSize === undefined ? undefined : sizeOf(given.partitionSize),
     encrypt: given.encrypt ?? false,
@@ -109,6 +113,20 @@ function formatsOf(text: string): Format[] {
   if (!names.every((name) => formats.includes(name)))
     throw usageFailure(`--format must be ${formats.join(", ")}, or several of them with commas between.`);
   return names as Format[];
+}
+
+/** The firmware is given the same file as the broker: what it may not do there it does not try. */
+function permissionsOf(file: string): Uint8Array {
+  const text = readFile(file);
+  if (text === undefined) throw usageFailure(`There is no file ${file} (--permissions).`);
+  try {
+    return Permissions.parse(text).toBytes();
+  } catch (error) {
+    if (!(error instanceof SealwireError)) throw error;
+    throw new CommandFailure(exitCodes.usage, error.code, `${file} (--permissions): ${error.message}`, {
+      cause: error,
+    });
+  }
 }
 
 function sizeOf(text: string): number {

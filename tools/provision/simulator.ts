@@ -38,6 +38,7 @@ export async function provisionSimulator(
         username: order.username,
         password: order.password,
         ...(options.minimumVersion && { tls: { minimumVersion: options.minimumVersion } }),
+        ...(options.permissions && { permissions: options.permissions }),
         ...(order.payloadSecret && { payloadSecrets: new Map([[1, order.payloadSecret]]) }),
         ...(order.allowShortPassword && { allowShortPassword: true }),
       });

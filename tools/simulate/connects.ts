@@ -5,7 +5,7 @@ import type { Broker } from "../brokers/index.js";
 import type { Tap, TapConnection } from "./tap.js";
 
 /** Why the device had to connect. */
-export type ConnectReason = "power-on" | "network-cut" | "deep-sleep" | "power-cut";
+export type ConnectReason = "power-on" | "network-cut" | "deep-sleep" | "power-cut" | "rotation" | "after-rotation";
 
 /** What the device's host reports 100 ms after a CONNACK. */
 export interface DeviceView {

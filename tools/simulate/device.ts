@@ -13,7 +13,9 @@ import { shownPath } from "../paths.js";
 import { type Connect, type ConnectReason, newestConnection, observeConnect } from "./connects.js";
 import type { Narrator } from "./narrator.js";
 import { provision } from "./provision.js";
+import { toEntry } from "../pki/index.js";
 import type { Readings } from "./readings.js";
+import { RenewalService } from "./renewal.js";
 import type { Setting } from "./setting.js";
 import { Subscriber } from "./subscriber.js";
 import type { TapConnection } from "./tap.js";
@@ -36,12 +38,24 @@ export class SimulatedDevice {
   /** Name of the firmware. */
   static readonly firmware = "examples/telemetry";
   readonly board: Board;
+  /** What has its certificate renewed; `undefined` where the authority is not ours. */
+  readonly renewal: RenewalService | undefined;
+  /** Of the certificate that it was provisioned with. */
+  readonly serialNumber: string;
   readonly #setting: Setting;
   /** The connection through the tap that was the newest when the device reported a connect. */
   readonly #connections = new WeakMap<BoardEvent, TapConnection>();
 
-  private constructor(setting: Setting, board: (onEvent: (event: BoardEvent) => void) => Board, readings: Readings) {
+  private constructor(
+    setting: Setting,
+    board: (onEvent: (event: BoardEvent) => void) => Board,
+    readings: Readings,
+    renewal: RenewalService | undefined,
+    serialNumber: string,
+  ) {
     this.#setting = setting;
+    this.renewal = renewal;
+    this.serialNumber = serialNumber;
     this.board = board((event) => {
       if (event.event === "connect") {
         const connection = newestConnection(setting.tap);
@@ -71,6 +85,9 @@ export class SimulatedDevice {
     });
     narrator.fact("Device", `${identifier}, from its MAC address ${toHex(mac)}, in ${shownPath(folder)}`);
     const observer = `${identifier}observer`;
+    const telemetry = `${identifier}/telemetry`;
+    const renewal = setting.sign && new RenewalService(setting.sign, identifier);
+    cleanup.add(() => renewal?.stop());
     const subscriber = await Subscriber.connect({
       address: broker.address,
       port: broker.port,
@@ -78,14 +95,18 @@ export class SimulatedDevice {
       trustAnchors,
       credentials: await setting.credentials(observer),
       clientIdentifier: observer,
-      topicFilter: `${identifier}/telemetry`,
-      onMessage: (_topic, payload) => readings.subscriberGot(payload),
+      topicFilters: renewal ? [telemetry, renewal.topicFilter] : [telemetry],
+      onMessage: (topic, payload) => {
+        if (topic === telemetry) readings.subscriberGot(payload);
+        else void renewal?.take(payload);
+      },
       onLost: (reason) =>
         alarm.ring(
           new CommandFailure(exitCodes.environment, "CONNECTION_LOST", `The subscriber lost the broker: ${reason}.`),
         ),
     });
     cleanup.add(() => subscriber.close());
+    renewal?.attach(subscriber);
     const device = new SimulatedDevice(
       setting,
       (onEvent) =>
@@ -110,6 +131,8 @@ export class SimulatedDevice {
           },
         }),
       readings,
+      renewal,
+      toEntry("device", credentials.certificateChain[0]!).serialNumber,
     );
     cleanup.add(() => device.board.off());
     return device;

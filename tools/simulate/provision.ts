@@ -1,6 +1,7 @@
 /** Gives a simulated device what a real one is given at the factory. */
 import * as path from "node:path";
-import { encodeProvisioningRecord } from "../../src/vault/index.js";
+import { createPlatform } from "../../hosts/node/index.js";
+import { encodeProvisioningRecord, Vault } from "../../src/vault/index.js";
 import type { TLSVersionRange } from "../brokers/index.js";
 import { replaceFile } from "../files.js";
 import type { Credentials } from "../pki/index.js";
@@ -18,9 +19,13 @@ export interface Provisioning {
   readonly versions: TLSVersionRange;
 }
 
-/** Writes the provisioning record into the device's folder. */
+/** Writes the provisioning record into the device's folder, and wipes what its vault holds of an earlier run. */
 export function provision(options: Provisioning): void {
   const { folder, broker, trustAnchors, revocationLists, credentials, versions } = options;
+  const { storage, crypto, rootOfTrust, counter } = createPlatform({ folder });
+  const vault = Vault.open({ storage, crypto, rootOfTrust, counter, clock: { now: () => Date.now() } });
+  if (vault.status.integrity === "empty") vault.close();
+  else vault.wipe();
   const record = encodeProvisioningRecord({
     broker,
     trustAnchors,

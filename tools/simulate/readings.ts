@@ -35,7 +35,9 @@ export class Readings {
   }
 
   deviceSays(event: PlatformEvent): void {
-    if (event.event === "published" && !this.#onReceived) this.#acknowledged.push(++this.#count);
+    // A certificate request is no reading.
+    const isReading = event.event === "published" && String(event["topic"]).endsWith("/telemetry");
+    if (isReading && !this.#onReceived) this.#acknowledged.push(++this.#count);
   }
 
   subscriberGot(payload: Uint8Array): void {

@@ -10,8 +10,22 @@ export interface StoryResult {
   readonly tls: TLSVersionRange;
   readonly firmware: string;
   readonly connects: readonly Connect[];
+  /** The renewal of the device's certificate; `undefined` when it did not come to that, or the authority is not ours. */
+  readonly rotation?: Rotation | undefined;
+  /** Whether the story has a rotation. */
+  readonly rotates: boolean;
   /** Readings that the broker acknowledged to the device, and those of them that the subscriber received. */
   readonly readings: { readonly sent: number; readonly received: number };
+}
+
+/** A certificate and its successor. */
+export interface Rotation {
+  /** Of the vault's record, which holds the new certificate. */
+  readonly version: number;
+  readonly outcome: string;
+  /** Serial numbers, hexadecimal. */
+  readonly oldCertificate: string;
+  readonly newCertificate: string;
 }
 
 /** Who the connect was for, as a person says it. */
@@ -20,10 +34,15 @@ export const reasons: Readonly<Record<ConnectReason, string>> = {
   "network-cut": "network cut",
   "deep-sleep": "deep sleep",
   "power-cut": "power cut",
+  rotation: "rotation",
+  "after-rotation": "sleep, renewed",
 };
 
 /** The connects that every story has, in order. */
 export const storyline: readonly ConnectReason[] = ["power-on", "network-cut", "deep-sleep", "power-cut"];
+
+/** Those that follow where the device's certificate can be renewed. */
+export const rotationline: readonly ConnectReason[] = ["rotation", "after-rotation"];
 
 /**
  * What is wrong with a story, worst first: sentences. Empty when nothing is.
@@ -32,7 +51,8 @@ export const storyline: readonly ConnectReason[] = ["power-on", "network-cut", "
 export function problemsOf(result: StoryResult, options: { readonly mayResumeFirst: boolean }): string[] {
   const { connects, readings, tls } = result;
   const problems: string[] = [];
-  const missing = storyline.filter((reason) => !connects.some((connect) => connect.reason === reason));
+  const expected = result.rotates ? [...storyline, ...rotationline] : storyline;
+  const missing = expected.filter((reason) => !connects.some((connect) => connect.reason === reason));
   if (missing.length > 0)
     problems.push(`The device did not connect after: ${missing.map((reason) => reasons[reason]).join(", ")}.`);
   for (const [i, connect] of connects.entries()) {
@@ -40,7 +60,9 @@ export function problemsOf(result: StoryResult, options: { readonly mayResumeFir
     const which = `The connect after "${reasons[connect.reason]}"`;
     if (i === 0 && resumed && !options.mayResumeFirst)
       problems.push(`${which} resumed a session although the device is new to this broker.`);
-    if (i > 0 && !resumed) problems.push(`${which} was a full handshake; the session should have been resumed.`);
+    if (connect.reason === "rotation") {
+      if (resumed) problems.push(`${which} resumed a session: that proves nothing of the new certificate.`);
+    } else if (i > 0 && !resumed) problems.push(`${which} was a full handshake; the session should have been resumed.`);
     if (protocol < tls.minimum || protocol > tls.maximum)
       problems.push(`${which} used ${protocol}, which was not allowed.`);
     if (!tapped) continue;
@@ -56,6 +78,10 @@ export function problemsOf(result: StoryResult, options: { readonly mayResumeFir
         `${which} took ${connect.bytesOut} bytes out and ${connect.bytesIn} in for the device, but ${tapped.bytesOut} and ${tapped.bytesIn} on the network.`,
       );
   }
+  if (result.rotates && result.rotation?.outcome !== "committed")
+    problems.push("The device's new certificate is not in force.");
+  if (result.rotation && result.rotation.newCertificate === result.rotation.oldCertificate)
+    problems.push("The device's new certificate is the old one.");
   if (readings.sent === 0) problems.push("The device published no readings.");
   if (readings.received !== readings.sent)
     problems.push(
@@ -82,6 +108,7 @@ export function toJSON(
       brokerResumed: brokerResumed ?? null,
       reason,
     })),
+    rotation: result.rotation ?? null,
     readings: result.readings,
     ok: error === undefined,
     ...(error && { error }),

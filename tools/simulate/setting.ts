@@ -13,7 +13,7 @@ import {
 import type { Cleanup } from "../cleanup.js";
 import { CommandFailure, exitCodes } from "../failure.js";
 import { developmentPKIFolder, shownPath } from "../paths.js";
-import { type Credentials, DevelopmentPKI, readCredentialFiles } from "../pki/index.js";
+import { type Credentials, DevelopmentPKI, type PublicKey, readCredentialFiles, toEntry } from "../pki/index.js";
 import type { Narrator } from "./narrator.js";
 import type { SimulateOptions } from "./options.js";
 import { Tap } from "./tap.js";
@@ -27,6 +27,13 @@ export interface Setting {
   readonly revocationLists: readonly Uint8Array[] | undefined;
   /** Credentials for a client. */
   readonly credentials: (clientIdentifier: string) => Promise<Credentials>;
+  /** Signs a key of a device; `undefined` where the authority is not ours. */
+  readonly sign:
+    | ((
+        clientIdentifier: string,
+        publicKey: PublicKey,
+      ) => Promise<Pick<Credentials, "certificateChain"> & { readonly serialNumber: string }>)
+    | undefined;
 }
 
 export interface SettingContext {
@@ -93,6 +100,10 @@ async function local({ options, cleanup, alarm, narrator, onLog }: SettingContex
     trustAnchors: [pki.root],
     revocationLists: pki.revocationLists,
     credentials: (clientIdentifier) => pki.device(clientIdentifier),
+    sign: async (clientIdentifier, publicKey) => {
+      const certificateChain = await pki.sign(clientIdentifier, publicKey);
+      return { certificateChain, serialNumber: toEntry("device", certificateChain[0]!).serialNumber };
+    },
   };
 }
 
@@ -106,5 +117,6 @@ function external({ options, narrator }: SettingContext): Prepared {
     trustAnchors,
     revocationLists: undefined,
     credentials: () => Promise.resolve(credentials),
+    sign: undefined,
   };
 }

@@ -9,7 +9,7 @@ import { SimulatedDevice } from "./device.js";
 import { Narrator } from "./narrator.js";
 import type { SimulateOptions } from "./options.js";
 import { Readings } from "./readings.js";
-import { problemsOf, saving, showTable, type StoryResult, toJSON } from "./report.js";
+import { problemsOf, saving, showTable, type Rotation, type StoryResult, toJSON } from "./report.js";
 import { prepareSetting } from "./setting.js";
 import { tellStory } from "./story.js";
 
@@ -18,6 +18,8 @@ interface Progress {
   broker: string;
   readonly connects: Connect[];
   readonly readings: Readings;
+  rotates: boolean;
+  rotation: Rotation | undefined;
 }
 
 /** @returns the exit code, once failures were reported and everything was taken down */
@@ -25,7 +27,13 @@ export async function simulate(options: SimulateOptions): Promise<ExitCode> {
   const errors = new Output(process.stderr);
   const results = new Output(process.stdout);
   const narrator = new Narrator(options.json ? (options.verbose ? errors : undefined) : results);
-  const progress: Progress = { broker: options.broker.kind, connects: [], readings: new Readings() };
+  const progress: Progress = {
+    broker: options.broker.kind,
+    connects: [],
+    readings: new Readings(),
+    rotates: false,
+    rotation: undefined,
+  };
   const cleanup = new Cleanup();
   const alarm = new Alarm();
   const onLog = (line: string): void => {
@@ -45,12 +53,16 @@ export async function simulate(options: SimulateOptions): Promise<ExitCode> {
       narrator,
       onLog,
     });
+    progress.rotates = device.renewal !== undefined;
     await tellStory(
       {
         board: device.board,
         readings: progress.readings,
         narrator,
         observe: (reason, event) => device.observe(reason, event),
+        renewal: device.renewal,
+        serialNumber: device.serialNumber,
+        onRotation: (rotation) => (progress.rotation = rotation),
       },
       progress.connects,
     );
@@ -69,6 +81,8 @@ export async function simulate(options: SimulateOptions): Promise<ExitCode> {
     tls: options.versions,
     firmware: SimulatedDevice.firmware,
     connects: progress.connects,
+    rotates: progress.rotates,
+    rotation: progress.rotation,
     readings: progress.readings.counts,
   };
   failure ??= judge(result, options);

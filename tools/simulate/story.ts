@@ -4,7 +4,8 @@ import { CommandFailure, exitCodes } from "../failure.js";
 import type { Connect, ConnectReason } from "./connects.js";
 import type { Narrator } from "./narrator.js";
 import type { Readings } from "./readings.js";
-import { reasons } from "./report.js";
+import type { RenewalService } from "./renewal.js";
+import { reasons, type Rotation } from "./report.js";
 
 /** Milliseconds in which the device must connect; after a lost network it waits up to a second before it tries. */
 const connectTime = 15_000;
@@ -24,6 +25,12 @@ export interface StoryOptions {
   readonly narrator: Narrator;
   /** Puts the device's report beside what network and broker saw. */
   readonly observe: (reason: ConnectReason, event: BoardEvent) => Promise<Connect>;
+  /** Has the certificate renewed; without it the story has no rotation. */
+  readonly renewal: Pick<RenewalService, "renew"> | undefined;
+  /** Of the certificate that the device was provisioned with. */
+  readonly serialNumber: string;
+  /** Takes the rotation once it is done. */
+  readonly onRotation: (rotation: Rotation) => void;
 }
 
 /**
@@ -76,6 +83,39 @@ export async function tellStory(options: StoryOptions, connects: Connect[]): Pro
   await board.powerOn();
   await connected("power-cut", " from storage");
   await published();
+
+  const { renewal } = options;
+  if (renewal === undefined) return;
+  narrator.chapter("Rotation: the back end has the device renew its certificate. The new key is born on the device.");
+  const { serialNumber } = await renewal.renew(publishTime);
+  narrator.line(`The request is signed; the device connects with certificate ${brief(serialNumber)}, to prove it.`);
+  // Known with the CONNACK; what the connect cost is known a moment later.
+  const { version, outcome } = await board.waitFor(
+    (event) => event.event === "rotated",
+    connectTime,
+    "the end of the rotation",
+  );
+  await connected("rotation");
+  options.onRotation({
+    version: Number(version),
+    outcome: String(outcome),
+    oldCertificate: options.serialNumber,
+    newCertificate: serialNumber,
+  });
+  narrator.line(
+    outcome === "committed"
+      ? `Accepted, so it is in force: version ${String(version)} of the credentials; ${brief(options.serialNumber)} is gone.`
+      : `It is ${String(outcome)}: ${brief(options.serialNumber)} stays in force.`,
+  );
+  await published();
+
+  narrator.chapter("Deep sleep, then wake: the session of the new certificate.");
+  await connected("after-rotation", " from retained memory");
+  await published();
+}
+
+function brief(serialNumber: string): string {
+  return `${serialNumber.slice(0, 8)}…`;
 }
 
 /** Whether the device waits long before it tries again: it does after a refusal, and after the loss of a connection that was good. */

@@ -26,7 +26,7 @@ export interface SubscriberOptions {
   readonly trustAnchors: readonly Uint8Array[];
   readonly credentials: Credentials;
   readonly clientIdentifier: string;
-  readonly topicFilter: string;
+  readonly topicFilters: readonly string[];
   readonly onMessage: (topic: string, payload: Uint8Array) => void;
   /** The connection ended though `close()` was not called. Called at most once, after `connect()` was fulfilled. */
   readonly onLost: (reason: string) => void;
@@ -35,6 +35,7 @@ export interface SubscriberOptions {
 export class Subscriber {
   readonly #options: SubscriberOptions;
   readonly #socket: tls.TLSSocket;
+  #identifier = 1;
   #ping: NodeJS.Timeout | undefined;
   #state: "connecting" | "subscribed" | "closed" = "connecting";
 
@@ -70,6 +71,14 @@ export class Subscriber {
     return subscriber;
   }
 
+  /** Publishes with QoS 1, and does not wait for the acknowledgement. */
+  publish(topic: string, payload: Uint8Array | string): void {
+    const packet = { cmd: "publish", topic, payload: Buffer.from(payload), qos: 1, dup: false, retain: false } as const;
+    // Identifier 1 was the subscription's.
+    this.#identifier = (this.#identifier % 0xffff) + 1;
+    this.#send({ ...packet, messageId: this.#identifier });
+  }
+
   /** Ends the connection, and resolves when nothing is left of it. Safe more than once. */
   async close(): Promise<void> {
     const wasSubscribed = this.#state === "subscribed";
@@ -95,11 +104,15 @@ export class Subscriber {
           case "connack":
             if (packet.returnCode !== 0)
               reject(new Error(`its CONNACK has return code ${packet.returnCode ?? "none"}`));
-            else this.#send({ cmd: "subscribe", messageId: 1, subscriptions: [this.#subscription()] });
+            else this.#send({ cmd: "subscribe", messageId: 1, subscriptions: this.#subscriptions() });
             break;
           case "suback":
-            if (packet.granted[0] === 0x80) {
-              reject(new Error(`it refused the subscription to ${this.#options.topicFilter}`));
+            if (packet.granted.includes(0x80)) {
+              reject(
+                new Error(
+                  `it refused the subscription to ${this.#options.topicFilters[packet.granted.indexOf(0x80)] ?? "its topics"}`,
+                ),
+              );
               break;
             }
             clearTimeout(timer);
@@ -134,8 +147,8 @@ export class Subscriber {
     });
   }
 
-  #subscription(): { topic: string; qos: 1 } {
-    return { topic: this.#options.topicFilter, qos: 1 };
+  #subscriptions(): { topic: string; qos: 1 }[] {
+    return this.#options.topicFilters.map((topic) => ({ topic, qos: 1 }));
   }
 
   #send(packet: Packet): void {
