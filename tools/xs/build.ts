@@ -9,7 +9,16 @@ import { promisify } from "node:util";
 import { compileAll, modified } from "./compile.js";
 import { engineSource } from "./engine-source.js";
 import { type Library, mbedtlsLibrary } from "./mbedtls-library.js";
-import { cacheFolder, hostProgram, mbedtlsFolder, nativeFolder, root, type Variant, variantName } from "./paths.js";
+import {
+  chosenMbedTLS,
+  cacheFolder,
+  hostProgram,
+  mbedtlsFolder,
+  nativeFolder,
+  root,
+  type Variant,
+  variantName,
+} from "./paths.js";
 
 const run = promisify(execFile);
 
@@ -98,7 +107,12 @@ export async function buildHost(variant: Variant): Promise<string> {
     modified(join(nativeFolder, "xs-platform.h")),
   );
   const library = await mbedtlsLibrary(variant, join(folder, "library"));
-  if ("reason" in library) console.error(`The XS host is built without TLS and cryptography: ${library.reason}`);
+  if ("reason" in library) {
+    const message = `The XS host is built without TLS and cryptography: ${library.reason}`;
+    if (chosenMbedTLS(variant) !== "none" && process.env["SEALWIRE_NO_SKIP"] === "1")
+      throw new MissingCompiler(message);
+    console.error(message);
+  }
   const ownOptions = [...options, ...ownFlags(variant), ...("flags" in library ? library.flags : [])];
   const headers = Math.max(...[nativeFolder, mbedtlsFolder].flatMap((from) => sourcesIn(from, ".h")).map(modified));
   const native = sourcesIn(nativeFolder, ".c");
