@@ -145,7 +145,10 @@ export interface TLSNegotiated {
   readonly revocationNextUpdate: number | undefined;
 }
 
-/** Options of {@link Platform.createTLSEngine}. Certificates and lists are DER. */
+/**
+ * Options of {@link Platform.createTLSEngine}. Certificates and lists are DER; their bytes must not change while the engine lives, for a
+ * chip has no room for a copy.
+ */
 export interface TLSEngineOptions {
   /** Certificates of the authorities that are trusted. At least one. */
   readonly trustAnchors: readonly Uint8Array[];

