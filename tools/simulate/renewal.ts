@@ -3,7 +3,7 @@
  * such a service lets nobody but the device itself publish its request: the broker's permissions see to that, by the client identifier in the topic.
  */
 import { concat } from "../../src/bytes.js";
-import { SealwireError } from "../../src/errors.js";
+import { SealwireError, toSealwireError } from "../../src/errors.js";
 import { parseCertificateRequest } from "../pki/index.js";
 import type { Setting } from "./setting.js";
 import type { Subscriber } from "./subscriber.js";
@@ -56,7 +56,7 @@ export class RenewalService {
       };
       this.#failed = (error) => {
         end();
-        reject(error);
+        reject(toSealwireError(error, "INVALID_STATE", "The device's request could not be signed."));
       };
       const ask = (): void => this.#subscriber?.publish(`${this.#clientIdentifier}/certificate/renew`, "renew");
       ask();
