@@ -9,6 +9,7 @@ import mqtt from "mqtt";
 import { createPlatform, type NodePlatform } from "../../hosts/node/index.js";
 import { Device } from "../../src/device.js";
 import { SealwireError, type ErrorCode } from "../../src/errors.js";
+import { Permissions } from "../../src/permissions/index.js";
 import { Vault, type ProvisioningRecord } from "../../src/vault/index.js";
 import {
   type Authority,
@@ -219,6 +220,7 @@ describe("A running device replaces its credentials", function () {
     device = new Device({
       platform,
       vault,
+      permissions: (json) => Permissions.parse(json),
       reconnectSpread: [100],
       onConnected: ({ bootstrap }) => bootstraps.push(bootstrap),
     });
@@ -301,7 +303,7 @@ describe("A running device replaces its credentials", function () {
   });
 
   it("one at a time, and only with a vault", async () => {
-    const first = device.rotate({ permissions: Buffer.from("new") });
+    const first = device.rotate({ permissions: Buffer.from('[{"topic":"#"}]') });
     await assert.rejects(
       device.rotate({}),
       (error) => error instanceof SealwireError && error.code === "INVALID_STATE",
