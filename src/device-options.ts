@@ -4,6 +4,7 @@ import type { Monitor, SecurityEvent } from "./monitor/index.js";
 import type { QoS, QueueOptions, SessionMessage, Will } from "./mqtt/index.js";
 import type { Permissions } from "./permissions/index.js";
 import type { Platform, TLSNegotiated, TransportDescriptor } from "./platform.js";
+import type { Sealing } from "./sealing/index.js";
 import type { Credentials, Vault } from "./vault/index.js";
 
 /** A name or address, and a port: 8883 when left out, 443 over WebSocket. */
@@ -49,8 +50,8 @@ export interface DeviceOptions {
    * start, since it would travel in the clear. Port 1883 when none is given.
    */
   readonly unencrypted?: boolean | undefined;
-  /** End-to-end encryption of payloads. */
-  readonly sealing?: DeviceSealing | undefined;
+  /** End-to-end encryption of payloads, with the payload secrets that were provisioned. The device opens and closes it. */
+  readonly sealing?: Sealing | undefined;
   /**
    * What this device may publish and subscribe to. Everything, when left out. A function, such as `Permissions.parse`, reads those that were provisioned, or
    * changed and kept in the vault since; everything is allowed while there are none. See {@link Device.permissions}.
@@ -164,8 +165,18 @@ export interface DevicePublishOptions {
   readonly retain?: boolean | undefined;
   /** Milliseconds after which the message is of no use. */
   readonly expiry?: number | undefined;
-  /** Whether the payload is encrypted end to end. Needs the option `sealing`. */
+  /** Whether the payload is encrypted end to end. Needs the option `sealing`. Without TLS always so. */
   readonly seal?: boolean | undefined;
+}
+
+export interface DeviceSubscribeOptions {
+  /** The highest QoS at which messages come; 0 when left out. */
+  readonly qos?: QoS | undefined;
+  /**
+   * Whether messages must come sealed: others, and those that were tampered with or replayed, are not delivered, and told to `onSecurity`. Needs the option
+   * `sealing`. Without TLS always so.
+   */
+  readonly sealed?: boolean | undefined;
 }
 
 /** What a device says of itself. */
@@ -180,15 +191,3 @@ export interface DeviceStatus {
 }
 
 export type DevicePermissionsOption = Permissions | ((json: Uint8Array) => Permissions);
-
-/** What a device needs of an implementation of sealed payloads: see the room `sealing`. */
-export interface DeviceSealing {
-  /** @returns the sealed payload; the same bytes are sent again when the message must be */
-  seal(topic: string, payload: Uint8Array): Uint8Array | Promise<Uint8Array>;
-  /**
-   * @returns the payload; `"duplicate"` for a repeat of a message that was opened before, which is acknowledged and not delivered; `undefined` when
-   *   the payload is not sealed
-   * @throws SealwireError when it was tampered with, replayed, or is of another key
-   */
-  unseal(message: SessionMessage): Uint8Array | "duplicate" | undefined | Promise<Uint8Array | "duplicate" | undefined>;
-}

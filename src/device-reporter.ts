@@ -1,7 +1,14 @@
 /** Tells the application what no promise tells of. What its callbacks throw is theirs: it is reported, and the link goes on. */
+import type { DeviceMemory } from "./device-memory.js";
 import type { DeviceOptions } from "./device-options.js";
 import { SealwireError, toSealwireError, type ErrorCode } from "./errors.js";
-import type { SecurityEvent, SecurityKind } from "./monitor/index.js";
+import type { MonitorHost, SecurityEvent, SecurityKind } from "./monitor/index.js";
+import { RETAINED_SECTION } from "./storage/index.js";
+
+/** What a monitor asks of its device. */
+interface MonitoredDevice extends Pick<MonitorHost, "publish"> {
+  readonly connected: boolean;
+}
 
 const NOT_VERIFIED: readonly ErrorCode[] = [
   "TLS_CERTIFICATE_EXPIRED",
@@ -26,6 +33,17 @@ export class DeviceReporter {
 
   constructor(options: Pick<DeviceOptions, "onError" | "onSecurity" | "monitor">) {
     this.#options = options;
+  }
+
+  /** Puts the monitor to work. */
+  attach(platform: MonitorHost["platform"], memory: DeviceMemory, device: MonitoredDevice): void {
+    this.#options.monitor?.attach({
+      platform,
+      saved: memory.get(RETAINED_SECTION.log),
+      keep: (save) => memory.keepLog(save),
+      isConnected: () => device.connected,
+      publish: (topic, payload, options) => device.publish(topic, payload, options),
+    });
   }
 
   /** @returns what the callback returned; `undefined` when it threw */

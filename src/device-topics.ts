@@ -1,25 +1,24 @@
 /** What a device's messages pass on their way out and in: placeholders, permissions, sealing, handlers. */
-import { toUTF8 } from "./bytes.js";
-import type { DeviceMessage, DeviceSealing } from "./device-options.js";
-import { SealwireError, toSealwireError } from "./errors.js";
+import type { DeviceMessage } from "./device-options.js";
+import type { DeviceSealing } from "./device-sealing.js";
+import { SealwireError } from "./errors.js";
 import { matchesTopic, type SessionMessage } from "./mqtt/index.js";
+import type { PlatformTimer } from "./platform.js";
 
 export type MessageHandler = (message: DeviceMessage) => void | Promise<void>;
 
 export interface DeviceTopicsOptions {
   readonly clientIdentifier: string;
-  readonly sealing: DeviceSealing | undefined;
-  /** Every payload must be sealed, both ways. */
-  readonly sealedOnly: boolean;
+  readonly timer: PlatformTimer;
+  readonly sealing: DeviceSealing;
   /** For messages that no subscription of this life asked for. */
   readonly onMessage: MessageHandler | undefined;
-  /** A payload was not what it should be. */
-  readonly onRejected: (error: SealwireError) => void;
 }
 
 interface Subscription {
   readonly filter: string;
   readonly handler: MessageHandler;
+  readonly sealed: boolean;
 }
 
 export class DeviceTopics {
@@ -40,20 +39,12 @@ export class DeviceTopics {
     return topic.replaceAll("%c", () => clientIdentifier);
   }
 
-  /** @returns the payload as it goes to the broker. @throws SealwireError `UNSUPPORTED` */
-  seal(topic: string, payload: Uint8Array | string, wanted: boolean | undefined): SealedPayload {
-    const { sealing, sealedOnly } = this.#options;
-    const needed = wanted ?? sealedOnly;
-    if (!needed && sealedOnly) throw new SealwireError("INVALID_ARGUMENT", "Without TLS every payload is sealed.");
-    if (!needed) return payload;
-    if (sealing === undefined)
-      throw new SealwireError("UNSUPPORTED", "To seal a payload the device needs the option sealing.");
-    return sealing.seal(topic, typeof payload === "string" ? toUTF8(payload) : payload);
-  }
-
-  /** @returns a function that takes the subscription away again */
-  add(filter: string, handler: MessageHandler): () => void {
-    const subscription = { filter, handler };
+  /** @returns a function that takes the subscription away again. @throws SealwireError `UNSUPPORTED` */
+  add(filter: string, handler: MessageHandler, sealed = false): () => void {
+    const { sealing } = this.#options;
+    if (sealed && !sealing.isThere)
+      throw new SealwireError("UNSUPPORTED", "To open sealed payloads the device needs the option sealing.");
+    const subscription = { filter, handler, sealed: sealed || sealing.always };
     this.#subscriptions.push(subscription);
     return () => {
       this.#subscriptions = this.#subscriptions.filter((other) => other !== subscription);
@@ -67,40 +58,25 @@ export class DeviceTopics {
 
   /** Hands a message to its handlers. Rejected with what the first of them that failed threw. */
   async dispatch(message: SessionMessage): Promise<void> {
-    const opening = this.#open(message);
-    const opened = opening instanceof Promise ? await opening : opening;
-    if (opened === undefined) return;
+    const subscriptions = this.#subscriptions.filter(({ filter }) => matchesTopic(filter, message.topic));
+    const { sealing, timer, onMessage } = this.#options;
+    const sealed = sealing.always || subscriptions.some((each) => each.sealed);
+    const { topic, qos, retain, redelivered } = message;
+    let { payload } = message;
+    let settle: (() => void) | undefined;
+    if (sealed) {
+      const opened = sealing.open(message);
+      // What is not delivered is acknowledged all the same: it would come again for ever.
+      if (opened === undefined) return;
+      ({ payload, settle } = opened);
+    }
+    const delivered = { topic, payload, qos, retain, redelivered, sealed };
+    if (subscriptions.length === 0) await onMessage?.(delivered);
     // All of them at once, and one that fails must not keep the message from the others.
-    const handlers = this.#subscriptions.filter(({ filter }) => matchesTopic(filter, message.topic));
-    const { onMessage } = this.#options;
-    if (handlers.length === 0) return onMessage?.(opened);
-    const results = await Promise.allSettled(handlers.map(async ({ handler }) => handler(opened)));
+    const results = await Promise.allSettled(subscriptions.map(async ({ handler }) => handler(delivered)));
     const failed = results.find((result) => result.status === "rejected");
     if (failed) throw failed.reason;
-  }
-
-  /** @returns `undefined` for a message that is not to be delivered, but acknowledged: it would come again for ever */
-  #open(message: SessionMessage): DeviceMessage | Promise<DeviceMessage | undefined> | undefined {
-    const { sealing } = this.#options;
-    const { topic, payload, qos, retain, redelivered } = message;
-    if (sealing === undefined) return { topic, payload, qos, retain, redelivered, sealed: false };
-    return this.#unseal(sealing, message);
-  }
-
-  async #unseal(sealing: DeviceSealing, message: SessionMessage): Promise<DeviceMessage | undefined> {
-    const { sealedOnly, onRejected } = this.#options;
-    const { topic, qos, retain, redelivered } = message;
-    try {
-      const payload = await sealing.unseal(message);
-      if (payload === "duplicate") return undefined;
-      if (payload === undefined && sealedOnly)
-        throw new SealwireError("CRYPTO_AUTHENTICATION_FAILED", "A payload came unsealed over a link without TLS.");
-      return { topic, payload: payload ?? message.payload, qos, retain, redelivered, sealed: payload !== undefined };
-    } catch (error) {
-      onRejected(toSealwireError(error, "CRYPTO_AUTHENTICATION_FAILED", "A sealed payload could not be opened."));
-      return undefined;
-    }
+    // Once the session has acknowledged it, which it does when this promise is fulfilled.
+    if (settle) timer.set(settle, 0);
   }
 }
-
-type SealedPayload = Uint8Array | string | Promise<Uint8Array>;

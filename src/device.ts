@@ -5,9 +5,16 @@ import { checkDeviceOptions } from "./device-checks.js";
 import { DeviceConnector } from "./device-connector.js";
 import { DeviceCredentials } from "./device-credentials.js";
 import { DeviceMemory } from "./device-memory.js";
-import type { DeviceOptions, DevicePublishOptions, DeviceRotationLimits, DeviceStatus } from "./device-options.js";
+import type {
+  DeviceOptions,
+  DevicePublishOptions,
+  DeviceRotationLimits,
+  DeviceStatus,
+  DeviceSubscribeOptions,
+} from "./device-options.js";
 import { DevicePermissions } from "./device-permissions.js";
 import { DeviceReporter } from "./device-reporter.js";
+import { DeviceSealing } from "./device-sealing.js";
 import { DeviceTopics, type MessageHandler } from "./device-topics.js";
 import { DeviceWatchdog } from "./device-watchdog.js";
 import { SealwireError } from "./errors.js";
@@ -29,6 +36,7 @@ export class Device {
   readonly #memory: DeviceMemory;
   readonly #connector: DeviceConnector;
   readonly #permissions: DevicePermissions;
+  readonly #sealing: DeviceSealing;
   readonly #topics: DeviceTopics;
   readonly #session: MQTTSession;
   readonly #link: Link;
@@ -55,7 +63,6 @@ export class Device {
     this.#clockWatch = new DeviceClockWatch(platform, this.#clock, this.#reporter);
     this.#waiters = new Waiters(platform.timer);
     this.#watchdog = new DeviceWatchdog(platform);
-    this.#topics = this.#createTopics();
     this.#permissions = new DevicePermissions({
       permissions: options.permissions,
       topic: options.permissionsTopic,
@@ -71,9 +78,24 @@ export class Device {
       onWrite: monitor && (() => monitor.storageWritten()),
     });
     this.#memory.restoreTime(this.#clock);
-    // Before anything else is written to retained memory: whatever is written next then no longer holds it.
+    // Before anything else is written to retained memory: whatever is written next then no longer holds what must be used once only.
+    this.#sealing = new DeviceSealing({
+      sealing: options.sealing,
+      always: options.unencrypted === true,
+      crypto: platform.crypto,
+      memory: this.#memory,
+      clientIdentifier: this.#clientIdentifier,
+      credentials,
+      reporter: this.#reporter,
+    });
+    this.#topics = new DeviceTopics({
+      clientIdentifier: this.#clientIdentifier,
+      timer: platform.timer,
+      sealing: this.#sealing,
+      onMessage: options.onMessage,
+    });
     const savedSession = this.#memory.takeSession();
-    this.#attachMonitor();
+    this.#reporter.attach(platform, this.#memory, this);
     this.#connector = new DeviceConnector({
       device: options,
       reporter: this.#reporter,
@@ -84,6 +106,7 @@ export class Device {
       onHandshake: monitor && ((milliseconds) => monitor.handshake(milliseconds)),
     });
     this.#session = this.#createSession(savedSession);
+    this.#sealing.loadMark(this.#session.mark);
     this.#link = new Link({
       platform,
       connect: () => {
@@ -101,7 +124,10 @@ export class Device {
       clientIdentifier: this.#clientIdentifier,
       clock: this.#clock,
       leave: () => this.#leave(),
-      use: (replaced) => this.#connector.use(replaced),
+      use: (replaced) => {
+        this.#connector.use(replaced);
+        this.#sealing.use(replaced);
+      },
       keep: (same) => this.#connector.keep(same),
       connect: () => this.#link.resume(),
     });
@@ -167,8 +193,7 @@ export class Device {
     const { qos = 0 } = options;
     const expanded = this.#topics.expand(topic);
     this.#permissions.require("publish", expanded, qos);
-    const sealed = this.#topics.seal(expanded, payload, seal);
-    const bytes = sealed instanceof Promise ? await sealed : sealed;
+    const bytes = this.#sealing.seal(expanded, payload, seal);
     try {
       await this.#session.publish(expanded, bytes, rest);
     } catch (error) {
@@ -185,12 +210,13 @@ export class Device {
    * connection, and find their handler only if it is there.
    * @returns a promise of the QoS that the broker granted; pending as long as there is no connection
    */
-  async subscribe(filter: string, handler: MessageHandler, { qos = 0 }: { readonly qos?: QoS } = {}): Promise<QoS> {
+  async subscribe(filter: string, handler: MessageHandler, options: DeviceSubscribeOptions = {}): Promise<QoS> {
     this.#mustBeOpen();
     const expanded = this.#topics.expand(filter);
+    const { qos = 0, sealed } = options;
     this.#permissions.require("subscribe", expanded, qos);
     // Before the request is sent: retained messages may come with the answer.
-    const remove = this.#topics.add(expanded, handler);
+    const remove = this.#topics.add(expanded, handler, sealed);
     try {
       const [granted] = await this.#session.subscribe(expanded, { qos });
       return granted as QoS;
@@ -250,6 +276,7 @@ export class Device {
     const resting = this.connected && this.#session.pending.messages === 0;
     await (this.#ending = this.#end(() => {
       if (resting) this.#link.restful();
+      this.#sealing.save();
       this.#memory.keepForWake({
         session: this.#session.save(),
         link: this.#link.save(),
@@ -298,19 +325,9 @@ export class Device {
     keep?.();
     monitor?.stop();
     this.#session.close();
+    this.#sealing.close();
     this.#memory.close();
     this.#credentials.close();
-  }
-
-  #createTopics(): DeviceTopics {
-    const { sealing, unencrypted, onMessage } = this.#options;
-    return new DeviceTopics({
-      clientIdentifier: this.#clientIdentifier,
-      sealing,
-      sealedOnly: unencrypted === true,
-      onMessage,
-      onRejected: (error) => this.#reporter.security("payload-rejected", error),
-    });
   }
 
   #createSession(savedState: Uint8Array | undefined): MQTTSession {
@@ -369,18 +386,6 @@ export class Device {
     await this.#session.disconnect();
     await this.#connector.released;
     this.#mustBeOpen();
-  }
-
-  #attachMonitor(): void {
-    const memory = this.#memory;
-    this.#options.monitor?.attach({
-      platform: this.#platform,
-      clientIdentifier: this.#clientIdentifier,
-      saved: memory.get(RETAINED_SECTION.log),
-      keep: (save) => memory.keepLog(save),
-      isConnected: () => this.connected,
-      publish: (topic, payload, options) => this.publish(topic, payload, options),
-    });
   }
 
   #mustBeOpen(): void {

@@ -42,7 +42,6 @@ export interface MonitorOptions {
 /** What a monitor needs of its device. */
 export interface MonitorHost {
   readonly platform: Pick<Platform, "timer" | "ticks" | "heap" | "wakeCause">;
-  readonly clientIdentifier: string;
   /** The log of before the restart. */
   readonly saved: Uint8Array | undefined;
   /** Keeps what `save` gives where it survives a restart. */

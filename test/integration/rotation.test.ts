@@ -303,7 +303,7 @@ describe("A running device replaces its credentials", function () {
   });
 
   it("one at a time, and only with a vault", async () => {
-    const first = device.rotate({ permissions: Buffer.from('[{"topic":"#"}]') });
+    const first = device.rotate({ permissions: Buffer.from('[{"topic":"#","operation":"both"}]') });
     await assert.rejects(
       device.rotate({}),
       (error) => error instanceof SealwireError && error.code === "INVALID_STATE",
