@@ -19,16 +19,16 @@ describe("wake notes", () => {
     strictEqual(wake().address("b", 8883), "192.0.2.7");
     strictEqual(wake().address("b", 443), undefined);
     strictEqual(wake().address("c", 8883), undefined);
-    clock.time! += hour - 1;
+    clock.time += hour - 1;
     strictEqual(wake().address("b", 8883), "192.0.2.7");
-    clock.time! += 1;
+    clock.time += 1;
     strictEqual(wake().address("b", 8883), undefined);
   });
 
   it("do not trust an age that a clock gives that went back", () => {
     const { clock, notes, wake } = setUp();
     notes.good("b", 1, "192.0.2.7");
-    clock.time! -= 1;
+    clock.time -= 1;
     strictEqual(wake().address("b", 1), undefined);
   });
 
