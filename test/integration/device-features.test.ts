@@ -314,7 +314,14 @@ describe("A device", function () {
 
   it("feeds its watchdog while it runs, and no longer", async () => {
     let meals = 0;
-    const on: Platform = { ...platformOf(), watchdog: { feed: () => void meals++ } };
+    const on: Platform = {
+      ...platformOf(),
+      watchdog: {
+        feed: () => {
+          meals++;
+        },
+      },
+    };
     const device = boot({ platform: on });
     await device.start();
     await new Promise((resolve) => setTimeout(resolve, 1200));

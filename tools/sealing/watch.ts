@@ -64,13 +64,13 @@ async function watchSecure(target: Target, onMessage: OnMessage, ready: (stop: (
   const { ca = "", cert = "", key = "" } = target.files;
   const { trustAnchors, ...credentials } = readCredentialFiles({ ca, cert, key });
   let lost: ((reason: string) => void) | undefined;
-  const { host, address, port, clientIdentifier, filter: topicFilter } = target;
+  const { host, address, port, clientIdentifier, filter } = target;
   const subscriber = await Subscriber.connect({
     host,
     address,
     port,
     clientIdentifier,
-    topicFilter,
+    topicFilters: [filter],
     trustAnchors,
     credentials,
     onMessage,
