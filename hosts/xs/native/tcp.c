@@ -129,6 +129,8 @@ static void dispatch(xsMachine* the, Watch* watch, short ready) {
   if (c->over && !c->closed && !unread(c)) {
     c->closed = 1;
     callNumber(the, c, ON_ERROR, c->reason);
+    /* Whoever closes it later must not reach what is freed now. */
+    xsmcSetHostData(c->watch.slots[SELF], NULL);
     release(c);
   } else if (c->tellWritable && writable(c))
     watch->due = 1;

@@ -16,7 +16,7 @@ import { temporaryFolder } from "../../tools/support/temporary-folder.js";
 import { hostIsBuilt } from "./support.js";
 
 const builds: readonly [name: string, variant: Variant, versions: readonly TLSVersion[]][] = [
-  ["the system's Mbed TLS, 64 bits", { bits: 64, sanitize: false }, ["TLSv1.2"]],
+  ["the system's Mbed TLS, 64 bits", { bits: 64, sanitize: process.env["SEALWIRE_SANITIZE"] === "1" }, ["TLSv1.2"]],
   ["Mbed TLS 3.6 as on a chip, 32 bits", { bits: 32, sanitize: false }, ["TLSv1.2", "TLSv1.3"]],
 ];
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
