@@ -589,7 +589,7 @@ describe("sealwire pki", function () {
 
     it("says when it is damaged", async () => {
       const damaged = folder.join("damaged");
-      fs.cpSync(folder.join("second"), damaged, { recursive: true });
+      fs.cpSync(pki(), damaged, { recursive: true });
       for (const name of ["index.db", "index.db-wal", "index.db-shm"])
         fs.rmSync(path.join(damaged, name), { force: true });
       fs.writeFileSync(
