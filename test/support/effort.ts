@@ -5,6 +5,11 @@
  * long. Choose it without a divisor in common with what repeats in the series.
  */
 export function stride(onXS: number): number {
+  return amount(1, onXS);
+}
+
+/** A number of cases or rounds: one for Node, and one for the XS engine. */
+export function amount(onNode: number, onXS: number): number {
   // XS has no console.
-  return "console" in globalThis ? 1 : onXS;
+  return "console" in globalThis ? onNode : onXS;
 }

@@ -5,6 +5,7 @@ import type { KeyValueStorage } from "../../../src/platform.js";
 import { encodeProvisioningRecord, type Vault } from "../../../src/vault/index.js";
 import { ok, strictEqual } from "../../support/assert.js";
 import { describe, it } from "../../support/bdd.js";
+import { amount } from "../../support/effort.js";
 import { FlashModel } from "../../support/flash-model.js";
 import { MemoryStorage, PowerCut } from "../../support/memory-storage.js";
 import {
@@ -171,7 +172,7 @@ for (const { name, make } of chips)
         step.run(whole.vault, whole.partition);
         const total = whole.flash.steps - before;
         // Every byte of the shorter steps; of the longer ones every few, at an offset that meets all positions in a word.
-        const stride = Math.max(1, Math.floor(total / 300)) | 1;
+        const stride = Math.max(1, Math.floor(total / amount(300, 30))) | 1;
         for (let cut = 1; cut <= total; cut += stride) {
           const { flash, chip, partition, vault } = make2();
           flash.cutAt(cut);
@@ -227,7 +228,7 @@ describe("ten thousand rotations", () => {
     const chip = { rootOfTrust: hardwareRoot() };
     const vault = openVault(counted, chip);
     vault.provision(recordWith(password1));
-    const rotations = 10_000;
+    const rotations = amount(10_000, 500);
     for (let i = 1; i <= rotations; i++) {
       vault.stage({ password: toUTF8(`${password2} ${i}`) });
       vault.prove();
@@ -242,7 +243,7 @@ describe("ten thousand rotations", () => {
     const [least, most] = [Math.min(...flash.erases), Math.max(...flash.erases)];
     ok(most <= least + 40, `sector erases: ${flash.erases.join(", ")}`);
     platform.log(
-      `      writes per rotation: ${JSON.stringify(per)}; erases of 4 sectors in 10,000: ${flash.erases.join(", ")}`,
+      `      writes per rotation: ${JSON.stringify(per)}; erases of 4 sectors in ${rotations}: ${flash.erases.join(", ")}`,
     );
   });
 });
