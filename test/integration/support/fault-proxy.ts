@@ -46,6 +46,8 @@ export class FaultProxy {
   }
 
   async stop(): Promise<void> {
+    // One that is still on its way must not keep the server open.
+    this.fault = { kind: "reset" };
     this.reset();
     await new Promise((resolve) => this.#server.close(resolve));
   }
