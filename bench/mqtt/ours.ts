@@ -28,6 +28,7 @@ class Device {
 
 let device: Device | undefined;
 const theDevice = (): Device => (device ??= new Device());
+const ticks = (): number => theDevice().platform.ticks();
 
 /**
  * Bytes of the client's buffers, each way, where throughput is measured: MQTT.js has no bound on its own. A device's are 1,024, and so they are
@@ -49,9 +50,13 @@ class Connectable {
     this.session = new MQTTSession({
       clientIdentifier,
       timer: platform.timer,
-      ticks: () => platform.ticks(),
+      ticks,
       version: 4,
-      onConnected: () => this.#connected?.(),
+      onConnected: () => {
+        this.#connected?.();
+        // Later than the connection's beginning nobody waits for it.
+        this.#connected = this.#failed = undefined;
+      },
       // A connection that breaks ends the run.
       onDisconnected: (error) => {
         if (error) this.#fail(error);
@@ -75,7 +80,7 @@ class Connectable {
 
   #fail(error: Error): void {
     this.#failed?.(error);
-    // Later than the connection's beginning nobody waits for it: the worker reports it.
+    // The worker reports it.
     setImmediate(() => {
       throw error;
     });
@@ -145,7 +150,8 @@ async function receiver({ port, qos, onMessage }: ReceiverSettings): Promise<Rec
 async function idle(port: number, clientIdentifier: string): Promise<Idle> {
   const connectable = theDevice().session(clientIdentifier, port, { cleanStart: true });
   await connectable.connect();
-  return { close: () => connectable.session.close() };
+  const { session } = connectable;
+  return { close: () => session.close() };
 }
 
 export const ours: Contestant = { sender, receiver, idle };

@@ -25,13 +25,21 @@ export function createTCP(network: SimulatedNetwork): TransportConstructor {
   };
 }
 
-/** Made once: a closure for every turn of every connection would be waste. */
+/** Node's socket, which knows whose it is: so its listeners are made once, not once for each connection. */
+class OwnedSocket extends Socket {
+  owner!: TCPConnection;
+}
+
+/** For the end of a turn. */
 let flush: (connection: TCPConnection) => void;
+/** For the next turn. */
+let dispatch: (connection: TCPConnection) => void;
+let listenTo: (socket: OwnedSocket) => void;
 
 class TCPConnection implements Transport, NetworkConnection {
   readonly #options: TransportOptions;
   readonly #network: SimulatedNetwork;
-  readonly #socket: Socket;
+  readonly #socket: OwnedSocket;
   readonly #received = new ByteQueue();
   /** Written in this turn, not yet handed to the socket. */
   #gathered: Buffer | undefined;
@@ -42,7 +50,8 @@ class TCPConnection implements Transport, NetworkConnection {
   #end: SealwireError | undefined;
   #done = false;
   #scheduled = false;
-  #due = { readable: false, writable: false };
+  #readableDue = false;
+  #writableDue = false;
 
   constructor(options: TransportOptions, network: SimulatedNetwork) {
     const { address, port, noDelay } = options;
@@ -53,21 +62,10 @@ class TCPConnection implements Transport, NetworkConnection {
     this.#options = options;
     this.#network = network;
     // One read of the socket at most, so that what waits stays below twice the bound.
-    this.#socket = new Socket({ readableHighWaterMark: bound } as object);
+    this.#socket = new OwnedSocket({ readableHighWaterMark: bound } as object);
+    this.#socket.owner = this;
     this.#socket.setNoDelay(noDelay ?? false);
-    this.#socket
-      .on("error", (error: NodeJS.ErrnoException) => this.#fail(toConnectionError(error, options)))
-      .on("connect", () => {
-        this.#connected = true;
-        this.#signalWritable();
-      })
-      .on("data", (bytes) => this.#onData(bytes))
-      .on("drain", () => this.#signalWritable())
-      .on("end", () => this.#onEnd())
-      .on("close", () => {
-        this.#fail(lost("The connection was closed."));
-        network.end(this);
-      });
+    listenTo(this.#socket);
     if (network.up) {
       network.begin(this);
       this.#socket.connect({ host: address, port });
@@ -145,6 +143,38 @@ class TCPConnection implements Transport, NetworkConnection {
 
   static {
     flush = (connection) => connection.#flush();
+    dispatch = (connection) => {
+      connection.#scheduled = false;
+      connection.#dispatch();
+    };
+    const onError = function (this: OwnedSocket, error: NodeJS.ErrnoException): void {
+      this.owner.#fail(toConnectionError(error, this.owner.#options));
+    };
+    const onConnect = function (this: OwnedSocket): void {
+      this.owner.#connected = true;
+      this.owner.#signalWritable();
+    };
+    const onData = function (this: OwnedSocket, bytes: Uint8Array): void {
+      this.owner.#onData(bytes);
+    };
+    const onDrain = function (this: OwnedSocket): void {
+      this.owner.#signalWritable();
+    };
+    const onEnd = function (this: OwnedSocket): void {
+      this.owner.#onEnd();
+    };
+    const onClose = function (this: OwnedSocket): void {
+      this.owner.#fail(lost("The connection was closed."));
+      this.owner.#network.end(this.owner);
+    };
+    listenTo = (socket) =>
+      void socket
+        .on("error", onError)
+        .on("connect", onConnect)
+        .on("data", onData)
+        .on("drain", onDrain)
+        .on("end", onEnd)
+        .on("close", onClose);
   }
 
   #flush(): void {
@@ -167,7 +197,7 @@ class TCPConnection implements Transport, NetworkConnection {
     if (this.#done || this.#end !== undefined) return;
     this.#received.push(bytes);
     if (this.#received.byteLength >= bound) this.#socket.pause();
-    this.#due.readable = true;
+    this.#readableDue = true;
     // Node calls this from its event loop, never from inside a method of ours: no need to wait for the next turn.
     this.#dispatch();
   }
@@ -180,7 +210,7 @@ class TCPConnection implements Transport, NetworkConnection {
 
   #signalWritable(): void {
     if (this.#writable === 0) return;
-    this.#due.writable = true;
+    this.#writableDue = true;
     this.#schedule();
   }
 
@@ -195,20 +225,17 @@ class TCPConnection implements Transport, NetworkConnection {
   #schedule(): void {
     if (this.#scheduled || this.#done) return;
     this.#scheduled = true;
-    setImmediate(() => {
-      this.#scheduled = false;
-      this.#dispatch();
-    });
+    setImmediate(dispatch, this);
   }
 
   #dispatch(): void {
     const { onReadable, onWritable, onError } = this.#options;
-    if (this.#due.writable && !this.#done) {
-      this.#due.writable = false;
+    if (this.#writableDue && !this.#done) {
+      this.#writableDue = false;
       if (this.#writable > 0) onWritable?.(this.#writable);
     }
-    if (this.#due.readable && !this.#done) {
-      this.#due.readable = false;
+    if (this.#readableDue && !this.#done) {
+      this.#readableDue = false;
       if (this.#received.byteLength > 0) onReadable?.(this.#received.byteLength);
     }
     if (this.#end === undefined || this.#done || this.#received.byteLength > 0) return;
