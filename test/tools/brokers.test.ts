@@ -246,6 +246,18 @@ describe("Starting Mosquitto", () => {
   const folder = temporaryFolder();
   let options: LocalBrokerOptions;
 
+  // A folder for temporary files of its own: what other programs do in the system's does not show here.
+  const system = process.env["TMPDIR"];
+
+  before(() => {
+    process.env["TMPDIR"] = folder.join();
+  });
+
+  after(() => {
+    if (system === undefined) delete process.env["TMPDIR"];
+    else process.env["TMPDIR"] = system;
+  });
+
   before(async () => {
     const pki = await DevelopmentPKI.open({ folder: folder.join("dev"), names });
     options = { server: pki.server, root: pki.root, versions: bothVersions };
