@@ -76,7 +76,7 @@ for (let count = 1; count <= READINGS; count++) {
     await renewal;
     await pause(PERIOD);
   }
-  const reading = { count, uptime: Math.round(platform.ticks()), heap: platform.heap()?.heap?.used };
+  const reading = { count, time: platform.time()?.now, heap: platform.heap()?.heap?.used };
   await device.publish("%c/telemetry", JSON.stringify(reading), { qos: 1 });
   await pause(PERIOD);
 }

@@ -1,5 +1,7 @@
 /* Stands for every native function of this folder in a host that is built without Mbed TLS: each answers "not here". */
 #include "xsmc.h"
+#include "library.h"
+#include "memory.h"
 #include "status.h"
 
 #define ABSENT(name) \
@@ -72,4 +74,21 @@ SILENT(xs_tls_configuration)
 void xs_tls_destructor(void* data);
 void xs_tls_destructor(void* data) {
   (void)data;
+}
+
+const char* sw_library_version(void) {
+  return NULL;
+}
+
+/* Nothing is allocated that could be watched. */
+size_t sw_memory_now(void) {
+  return 0;
+}
+
+size_t sw_memory_peak(void) {
+  return 0;
+}
+
+int sw_memory_watched(void) {
+  return 0;
 }

@@ -1,5 +1,6 @@
 /* Natives of library.js: which Mbed TLS is linked, and what it takes of the native memory. */
 #include "xsmc.h"
+#include "library.h"
 #include "memory.h"
 #include "mbedtls/version.h"
 
@@ -8,13 +9,16 @@ void xs_mbedtls_memory(xsMachine* the);
 void xs_mbedtls_memory_reset(xsMachine* the);
 void xs_mbedtls_memory_cap(xsMachine* the);
 
-/* As it says itself: the headers may be of another one. */
-void xs_mbedtls_version(xsMachine* the) {
-  char text[18] = MBEDTLS_VERSION_STRING;
+const char* sw_library_version(void) {
+  static char text[18] = MBEDTLS_VERSION_STRING;
 #if defined(MBEDTLS_VERSION_C) && MBEDTLS_VERSION_NUMBER < 0x04000000
   mbedtls_version_get_string(text);
 #endif
-  xsmcSetString(xsResult, text);
+  return text;
+}
+
+void xs_mbedtls_version(xsMachine* the) {
+  xsmcSetString(xsResult, (char*)sw_library_version());
 }
 
 void xs_mbedtls_memory(xsMachine* the) {

@@ -328,6 +328,8 @@ int sw_tls_step(SwTLS* e, const SwCredentials* credentials) {
   unsigned allocations = sw_memory_failures();
   if (e->open) {
     if (sw_tls_readable(e)) return 0;
+    /* The next ticket would take the place of one that nobody has taken yet. */
+    if (e->sessionDue) return 1;
     int goesOn = settle(e, readSome(e, NULL, 0), allocations);
     return goesOn && !sw_tls_readable(e);
   }

@@ -8,6 +8,7 @@ import { createPlatform, type NodePlatform } from "./create-platform.js";
 import { fromEnvironment } from "./environment.js";
 
 export { Board, type BoardEvent, type BoardExit, type BoardOptions } from "./board/board.js";
+export type { Launcher } from "./board/launcher.js";
 export { type DeviceClock, ManualClock, SystemClock } from "./clock.js";
 export { createPlatform, type NodePlatform, type NodePlatformOptions } from "./create-platform.js";
 export type { PowerDown } from "./device-folder.js";

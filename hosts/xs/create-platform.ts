@@ -5,6 +5,7 @@ import type {
   HeapFigures,
   MemoryFigures,
   Platform,
+  PlatformEvent,
   PlatformTimer,
   ProvisioningPartition,
   ResolverConstructor,
@@ -17,6 +18,7 @@ import { FolderStorage, type StorageOptions } from "../files/folder-storage.js";
 import { createCrypto, EntropyOnly } from "./crypto.js";
 import { FileProvisioning, FileRetainedMemory, notePowerDown, readMAC, takeWakeCause } from "./device-folder.js";
 import { FileCounter, FileRootOfTrust } from "./hardware.js";
+import * as board from "./native/board.js";
 import * as file from "./native/file.js";
 import * as system from "./native/system.js";
 import { SimulatedNetwork } from "./network.js";
@@ -69,7 +71,7 @@ class XSPlatform implements Platform {
   readonly network = new SimulatedNetwork();
   readonly wakeCause: WakeCause;
   readonly watchdog = undefined;
-  readonly observe = undefined;
+  readonly observe: Platform["observe"] = board.attached() ? tellBoard : undefined;
   /** Not private: methods are called through the proxy of `sealwire/host`, which has no private fields. */
   readonly folder: string;
 
@@ -136,6 +138,10 @@ class XSPlatform implements Platform {
  */
 export function createPlatform(options: XSPlatformOptions): Platform {
   return new XSPlatform(options);
+}
+
+function tellBoard(event: PlatformEvent): void {
+  board.tell(event.event, JSON.stringify(event));
 }
 
 function readHeap(): HeapFigures {

@@ -153,11 +153,12 @@ describe("What stands in the way of sealwire simulate", function () {
 
 describe("The options of sealwire simulate", () => {
   const parse = (given: Partial<SimulateArguments>): ReturnType<typeof parseOptions> =>
-    parseOptions({ broker: "embedded", timeout: "55", ...given });
+    parseOptions({ engine: "node", broker: "embedded", timeout: "55", ...given });
   const files = { ca: "package.json", cert: "package.json", key: "package.json" };
 
   it("are the embedded broker, any TLS version and temporary folders by default", () => {
     assert.deepEqual(parse({}), {
+      engine: { kind: "node" },
       broker: { kind: "embedded", port: undefined },
       versions: { minimum: "TLSv1.2", maximum: "TLSv1.3" },
       certs: undefined,

@@ -34,6 +34,7 @@ function story(
   change(connects);
   return {
     broker: "Broker 1",
+    engine: "node",
     tls: { minimum: "TLSv1.2", maximum: "TLSv1.3" },
     firmware: "firmware",
     connects,
@@ -140,7 +141,7 @@ describe("The figures of a story", () => {
       connects: Record<string, unknown>[];
       ok: boolean;
     };
-    assert.deepEqual(Object.keys(json), ["broker", "tls", "firmware", "connects", "rotation", "readings", "ok"]);
+    assert.deepEqual(Object.keys(json), ["broker", "engine", "tls", "firmware", "connects", "rotation", "readings", "ok"]);
     assert.deepEqual(json.connects[0], {
       protocol: "TLSv1.3",
       resumed: false,

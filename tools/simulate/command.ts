@@ -21,6 +21,7 @@ Exit codes:
 Examples:
   sealwire simulate                                 all in one, nothing to install
   sealwire simulate --broker mosquitto --tls 1.2    against the Mosquitto of this machine
+  sealwire simulate --engine xs32                   on the XS engine with Mbed TLS, 32 bits; needs a C compiler
   sealwire simulate --json                          one JSON object on stdout
   sealwire simulate --keep-running --port 8883      and leave the broker and the device running
   sealwire simulate --broker mqtts://broker.example:8883 --ca ca.pem --cert device.pem --key device.key`;
@@ -32,6 +33,13 @@ export function addSimulate(program: Command, ended: (exitCode: ExitCode) => voi
     .summary("run a device and a broker on this machine")
     .description(description)
     .helpOption("-h, --help", "print this help")
+    .addOption(
+      new Option(
+        "--engine <engine>",
+        "what the firmware runs on: node; xs, the engine of a chip; xs32, as on a chip",
+      ).default("node"),
+    )
+    .option("--static <bytes>", "on XS: size of the heap, as on a chip (default: as much as it takes)")
     .addOption(new Option("--broker <broker>", "embedded, mosquitto, or mqtts://host:port").default("embedded"))
     .option("--tls <version>", "1.2 or 1.3 alone (default: both, so 1.3 where the broker has it)")
     .option("--port <port>", "port of the embedded broker or Mosquitto (default: a free one)")

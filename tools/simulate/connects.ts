@@ -16,6 +16,20 @@ export interface DeviceView {
   readonly bytesIn: number;
   /** From the start of the TCP connection to the CONNACK. */
   readonly milliseconds: number;
+  readonly heap?: HeapView;
+}
+
+/** Memory of a device on XS 100 ms after it was connected, in bytes: now, without garbage, and at most since it started. */
+export interface HeapView {
+  readonly chunks: number;
+  readonly chunksPeak: number;
+  readonly slots: number;
+  readonly slotsPeak: number;
+  readonly stackPeak: number;
+  readonly cStackPeak: number;
+  /** Native memory of TLS and cryptography. */
+  readonly native: number;
+  readonly nativePeak: number;
 }
 
 export interface Connect extends DeviceView {
@@ -40,7 +54,26 @@ export function deviceViewOf(event: PlatformEvent): DeviceView {
     typeof milliseconds !== "number"
   )
     throw new SealwireError("INVALID_STATE", "The device's host reported a connect without all of its figures.");
-  return { protocol, resumed, bytesOut, bytesIn, milliseconds };
+  const view = { protocol, resumed, bytesOut, bytesIn, milliseconds };
+  const heap = heapViewOf(event);
+  return heap === undefined ? view : { ...view, heap };
+}
+
+const heapFigures = [
+  "chunks",
+  "chunksPeak",
+  "slots",
+  "slotsPeak",
+  "stackPeak",
+  "cStackPeak",
+  "native",
+  "nativePeak",
+] as const satisfies readonly (keyof HeapView)[];
+
+function heapViewOf(event: PlatformEvent): HeapView | undefined {
+  const figures = heapFigures.map((name) => [name, event[name]] as const);
+  if (figures.some(([, value]) => typeof value !== "number")) return undefined;
+  return Object.fromEntries(figures) as unknown as HeapView;
 }
 
 /**

@@ -1,6 +1,6 @@
 /** The device of the story: a board with firmware, provisioned for the broker, and a subscriber that watches what it sends. */
 import { fileURLToPath } from "node:url";
-import { Board, type BoardEvent, createPlatform } from "../../hosts/node/index.js";
+import { Board, type BoardEvent, createPlatform, type Launcher } from "../../hosts/node/index.js";
 import { toHex } from "../../src/bytes.js";
 import { clientIdentifier } from "../../src/identity/index.js";
 import type { Alarm } from "../alarm.js";
@@ -22,6 +22,8 @@ import type { TapConnection } from "./tap.js";
 
 export interface SimulatedDeviceOptions {
   readonly setting: Setting;
+  /** What the firmware runs on; Node when `undefined`. */
+  readonly launcher: Launcher | undefined;
   readonly versions: TLSVersionRange;
   /** Where the device keeps what outlives its process; a temporary folder when `undefined`. */
   readonly folder: string | undefined;
@@ -113,6 +115,7 @@ export class SimulatedDevice {
         new Board({
           folder,
           firmware: fileURLToPath(firmware),
+          launcher: options.launcher,
           // The device finds the tap under the broker's name.
           ...(tap && { hosts: { [broker.host]: loopback } }),
           onLog: (line) => onLog(`device: ${line}`),

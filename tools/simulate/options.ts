@@ -6,6 +6,8 @@ import { usageFailure } from "../failure.js";
 
 /** As the shell gave them; commander names them. */
 export interface SimulateArguments {
+  readonly engine: string;
+  readonly static?: string;
   readonly broker: string;
   readonly tls?: string;
   readonly port?: string;
@@ -32,7 +34,18 @@ export type BrokerChoice =
       readonly key: string;
     };
 
+/** What the firmware runs on. */
+export type EngineChoice =
+  | { readonly kind: "node" }
+  | {
+      readonly kind: "xs";
+      readonly bits: 32 | 64;
+      /** Bytes; as much as it takes when `undefined`. */
+      readonly heap: number | undefined;
+    };
+
 export interface SimulateOptions {
+  readonly engine: EngineChoice;
   readonly broker: BrokerChoice;
   readonly versions: TLSVersionRange;
   /** Folder of the development PKI, when the user named one. */
@@ -46,9 +59,15 @@ export interface SimulateOptions {
   readonly verbose: boolean;
 }
 
+/** As the user names it. */
+export function engineName(engine: EngineChoice): string {
+  return engine.kind === "node" ? "node" : engine.bits === 64 ? "xs" : "xs32";
+}
+
 /** @throws CommandFailure with exit code 2 and a sentence that names the option */
 export function parseOptions(given: SimulateArguments): SimulateOptions {
   return {
+    engine: engineOf(given),
     broker: brokerOf(given),
     versions: versionsOf(given.tls),
     certs: given.certs === undefined ? undefined : pathOf("--certs", given.certs),
@@ -71,6 +90,22 @@ function versionsOf(tls: string | undefined): TLSVersionRange {
     default:
       throw usageFailure(`--tls must be 1.2 or 1.3, not ${quoted(tls)}.`);
   }
+}
+
+function engineOf(given: SimulateArguments): EngineChoice {
+  const { engine, static: bytes } = given;
+  if (engine === "xs" || engine === "xs32")
+    return { kind: "xs", bits: engine === "xs" ? 64 : 32, heap: bytes === undefined ? undefined : heapOf(bytes) };
+  if (engine !== "node") throw usageFailure(`--engine must be node, xs or xs32, not ${quoted(engine)}.`);
+  if (bytes !== undefined) throw usageFailure("--static is the size of the heap on XS: it needs --engine xs or xs32.");
+  return { kind: "node" };
+}
+
+function heapOf(text: string): number {
+  const bytes = Number(text);
+  if (!/^\d{1,8}$/.test(text) || bytes < 16_384)
+    throw usageFailure(`--static must be a whole number of bytes from 16384, not ${quoted(text)}.`);
+  return bytes;
 }
 
 function brokerOf(given: SimulateArguments): BrokerChoice {

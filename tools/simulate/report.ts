@@ -7,6 +7,8 @@ import type { Connect, ConnectReason } from "./connects.js";
 export interface StoryResult {
   /** Name of the broker. */
   readonly broker: string;
+  /** What the firmware ran on. */
+  readonly engine: string;
   readonly tls: TLSVersionRange;
   readonly firmware: string;
   readonly connects: readonly Connect[];
@@ -97,17 +99,21 @@ export function toJSON(
 ): object {
   return {
     broker: result.broker,
+    engine: result.engine,
     tls: result.tls,
     firmware: result.firmware,
-    connects: result.connects.map(({ protocol, resumed, bytesOut, bytesIn, milliseconds, brokerResumed, reason }) => ({
-      protocol,
-      resumed,
-      bytesOut,
-      bytesIn,
-      milliseconds,
-      brokerResumed: brokerResumed ?? null,
-      reason,
-    })),
+    connects: result.connects.map(
+      ({ protocol, resumed, bytesOut, bytesIn, milliseconds, brokerResumed, reason, heap }) => ({
+        protocol,
+        resumed,
+        bytesOut,
+        bytesIn,
+        milliseconds,
+        brokerResumed: brokerResumed ?? null,
+        reason,
+        ...(heap && { heap }),
+      }),
+    ),
     rotation: result.rotation ?? null,
     readings: result.readings,
     ok: error === undefined,
@@ -127,7 +133,9 @@ export function saving(connects: readonly Connect[]): number | undefined {
 
 /** Shows the connects as a table. */
 export function showTable(output: Output, connects: readonly Connect[]): void {
-  const head = ["connect after", "protocol", "handshake", "bytes out", "bytes in", "ms", "broker's side"];
+  const onXS = connects.some(({ heap }) => heap !== undefined);
+  const memory = onXS ? ["XS heap", "TLS", "TLS peak"] : [];
+  const head = ["connect after", "protocol", "handshake", "bytes out", "bytes in", "ms", "broker's side", ...memory];
   const rows = connects.map((connect) => [
     reasons[connect.reason],
     connect.protocol,
@@ -136,9 +144,10 @@ export function showTable(output: Output, connects: readonly Connect[]): void {
     connect.bytesIn.toLocaleString("en"),
     connect.milliseconds.toFixed(0),
     connect.brokerResumed === undefined ? "unknown" : connect.brokerResumed ? "resumed" : "full",
+    ...(onXS ? memoryOf(connect) : []),
   ]);
   const widths = head.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]!.length)));
-  const numeric = new Set([3, 4, 5]);
+  const numeric = new Set([3, 4, 5, 7, 8, 9]);
   const line = (cells: readonly string[]): string =>
     cells
       .map((cell, i) => (numeric.has(i) ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!)))
@@ -147,6 +156,12 @@ export function showTable(output: Output, connects: readonly Connect[]): void {
   output.line(output.styled("bold", line(head)));
   output.line(output.styled("dim", widths.map((width) => "-".repeat(width)).join("  ")));
   for (const row of rows) output.line(line(row));
+}
+
+/** Bytes: the engine's heap without garbage; the native memory of TLS, of which the peak is that of the handshake. */
+function memoryOf({ heap }: Connect): string[] {
+  if (heap === undefined) return ["", "", ""];
+  return [heap.chunks + heap.slots, heap.native, heap.nativePeak].map((bytes) => bytes.toLocaleString("en"));
 }
 
 function handshake(resumed: boolean): string {

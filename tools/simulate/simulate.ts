@@ -7,11 +7,12 @@ import { exitCodeOf, Output, reportFailure } from "../output.js";
 import type { Connect } from "./connects.js";
 import { SimulatedDevice } from "./device.js";
 import { Narrator } from "./narrator.js";
-import type { SimulateOptions } from "./options.js";
+import { engineName, type SimulateOptions } from "./options.js";
 import { Readings } from "./readings.js";
 import { problemsOf, saving, showTable, type Rotation, type StoryResult, toJSON } from "./report.js";
 import { prepareSetting } from "./setting.js";
 import { tellStory } from "./story.js";
+import { XSLauncher } from "./xs-launcher.js";
 
 /** What is known of the story so far, so that one that breaks off still has its beginning. */
 interface Progress {
@@ -41,10 +42,16 @@ export async function simulate(options: SimulateOptions): Promise<ExitCode> {
   };
 
   const perform = async (): Promise<void> => {
+    const { engine } = options;
+    // Before the story: the first time, engine and library are compiled.
+    const launcher = engine.kind === "xs" ? await XSLauncher.prepare(engine, options.versions) : undefined;
+    if (launcher) narrator.fact("Engine", launcher.description);
+    alarm.limit(options.timeLimit, `The story was not over after ${options.timeLimit / 1000} s (--timeout).`);
     const setting = await prepareSetting({ options, cleanup, alarm, narrator, onLog });
     progress.broker = setting.broker.name;
     const device = await SimulatedDevice.prepare({
       setting,
+      launcher,
       versions: options.versions,
       folder: options.state,
       readings: progress.readings,
@@ -70,7 +77,6 @@ export async function simulate(options: SimulateOptions): Promise<ExitCode> {
 
   let failure: unknown;
   try {
-    alarm.limit(options.timeLimit, `The story was not over after ${options.timeLimit / 1000} s (--timeout).`);
     await alarm.guard(perform());
     alarm.limit(undefined);
   } catch (error) {
@@ -78,6 +84,7 @@ export async function simulate(options: SimulateOptions): Promise<ExitCode> {
   }
   const result: StoryResult = {
     broker: progress.broker,
+    engine: engineName(options.engine),
     tls: options.versions,
     firmware: SimulatedDevice.firmware,
     connects: progress.connects,

@@ -14,6 +14,8 @@ export type FirmwareMessage =
   | { readonly kind: "running" }
   | { readonly kind: "network"; readonly up: boolean }
   | { readonly kind: "event"; readonly event: PlatformEvent }
+  /** What the connect of the newest event `connected` cost, from a host that does not put it into an event itself. */
+  | ({ readonly kind: "connect" } & Readonly<Record<string, string | number>>)
   | { readonly kind: "crash"; readonly code: string | undefined; readonly message: string };
 
 /** What a board tells the firmware's process. */

@@ -2,19 +2,19 @@
  * A simulated board: it runs firmware as a process, and does to it what happens to a device: power comes and goes, the network
  * fails, deep sleep ends.
  */
-import { type ChildProcess, fork } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { resolve } from "node:path";
 import type { Readable } from "node:stream";
-import { fileURLToPath } from "node:url";
 import type { ErrorCode } from "../../../src/errors.js";
 import { SealwireError } from "../../../src/errors.js";
 import type { PlatformEvent, WakeCause } from "../../../src/platform.js";
-import { type BoardMessage, boardVariable, type FirmwareMessage, messageDescriptor } from "./board-link.js";
+import { boardVariable, type FirmwareMessage, messageDescriptor } from "./board-link.js";
 import { DeviceFolder } from "../device-folder.js";
 import { type DeviceSettings, toEnvironment } from "../environment.js";
 import { EventLog } from "./event-log.js";
 import { exitCodes } from "./exit-codes.js";
+import { type Launcher, NodeLauncher } from "./launcher.js";
 import { onLines } from "./lines.js";
 
 /** Something the firmware, or its platform, showed. */
@@ -34,6 +34,8 @@ export interface BoardExit {
 export interface BoardOptions extends Omit<DeviceSettings, "wakeCause" | "networkUp"> {
   /** Path of the compiled firmware module. */
   readonly firmware: string;
+  /** What the firmware runs on: Node when left out. */
+  readonly launcher?: Launcher | undefined;
   /** Environment variables of the firmware beside those of this process. */
   readonly env?: Readonly<Record<string, string>> | undefined;
   /** One line that the firmware wrote. */
@@ -42,7 +44,6 @@ export interface BoardOptions extends Omit<DeviceSettings, "wakeCause" | "networ
   readonly onExit?: ((exit: BoardExit) => void) | undefined;
 }
 
-const runner = fileURLToPath(new URL("./runner.js", import.meta.url));
 const longestSleep = 0x7fffffff;
 
 export class Board {
@@ -140,30 +141,34 @@ export class Board {
 class FirmwareProcess {
   readonly running: Promise<void>;
   readonly exited: Promise<BoardExit>;
+  readonly #launcher: Launcher;
   readonly #child: ChildProcess;
   readonly #folder: string;
   readonly #onEvent: (event: BoardEvent) => void;
   #onRunning: (() => void) | undefined;
   #networkSeen: (() => void)[] = [];
   #crash: SealwireError | undefined;
+  /** The newest event `connected`. */
+  #connected: PlatformEvent | undefined;
+  /** The last line on standard error. */
+  #lastWords: string | undefined;
   #killed = false;
 
   constructor(options: BoardOptions, wakeCause: WakeCause, networkUp: boolean, onEvent: (event: BoardEvent) => void) {
     const { folder, hosts, retainedBytes, storage, rootOfTrust, counter, firmware, env, onLog } = options;
+    this.#launcher = options.launcher ?? new NodeLauncher();
     const settings = { folder, hosts, retainedBytes, storage, rootOfTrust, counter, wakeCause, networkUp };
     this.#folder = options.folder;
     this.#onEvent = onEvent;
     this.running = new Promise((resolve) => (this.#onRunning = resolve));
-    const stdio = ["ignore", "pipe", "pipe", "ipc"] as ("ignore" | "pipe" | "ipc")[];
-    stdio[messageDescriptor] = "pipe";
-    const child = fork(runner, [firmware], {
-      stdio,
-      // Not those of this process: they may load code that has no place on a device.
-      execArgv: ["--enable-source-maps"],
-      env: { ...process.env, ...env, ...toEnvironment(settings), [boardVariable]: String(process.pid) },
-    });
+    const environment = { ...process.env, ...env, ...toEnvironment(settings), [boardVariable]: String(process.pid) };
+    const child = this.#launcher.start(firmware, environment);
     this.#child = child;
-    for (const stream of [child.stdout, child.stderr]) onLines(stream!, (line) => onLog?.(line));
+    onLines(child.stdout!, (line) => onLog?.(line));
+    onLines(child.stderr!, (line) => {
+      this.#lastWords = line;
+      onLog?.(line);
+    });
     onLines(child.stdio[messageDescriptor] as Readable, (line) => this.#onLine(line));
     // A firmware that hangs does not notice that its board ends.
     const killOnExit = (): void => void child.kill("SIGKILL");
@@ -191,11 +196,11 @@ class FirmwareProcess {
   }
 
   async setNetwork(up: boolean): Promise<void> {
-    const message: BoardMessage = { network: up };
+    await Promise.race([this.running, this.exited]);
     await new Promise<void>((resolve) => {
       this.#networkSeen.push(resolve);
       // The process may end meanwhile; then there is nothing to see any more.
-      this.#child.send(message, (error) => error && resolve());
+      this.#launcher.setNetwork(this.#child, up, resolve);
     });
   }
 
@@ -211,8 +216,16 @@ class FirmwareProcess {
         this.#onRunning?.();
         break;
       case "event":
+        if (message.event.event === "connected") this.#connected = message.event;
         this.#onEvent(message.event);
         break;
+      case "connect": {
+        const { kind: _, ...figures } = message;
+        const protocol = this.#connected?.["protocol"];
+        const resumed = this.#connected?.["resumed"];
+        this.#onEvent({ event: "connect", protocol, resumed, ...figures });
+        break;
+      }
       case "network":
         this.#networkSeen.shift()?.();
         break;
@@ -229,7 +242,8 @@ class FirmwareProcess {
     if (code === exitCodes.restart) return { reason: "restart" };
     if (code === 0) return { reason: "ended" };
     const how = startError?.message ?? (signal === null ? `exit code ${code ?? 0}` : `signal ${signal}`);
-    const error = this.#crash ?? new SealwireError("INVALID_STATE", `The firmware ended unexpectedly (${how}).`);
+    const words = this.#lastWords === undefined ? "" : `: ${this.#lastWords}`;
+    const error = this.#crash ?? new SealwireError("INVALID_STATE", `The firmware ended unexpectedly (${how})${words}`);
     return { reason: "crash", error };
   }
 }

@@ -84,6 +84,10 @@ void loopInstall(HostMachine* the);
 void networkInstall(HostMachine* the);
 void loopPromiseJobs(HostMachine* the);
 
+/* Opens the wire to the board that started the process, if one did, and ends with it; then that the firmware is about to run. */
+void boardInstall(HostMachine* the);
+void boardRunning(void);
+
 /* Seals what the root machine holds as flash: nothing in it is a chunk of the device's heap. Before and after it is shared. */
 void flashPrepare(HostMachine* root);
 void flashSeal(HostMachine* root);

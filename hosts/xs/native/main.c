@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "xsAll.h"
 #include "host.h"
+#include "library.h"
 #include "options.h"
 #include <sys/mman.h>
 
@@ -51,7 +52,8 @@ static void parse(int argc, char** argv) {
       fputs(usage, stdout);
       exit(0);
     } else if (!strcmp(option, "--version")) {
-      printf("XS %d.%d.%d, %d bits\n", XS_MAJOR_VERSION, XS_MINOR_VERSION, XS_PATCH_VERSION, (int)sizeof(void*) * 8);
+      printf("XS %d.%d.%d, %d bits%s%s\n", XS_MAJOR_VERSION, XS_MINOR_VERSION, XS_PATCH_VERSION, (int)sizeof(void*) * 8,
+             sw_library_version() ? ", Mbed TLS " : "", sw_library_version() ? sw_library_version() : "");
       exit(0);
     } else if (!value) hostFail(EXIT_USAGE, "%s is no option, or wants a value.", option);
     else if (!strcmp(option, "--static")) options.fixed = number(option, value), i++;
@@ -143,11 +145,13 @@ static void* run(void* unused) {
   txMachine* the = makeDevice(&heap, root);
   loopInstall(the);
   networkInstall(the);
+  boardInstall(the);
   if (options.measure) {
     heapMeasure(the, "boot");
     heapResetPeaks(the);
   } else
     heapPaintStack(the);
+  boardRunning();
   modulesEntry(the, options.entry);
   loopRun(the);
   if (options.heap) printHeap(the);

@@ -3,6 +3,7 @@
  * the signals are blocked in every thread and read here.
  */
 #define _GNU_SOURCE
+#include "board.h"
 #include "loop.h"
 #include <poll.h>
 #include <signal.h>
@@ -32,7 +33,10 @@ static short events(Watch* watch) {
 
 static void dispatch(xsMachine* the, Watch* watch, short ready) {
   struct signalfd_siginfo info;
-  if (ready && read(watch->fd, &info, sizeof info) == sizeof info) change(info.ssi_signo == SIGUSR1);
+  if (ready && read(watch->fd, &info, sizeof info) == sizeof info) {
+    change(info.ssi_signo == SIGUSR1);
+    boardNetwork(!down);
+  }
   watch->due = 0;
   if (told == down || !xsmcIsCallable(watch->slots[0])) return;
   told = down;

@@ -1,5 +1,6 @@
 /* Native functions of the board: console, clock, entropy, heap, the end of the process. */
 #define _GNU_SOURCE
+#include "board.h"
 #include "loop.h"
 #include "options.h"
 #include <stdio.h>
@@ -38,6 +39,7 @@ void xs_system_random(xsMachine* the) {
 
 void xs_system_exit(xsMachine* the) {
   int code = xsmcToInteger(xsArg(0));
+  boardFlush(the);
   fflush(stdout);
   exit(code);
 }

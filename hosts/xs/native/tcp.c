@@ -3,6 +3,7 @@
  * defaults of lwIP on an ESP32, four segments.
  */
 #define _GNU_SOURCE
+#include "board.h"
 #include "loop.h"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -58,6 +59,7 @@ static void sendSome(Connection* c) {
       return;
     }
     c->outputBegin += (size_t)count;
+    boardSent(c, (size_t)count);
     c->tellWritable = c->watch.due = 1;
   }
   c->outputBegin = c->outputEnd = 0;
@@ -74,6 +76,7 @@ static int receiveSome(Connection* c) {
   ssize_t count = recv(c->watch.fd, c->input + c->inputEnd, BUFFER_BYTES - c->inputEnd, 0);
   if (count > 0) {
     c->inputEnd += (size_t)count;
+    boardReceived(c, (size_t)count);
     return 1;
   }
   if (count == 0) end(c, 0);
@@ -128,6 +131,7 @@ static void dispatch(xsMachine* the, Watch* watch, short ready) {
   if (arrived && !c->closed && unread(c)) callNumber(the, c, ON_READABLE, (double)unread(c));
   if (c->over && !c->closed && !unread(c)) {
     c->closed = 1;
+    boardConnectionEnded(the, c);
     callNumber(the, c, ON_ERROR, c->reason);
     /* Whoever closes it later must not reach what is freed now. */
     xsmcSetHostData(c->watch.slots[SELF], NULL);
@@ -185,6 +189,7 @@ void xs_tcp(xsMachine* the) {
   } else
     xsRangeError("not an IP address");
   Connection* c = (Connection*)watchAdd(the, sizeof(Connection));
+  boardConnection(c);
   c->watch.events = events;
   c->watch.dispatch = dispatch;
   c->watch.destroy = destroy;
@@ -260,6 +265,7 @@ void xs_tcp_close(xsMachine* the) {
   if (!c) return;
   xsmcSetHostData(xsThis, NULL);
   if (c->closed) return;
+  boardConnectionEnded(the, c);
   c->closed = 1;
   if (!c->connected || c->over || !unsent(c)) release(c);
 }

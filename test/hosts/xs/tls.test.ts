@@ -142,6 +142,28 @@ for (const [name, variant, versions] of builds)
             first.cut();
           });
 
+        if (protocol === "TLSv1.3")
+          it("hands out every ticket, also when several arrive at once, and each of them resumes", async () => {
+            // With the client's certificates in each ticket, so that one alone is longer than the engine's ring.
+            const issuing = await issue({ name: "devices", ca: true, issuer: root });
+            const own = await issue({ name: "device-1", issuer: issuing });
+            const strict = await startServer({ ...range, requestCert: true, ca: root.pem }, [leaf, intermediate]);
+            const mine = { certificateChain: [own.der, issuing.der], privateKey: own.keyDER };
+            const first = await device.connect(strict.port, { ...options(), ...range, ...mine });
+            await first.opened();
+            first.write("x");
+            await first.untilText("echo:x");
+            // OpenSSL sends two after a full handshake, in one piece.
+            await first.until(() => first.sessions.length === 2);
+            await first.close();
+            for (const session of first.sessions) {
+              const again = await device.connect(strict.port, { ...options(), ...range, ...mine, session });
+              equal((await again.opened()).resumed, true);
+              await again.close();
+            }
+            await strict.close();
+          });
+
         for (const kind of ["EC", "RSA"] as const)
           it(`presents its chain of two ${kind} certificates and proves its key, and resumes that`, async () => {
             const algorithm = kind === "RSA" ? rsa : undefined;
