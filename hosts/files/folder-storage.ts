@@ -1,4 +1,4 @@
-/** Key-value storage of the desktop hosts: a folder with one file per key, every write atomic and durable. */
+/** Key-value storage of the Node host: a folder with one file per key, every write atomic and durable. */
 import { toBytes } from "../../src/bytes.js";
 import { SealwireError, toSealwireError } from "../../src/errors.js";
 import type { BufferLike, KeyValueStorage } from "../../src/platform.js";

@@ -8,21 +8,29 @@ import type {
   PlatformEvent,
   PlatformTimer,
   ProvisioningPartition,
-  ResolverConstructor,
   TLSEngine,
   TLSEngineOptions,
   WakeCause,
   WallTime,
 } from "../../src/platform.js";
-import { FolderStorage, type StorageOptions } from "../files/folder-storage.js";
+import type { StorageOptions } from "../files/folder-storage.js";
 import { createCrypto, EntropyOnly } from "./crypto.js";
-import { FileProvisioning, FileRetainedMemory, notePowerDown, readMAC, takeWakeCause } from "./device-folder.js";
+import {
+  FileProvisioning,
+  FileRetainedMemory,
+  notePowerDown,
+  prepareRetained,
+  readMAC,
+  takeWakeCause,
+} from "./device-folder.js";
 import { FileCounter, FileRootOfTrust } from "./hardware.js";
 import * as board from "./native/board.js";
 import * as file from "./native/file.js";
+import * as network from "./native/network.js";
 import * as system from "./native/system.js";
 import { SimulatedNetwork } from "./network.js";
-import { createResolver } from "./resolver.js";
+import { XSResolver } from "./resolver.js";
+import { XSStorage } from "./storage.js";
 import { TCP } from "./tcp.js";
 import { createTLSEngine, tlsEngineBuild } from "./tls.js";
 
@@ -51,54 +59,111 @@ export interface XSPlatformOptions {
 const exitCodes = { sleep: 80, restart: 81 } as const;
 
 const timer: PlatformTimer = { set: system.setTimer, clear: system.clearTimer };
+const defaultRetained = 4096;
 const clockSurvives = { sleep: true, power: true } as const;
 
-/** Methods, not closures: a preloaded class lies in flash, a closure costs ten slots of the heap. */
+/**
+ * Methods, not closures: a preloaded class lies in flash, a closure costs ten slots of the heap. Each part is made when it is first
+ * asked for: a firmware pays for what it uses, as on a chip.
+ */
 class XSPlatform implements Platform {
-  readonly name = "xs";
-  readonly buildTime: number;
-  readonly tcp = TCP;
-  readonly resolver: ResolverConstructor;
-  readonly tlsEngineBuild = tlsEngineBuild();
-  readonly storage: FolderStorage;
-  readonly retainedMemory: FileRetainedMemory | undefined;
-  readonly provisioning: ProvisioningPartition;
-  readonly crypto: Crypto = createCrypto();
-  readonly rootOfTrust: FileRootOfTrust | undefined;
-  readonly counter: FileCounter | undefined;
-  readonly timer = timer;
-  readonly clockSurvives = clockSurvives;
-  readonly network = new SimulatedNetwork();
   readonly wakeCause: WakeCause;
-  readonly watchdog = undefined;
-  readonly observe: Platform["observe"] = board.attached() ? tellBoard : undefined;
-  /** Not private: methods are called through the proxy of `sealwire/host`, which has no private fields. */
-  readonly folder: string;
+  /** Not private: the parts are reached through the proxy of `sealwire/host`, which has no private fields. */
+  readonly options: XSPlatformOptions;
+  // The parts that were made. Not there before.
+  declare storagePart?: XSStorage;
+  declare retainedPart?: FileRetainedMemory;
+  declare provisioningPart?: FileProvisioning;
+  declare cryptoPart?: Crypto;
+  declare trustPart?: FileRootOfTrust;
+  declare counterPart?: FileCounter;
+  declare networkPart?: SimulatedNetwork;
 
   constructor(options: XSPlatformOptions) {
-    const { folder, wakeCause, hosts = {}, retainedBytes = 4096, storage, buildTime } = options;
+    const { folder, retainedBytes = defaultRetained } = options;
     try {
       file.folder(folder);
     } catch (cause) {
       throw new SealwireError("STORAGE_FAILED", `Cannot use the device folder ${folder}.`, { cause });
     }
-    this.folder = folder;
     const noted = takeWakeCause(folder);
-    this.wakeCause = wakeCause ?? noted;
-    this.buildTime = buildTime ?? Date.UTC(2025, 0);
-    this.resolver = createResolver(hosts);
-    this.storage = new FolderStorage(file, `${folder}/storage`, storage);
-    this.retainedMemory =
-      retainedBytes === 0 ? undefined : new FileRetainedMemory(folder, retainedBytes, this.wakeCause);
-    if (options.rootOfTrust !== false && !(this.crypto instanceof EntropyOnly))
-      this.rootOfTrust = new FileRootOfTrust(folder, this.crypto);
-    if (options.counter === true) this.counter = new FileCounter(folder);
-    if (options.networkUp === false) this.network.set(false);
-    this.provisioning = new FileProvisioning(folder);
+    this.wakeCause = options.wakeCause ?? noted;
+    this.options = options;
+    prepareRetained(folder, retainedBytes, this.wakeCause);
+    for (const name in options.hosts) system.host(name, options.hosts[name]!);
+    if (options.networkUp === false) network.set(false);
+  }
+  get name(): "xs" {
+    return "xs";
+  }
+
+  get buildTime(): number {
+    return this.options.buildTime ?? Date.UTC(2025, 0);
+  }
+
+  get tcp(): typeof TCP {
+    return TCP;
+  }
+
+  get resolver(): typeof XSResolver {
+    return XSResolver;
+  }
+
+  get tlsEngineBuild(): string {
+    return tlsEngineBuild();
+  }
+
+  get timer(): PlatformTimer {
+    return timer;
+  }
+
+  get clockSurvives(): typeof clockSurvives {
+    return clockSurvives;
+  }
+
+  get watchdog(): undefined {
+    return undefined;
+  }
+
+  get observe(): Platform["observe"] {
+    return board.attached() ? tellBoard : undefined;
+  }
+
+  get storage(): XSStorage {
+    return (this.storagePart ??= new XSStorage(`${this.options.folder}/storage`, this.options.storage));
+  }
+
+  get retainedMemory(): FileRetainedMemory | undefined {
+    const { folder, retainedBytes = defaultRetained } = this.options;
+    if (retainedBytes === 0) return undefined;
+    return (this.retainedPart ??= new FileRetainedMemory(folder, retainedBytes));
+  }
+
+  get provisioning(): ProvisioningPartition {
+    return (this.provisioningPart ??= new FileProvisioning(this.options.folder));
+  }
+
+  get crypto(): Crypto {
+    return (this.cryptoPart ??= createCrypto());
+  }
+
+  get rootOfTrust(): FileRootOfTrust | undefined {
+    const { folder, rootOfTrust } = this.options;
+    if (rootOfTrust === false || this.crypto instanceof EntropyOnly) return undefined;
+    return (this.trustPart ??= new FileRootOfTrust(folder, this.crypto));
+  }
+
+  get counter(): FileCounter | undefined {
+    if (this.options.counter !== true) return undefined;
+    return (this.counterPart ??= new FileCounter(this.options.folder));
+  }
+
+  get network(): SimulatedNetwork {
+    return (this.networkPart ??= new SimulatedNetwork());
   }
 
   mac(): Uint8Array {
-    return readMAC(this.folder);
+    return readMAC(this.options.folder);
   }
 
   createTLSEngine(options: TLSEngineOptions): TLSEngine {
@@ -114,12 +179,12 @@ class XSPlatform implements Platform {
   }
 
   sleep(milliseconds: number): void {
-    notePowerDown(this.folder, "sleep", Math.max(0, milliseconds) || 0);
+    notePowerDown(this.options.folder, "sleep", Math.max(0, milliseconds) || 0);
     system.exit(exitCodes.sleep);
   }
 
   restart(): void {
-    notePowerDown(this.folder, "restart", 0);
+    notePowerDown(this.options.folder, "restart", 0);
     system.exit(exitCodes.restart);
   }
 

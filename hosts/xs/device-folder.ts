@@ -34,17 +34,23 @@ export function notePowerDown(folder: string, cause: "sleep" | "restart", millis
   file.write(`${folder}/wake`, toUTF8(JSON.stringify({ cause, milliseconds })));
 }
 
-/** RTC memory in a file. A power cut leaves random bytes, as on a chip. */
+/** Makes the file of the retained memory, if it shall have one. A power cut leaves random bytes, as on a chip. */
+export function prepareRetained(folder: string, byteLength: number, wakeCause: WakeCause): void {
+  if (!Number.isInteger(byteLength) || byteLength < 0)
+    throw new SealwireError("INVALID_ARGUMENT", "retainedBytes must be a whole number of bytes.");
+  if (byteLength > 0) file.ensure(retainedPath(folder), byteLength, wakeCause === "power");
+}
+
+const retainedPath = (folder: string): string => `${folder}/retained`;
+
+/** RTC memory in a file that {@link prepareRetained} made. */
 export class FileRetainedMemory implements RetainedMemory {
   readonly byteLength: number;
   readonly #path: string;
 
-  constructor(folder: string, byteLength: number, wakeCause: WakeCause) {
+  constructor(folder: string, byteLength: number) {
     this.byteLength = byteLength;
-    this.#path = `${folder}/retained`;
-    if (!Number.isInteger(byteLength) || byteLength < 0)
-      throw new SealwireError("INVALID_ARGUMENT", "retainedBytes must be a whole number of bytes.");
-    file.ensure(this.#path, byteLength, wakeCause === "power");
+    this.#path = retainedPath(folder);
   }
 
   read(offset: number, buffer: Uint8Array): void {

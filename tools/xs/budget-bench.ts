@@ -77,7 +77,7 @@ export class BudgetBench {
       const module = join(root, "dist", "test", "xs", "firmware", "session.js");
       const { exitCode, output, errors } = await runOnXS(
         module,
-        [join(this.#folder, name), String(port), name, String(waste)],
+        [join(this.#folder, name), String(port), name, ...(waste === 0 ? [] : [String(waste)])],
         {
           variant: { bits: 32, sanitize: false },
           host: ["--measure", ...heap, ...preloadOptions()],

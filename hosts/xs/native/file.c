@@ -1,7 +1,7 @@
 /* Files that stand for what a chip has in flash, in RTC memory and in fuses. */
 #define _GNU_SOURCE
 #include "loop.h"
-#include <dirent.h>
+#include "file.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -30,23 +30,28 @@ static int syncFolderOf(const char* of) {
 }
 
 /* Not on the stack: the peak of the C stack is measured, and a chip has no paths. One thread calls these functions. */
-static char path[PATH_MAX], other[PATH_MAX + 8], file[PATH_MAX + 256], names[65536];
+static char path[PATH_MAX], other[PATH_MAX + 8];
 
 static void pathOf(xsMachine* the, int index, char* buffer) {
   xsmcToStringBuffer(xsArg(index), buffer, PATH_MAX);
 }
 
-/* folder(path): makes it, with those above. */
-void xs_file_folder(xsMachine* the) {
-  pathOf(the, 0, path);
-  for (char* slash = path + 1;; slash++) {
+int fileFolder(char* name) {
+  for (char* slash = name + 1;; slash++) {
     char kept = *slash;
     if (kept != '/' && kept != 0) continue;
     *slash = 0;
-    if (mkdir(path, 0700) && errno != EEXIST) fail(the, "mkdir");
+    int failed = mkdir(name, 0700) && errno != EEXIST;
     *slash = kept;
-    if (!kept) return;
+    if (failed) return -1;
+    if (!kept) return 0;
   }
+}
+
+/* folder(path): makes it, with those above. */
+void xs_file_folder(xsMachine* the) {
+  pathOf(the, 0, path);
+  if (fileFolder(path)) fail(the, "mkdir");
 }
 
 /* read(path): an ArrayBuffer, or undefined when there is no such file. */
@@ -81,25 +86,37 @@ static int writeAll(int fd, const uint8_t* data, size_t size) {
   return 0;
 }
 
+int fileReplace(const char* name, const void* data, size_t size, int cut) {
+  static char unfinished[PATH_MAX + 8];
+  snprintf(unfinished, sizeof unfinished, "%s.tmp", name);
+  int fd = open(unfinished, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  if (fd < 0) return -1;
+  int failed = writeAll(fd, data, size) || fsync(fd);
+  int error = errno;
+  close(fd);
+  if (!failed && cut) kill(getpid(), SIGKILL);
+  if (failed || rename(unfinished, name)) {
+    errno = failed ? error : errno;
+    error = errno;
+    unlink(unfinished);
+    errno = error;
+    return -1;
+  }
+  return syncFolderOf(name);
+}
+
+int fileRemove(const char* name) {
+  if (unlink(name)) return errno == ENOENT ? 0 : -1;
+  return syncFolderOf(name) ? -1 : 1;
+}
+
 /* write(path, bytes, cut): the file holds the old or the new bytes at any moment; `cut` ends the process before the new are in place. */
 void xs_file_write(xsMachine* the) {
   void* data;
   xsUnsignedValue size;
   pathOf(the, 0, path);
   xsmcGetBufferReadable(xsArg(1), &data, &size);
-  snprintf(other, sizeof other, "%s.tmp", path);
-  int fd = open(other, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-  if (fd < 0) fail(the, "open");
-  int failed = writeAll(fd, data, size) || fsync(fd);
-  int error = errno;
-  close(fd);
-  if (!failed && xsmcArgc > 2 && xsmcTest(xsArg(2))) kill(getpid(), SIGKILL);
-  if (failed || rename(other, path)) {
-    errno = failed ? error : errno;
-    unlink(other);
-    fail(the, "write");
-  }
-  if (syncFolderOf(path)) fail(the, "fsync");
+  if (fileReplace(path, data, size, xsmcArgc > 2 && xsmcTest(xsArg(2)))) fail(the, "write");
 }
 
 /* ensure(path, size, fresh): the file has that many bytes, random ones when it is made; `fresh` makes it again. */
@@ -133,9 +150,8 @@ void xs_file_ensure(xsMachine* the) {
 /* remove(path): whether it was there. */
 void xs_file_remove(xsMachine* the) {
   pathOf(the, 0, path);
-  int found = unlink(path) == 0;
-  if (!found && errno != ENOENT) fail(the, "unlink");
-  if (found && syncFolderOf(path)) fail(the, "fsync");
+  int found = fileRemove(path);
+  if (found < 0) fail(the, "unlink");
   xsmcSetBoolean(xsResult, found);
 }
 
@@ -144,47 +160,6 @@ void xs_file_size(xsMachine* the) {
   struct stat info;
   pathOf(the, 0, path);
   xsmcSetNumber(xsResult, stat(path, &info) ? -1 : (double)info.st_size);
-}
-
-/* list(folder): the names in it, one per line. */
-void xs_file_list(xsMachine* the) {
-  size_t length = 0;
-  struct dirent* entry;
-  pathOf(the, 0, path);
-  DIR* folder = opendir(path);
-  if (!folder) fail(the, "opendir");
-  names[0] = 0;
-  while ((entry = readdir(folder))) {
-    size_t size = strlen(entry->d_name);
-    if (entry->d_name[0] == '.' || length + size + 2 > sizeof names) continue;
-    memcpy(names + length, entry->d_name, size);
-    length += size;
-    names[length++] = '\n';
-    names[length] = 0;
-  }
-  closedir(folder);
-  xsmcSetString(xsResult, names);
-}
-
-/* used(folder, except): what the values in a folder take of the flash, one file left out: 32 bytes for each beside key and value. */
-void xs_file_used(xsMachine* the) {
-  struct dirent* entry;
-  double used = 0;
-  pathOf(the, 0, path);
-  pathOf(the, 1, other);
-  DIR* folder = opendir(path);
-  if (!folder) fail(the, "opendir");
-  while ((entry = readdir(folder))) {
-    struct stat info;
-    const char* suffix = strrchr(entry->d_name, '.');
-    snprintf(file, sizeof file, "%s/%s", path, entry->d_name);
-    if (!suffix || strcmp(suffix, ".value") || !strcmp(file, other) || stat(file, &info)) continue;
-    used += 32 + (double)info.st_size;
-    /* An escaped character is one of the key. */
-    for (const char* p = entry->d_name; p < suffix; p += *p == '%' ? 3 : 1) used++;
-  }
-  closedir(folder);
-  xsmcSetNumber(xsResult, used);
 }
 
 /* access(path, offset, bytes, writing): a part of a file in place, with no fsync: memory that survives the process. */
@@ -201,9 +176,4 @@ void xs_file_access(xsMachine* the) {
   ssize_t count = writing ? pwrite(fd, data, size, offset) : pread(fd, data, size, offset);
   close(fd);
   if (count != (ssize_t)size) fail(the, "access");
-}
-
-void xs_file_kill(xsMachine* the) {
-  (void)the;
-  kill(getpid(), SIGKILL);
 }

@@ -6,15 +6,9 @@ export function read(path: string): ArrayBuffer | undefined;
 export function write(path: string, bytes: ArrayBuffer | Uint8Array, cut?: boolean): void;
 /** Makes a file of random bytes, unless there is one of that size and it shall not be `fresh`. Durable on return. */
 export function ensure(path: string, size: number, fresh?: boolean): void;
-/** Ends the process as a power cut does. */
-export function kill(): never;
 /** Durable on return. @returns whether the file was there */
 export function remove(path: string): boolean;
 /** A file's size, or -1. */
 export function size(path: string): number;
-/** The names in a folder, each followed by a line feed. */
-export function list(path: string): string;
-/** Bytes that the values in a folder take, with 32 for each entry; the file `except` is left out. */
-export function used(folder: string, except: string): number;
 /** Reads or writes a part of a file in place. */
 export function access(path: string, offset: number, bytes: Uint8Array, writing: boolean): void;

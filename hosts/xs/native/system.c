@@ -73,11 +73,12 @@ void xs_system_heap(xsMachine* the) {
   memcpy(data, figures, size < sizeof figures ? size : sizeof figures);
 }
 
-/* The same on standard error, as a line of JSON: costs the heap nothing. */
+/* measure(step, reset): the same on standard error, as a line of JSON: costs the heap nothing. */
 void xs_system_measure(xsMachine* the) {
   char label[64];
   xsmcToStringBuffer(xsArg(0), label, sizeof label);
   heapMeasure(the, label);
+  if (xsmcArgc > 1 && xsmcTest(xsArg(1))) heapResetPeaks(the);
 }
 
 /* Milliseconds of processor time that the process has used. */

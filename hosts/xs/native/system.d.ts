@@ -19,8 +19,8 @@ export function argument(index: number): string | undefined;
  * size (-1 when it grows): 13 numbers of 64 bits.
  */
 export function heap(figures: ArrayBuffer): void;
-/** Writes the figures as a line `MEASURE {...}` to standard error. */
-export function measure(step: string): void;
+/** Writes the figures as a line `MEASURE {...}` to standard error. @param reset then begins anew with the peaks */
+export function measure(step: string, reset?: boolean): void;
 /** Collects garbage. */
 export function collect(): void;
 /** Collects garbage, and lets the peaks begin again from what is used. */
@@ -29,5 +29,7 @@ export function resetPeaks(): void;
 export function setTimer(callback: () => void, milliseconds: number): number;
 /** Ends a timer; one that fired, was cleared or is `undefined` is ignored. */
 export function clearTimer(timer: unknown): void;
-/** Finds the address of a name; `undefined` when there is none. */
+/** What a name means, whatever the desktop knows of it. */
+export function host(name: string, address: string): void;
+/** Finds the address of a name; `undefined` when there is none, or no network. Never before it returns. */
 export function resolve(host: string, callback: (address: string | undefined) => void): void;
