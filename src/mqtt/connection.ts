@@ -275,7 +275,7 @@ export abstract class Connection {
   /** The server sent DISCONNECT, and the owner knows. */
   private ending({ reasonCode, properties }: ReasonMessage): void {
     if (this.state === CLOSED) return;
-    this.output.close(); // [MQTT-3.14.4-3]: nothing is sent after it
+    this.output.capacity = 0; // [MQTT-3.14.4-3]: nothing is sent after it
     if (reasonCode >= 0x80) this.fail(disconnectedByServer(reasonCode, properties), properties);
     else this.finish();
   }
@@ -332,7 +332,7 @@ export abstract class Connection {
     const { state, input, output } = this;
     if (state === CLOSED) return;
     const complete = input.atBoundary && output.streaming === 0;
-    output.close();
+    output.capacity = 0;
     if (state === ENDING || (state === CONNECTED && error === null && complete)) this.finish();
     else
       this.fail(error ?? new SealwireError("CONNECTION_LOST", "The server closed the connection at a wrong moment."));

@@ -125,6 +125,8 @@ export class MemoryTransport implements Transport {
   #connected = false;
   #took = 0;
   #ended: { error: SealwireError | undefined } | undefined;
+  #over = false;
+  /** Whether its owner closed it, as it must also when it ended by itself: there are resources to give back. */
   closed = false;
 
   constructor(wire: Wire, options: TransportOptions) {
@@ -148,7 +150,7 @@ export class MemoryTransport implements Transport {
 
   /** Does one round of deliveries. @returns whether there was any */
   pump(): boolean {
-    if (this.closed) return false;
+    if (this.closed || this.#over) return false;
     let moved = false;
     if (!this.#connected) {
       this.#connected = true;
@@ -170,7 +172,7 @@ export class MemoryTransport implements Transport {
     }
     if (this.#ended && this.unread === 0 && !this.isClosed) {
       const { error } = this.#ended;
-      this.close();
+      this.#over = true;
       this.options.onError?.(error);
       moved = true;
     }
@@ -197,7 +199,7 @@ export class MemoryTransport implements Transport {
 
   write(buffer: BufferLike): number {
     const bytes = buffer instanceof Uint8Array ? buffer : new Uint8Array(buffer);
-    if (this.closed) throw new SealwireError("INVALID_STATE", "The transport is closed.");
+    if (this.closed || this.#over) throw new SealwireError("INVALID_STATE", "The transport is closed.");
     if (++this.#wire.writes === this.#wire.behaviour.failAtWrite)
       throw new SealwireError("CONNECTION_LOST", "The write failed, as the test wanted.");
     if (bytes.byteLength > this.#writable)

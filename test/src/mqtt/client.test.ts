@@ -610,13 +610,25 @@ describe("MQTTClient: reading", () => {
     deepEqual(world.events, ["control 14", "error MQTT_TAKEN_OVER"]);
     strictEqual(world.error?.reasonCode, 0x8e);
     strictEqual(await world.sent(), "");
+    ok(world.wire.transport!.closed);
     const normal = await new World({ version: 5 }).connected();
     await normal.wire.receive(fromHex("e000"));
     deepEqual(normal.events, ["control 14", "close"]);
+    ok(normal.wire.transport!.closed);
   });
 });
 
 describe("MQTTClient: ending", () => {
+  it("closes the transport however the connection ends: it holds resources of the host", async () => {
+    for (const error of [undefined, new SealwireError("CONNECTION_LOST", "The cable was cut.")]) {
+      const world = await new World({ version: 5 }).connected();
+      await world.wire.end(error);
+      deepEqual(world.events, [error ? "error CONNECTION_LOST" : "close"]);
+      ok(world.wire.transport!.closed);
+      strictEqual(world.wire.timers, 0);
+    }
+  });
+
   it("sends DISCONNECT, then closes", async () => {
     const world = await new World().connected();
     world.client.write(null, { operation: MQTTClient.DISCONNECT });
