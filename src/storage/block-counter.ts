@@ -6,6 +6,7 @@
  * (1), name, first number that is not reserved (6, big-endian), CRC-32 of these (4). It is meant for an `EncryptedStore`, which
  * authenticates it; the CRC finds damage where the storage does not.
  */
+import { equal } from "../bytes.js";
 import { SealwireError } from "../errors.js";
 import type { KeyValueStorage } from "../platform.js";
 import { crc32 } from "./crc32.js";
@@ -64,7 +65,7 @@ export class BlockCounter {
       // Whoever lost a counter must not go on with it, whatever the reason is.
       return undefined;
     }
-    return stored && decode(new Uint8Array(stored));
+    return decodeStored(stored);
   }
 
   /** The number that {@link take} gives next. */
@@ -80,23 +81,47 @@ export class BlockCounter {
   /**
    * Takes the next number; a block is reserved when the last one is used up.
    * @returns the number, or `undefined` when there is none any more
-   * @throws SealwireError `STORAGE_FAILED`: nothing was taken
+   * @throws SealwireError as {@link reserve}: nothing was taken
    */
   take(): number | undefined {
     const { maximum } = this.#options;
     if (this.#next > maximum) return undefined;
     if (this.#next >= this.#end) this.reserve();
-    return this.#next++;
+    return this.#next > maximum ? undefined : this.#next++;
   }
 
-  /** Reserves the block from the next number on, and so replaces what is stored. @throws SealwireError `STORAGE_FAILED` */
+  /**
+   * Reserves the block from the next number on, and so replaces what is stored. Numbers that another object reserved under the same name
+   * since are left to it.
+   * @throws SealwireError `STORAGE_FAILED`; `INVALID_STATE` when what this counter reserved is not stored any more: it was wiped, or another
+   *   counter took its place, and nobody knows what was used since
+   */
   reserve(): void {
     const { storage, key, name, blockSize, maximum, onReserved } = this.#options;
+    if (storage) this.#skipForeign(storage);
+    if (this.#next > maximum) return;
     const end = Math.min(this.#next + blockSize, maximum + 1);
     storage?.write(key, encode({ name, end }));
     this.#end = end;
     onReserved?.({ name, end });
   }
+
+  #skipForeign(storage: KeyValueStorage): void {
+    const { key, name } = this.#options;
+    const isNew = this.#end === 0;
+    // A new name replaces whatever is there, damaged or not. Who has reserved before must find that again, and tries later if it cannot be read.
+    const stored = isNew ? BlockCounter.read(storage, key) : decodeStored(storage.read(key));
+    if (stored && equal(stored.name, name)) this.#next = Math.max(this.#next, stored.end);
+    else if (!isNew)
+      throw new SealwireError(
+        "INVALID_STATE",
+        "What was reserved of a counter is not in storage any more: it was wiped, or another object uses it. Start again.",
+      );
+  }
+}
+
+function decodeStored(stored: ArrayBuffer | undefined): ReservedBlock | undefined {
+  return stored && decode(new Uint8Array(stored));
 }
 
 function encode({ name, end }: ReservedBlock): Uint8Array {

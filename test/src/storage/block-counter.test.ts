@@ -1,4 +1,5 @@
 import { fromHex } from "../../../src/bytes.js";
+import { SealwireError } from "../../../src/errors.js";
 import { BlockCounter, type ReservedBlock } from "../../../src/storage/index.js";
 import { deepEqual, strictEqual, throws } from "../../support/assert.js";
 import { describe, it } from "../../support/bdd.js";
@@ -51,10 +52,70 @@ describe("Block counter", () => {
       }
   });
 
+  it("never gives a number twice to two objects that use one storage, in whatever order they take", () => {
+    for (let order = 0; order < 2 ** 12; order++) {
+      const storage = new MemoryStorage();
+      counter(storage).take();
+      const block = BlockCounter.read(storage, key);
+      const both = [0, 1].map(
+        () => new BlockCounter({ storage, key, name, next: block!.end, end: block!.end, blockSize: 2, maximum: 1000 }),
+      );
+      const given = new Set<number>([0]);
+      for (let i = 0; i < 12; i++) {
+        const number = both[(order >> i) & 1]!.take()!;
+        strictEqual(given.has(number), false, `order ${order}: ${number} again`);
+        given.add(number);
+      }
+    }
+  });
+
+  it("gives nothing more once what it reserved is gone, or another counter took its place", () => {
+    const harms: readonly ((storage: MemoryStorage) => void)[] = [
+      (storage) => void storage.delete(key),
+      (storage) => storage.write(key, new Uint8Array(5)),
+      (storage) => void new BlockCounter({ ...common, storage, name: fromHex("09") }).take(),
+    ];
+    const common = { key, next: 0, end: 0, blockSize: 8, maximum: 1000 };
+    for (const harm of harms) {
+      const storage = new MemoryStorage();
+      const numbers = counter(storage);
+      for (let i = 0; i < 8; i++) numbers.take();
+      harm(storage);
+      throws(() => numbers.take(), "INVALID_STATE");
+      throws(() => numbers.take(), "INVALID_STATE");
+    }
+  });
+
+  it("tries again when storage could not be read", () => {
+    const storage = new MemoryStorage();
+    const numbers = counter(storage);
+    for (let i = 0; i < 8; i++) numbers.take();
+    const read = storage.read.bind(storage);
+    storage.read = () => {
+      throw new SealwireError("STORAGE_FAILED", "The flash does not answer.");
+    };
+    throws(() => numbers.take(), "STORAGE_FAILED");
+    storage.read = read;
+    strictEqual(numbers.take(), 8);
+  });
+
+  it("ends at its maximum when another object has used the last numbers", () => {
+    const storage = new MemoryStorage();
+    counter(storage).take();
+    const [one, other] = [
+      counter(storage, BlockCounter.read(storage, key), 15),
+      counter(storage, { name, end: 8 }, 15),
+    ];
+    for (let i = 8; i < 16; i++) strictEqual(one.take(), i);
+    strictEqual(other.take(), undefined);
+    strictEqual(BlockCounter.read(storage, key)?.end, 16);
+  });
+
   it("ends at its maximum, and keeps numbers of 48 bits", () => {
     const storage = new MemoryStorage();
     const maximum = 2 ** 48 - 2;
-    const numbers = counter(storage, { end: maximum - 2 }, maximum);
+    new BlockCounter({ storage, key, name, next: maximum - 10, end: 0, blockSize: 8, maximum }).take();
+    const numbers = counter(storage, BlockCounter.read(storage, key), maximum);
     deepEqual(
       [numbers.take(), numbers.take(), numbers.take(), numbers.take()],
       [maximum - 2, maximum - 1, maximum, undefined],
