@@ -15,7 +15,7 @@ import { Peers, type Peer } from "./peers.js";
 import type { ReplayEntry } from "./replay-table.js";
 import type { ReplayStore } from "./replay-store.js";
 import type { SecretSource } from "./secrets.js";
-import { verify, type Signing } from "./signature.js";
+import { unsignedStream, verify, type Signing } from "./signature.js";
 
 /** How MQTT delivered a message. */
 export interface DeliveryFlags {
@@ -106,9 +106,10 @@ export class Opener {
     this.#nonce = new Uint8Array(algorithm.nonceLength);
   }
 
-  /** For the opener of a stream. */
+  /** For the opener of a stream. @throws SealwireError `UNSUPPORTED` with signatures */
   get forStreams(): StreamContext {
-    const { algorithm, crypto, replay, secrets } = this.#options;
+    const { algorithm, crypto, replay, secrets, signing } = this.#options;
+    if (signing) throw unsignedStream();
     return { algorithm, crypto, replay, secrets, peers: this.#peers };
   }
 

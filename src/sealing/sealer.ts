@@ -13,7 +13,7 @@ import {
   type DeriveOptions,
   type SenderKeys,
 } from "./key-schedule.js";
-import { sign, type Signing } from "./signature.js";
+import { sign, unsignedStream, type Signing } from "./signature.js";
 
 /** Who counts the messages. */
 export interface SequenceSource {
@@ -123,8 +123,12 @@ export class Sealer {
     return buffer.subarray(start, offset + sealedLength);
   }
 
-  /** Takes a sequence number for something that is sealed elsewhere: a stream. */
+  /**
+   * Takes a sequence number for something that is sealed elsewhere: a stream.
+   * @throws SealwireError as {@link seal}; `UNSUPPORTED` with signatures
+   */
   takeSequence(): number {
+    if (this.#options.signing) throw unsignedStream();
     return this.#take(0);
   }
 

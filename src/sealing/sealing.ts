@@ -152,14 +152,14 @@ export class Sealing {
     return this.#opener.open(options.context ?? topic, payload, options);
   }
 
-  /** Seals what is larger than memory. @throws SealwireError as {@link seal} */
+  /** Seals what is larger than memory. @throws SealwireError as {@link seal}; `UNSUPPORTED` with signatures */
   sealStream(topic: string, options: StreamOptions): StreamSealer {
     const { context = topic, onBytes, chunkSize } = options;
     const sealer = this.#requireSealer();
     return new StreamSealer({ crypto: this.#open.crypto, sealer, context, onBytes, chunkSize });
   }
 
-  /** Opens what {@link sealStream} made. `chunkSize` is the largest that is accepted. */
+  /** Opens what {@link sealStream} made. `chunkSize` is the largest that is accepted. @throws SealwireError `UNSUPPORTED` with signatures */
   openStream(topic: string, options: StreamOptions): StreamOpener {
     this.#mustBeOpen();
     const { context = topic, onBytes, chunkSize } = options;

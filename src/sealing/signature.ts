@@ -50,6 +50,11 @@ export function verify(
   throw invalid(undefined);
 }
 
+/** A stream holds no signature: among those who sign, anybody of the group could send one in another's name. */
+export function unsignedStream(): SealwireError {
+  return new SealwireError("UNSUPPORTED", "Streams cannot be signed: they need a secret that no group shares.");
+}
+
 function invalid(cause: unknown): SealwireError {
   return new SealwireError("SEALED_SIGNATURE_INVALID", "The sealed payload lacks a valid signature of its sender.", {
     cause,

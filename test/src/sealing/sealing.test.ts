@@ -302,6 +302,21 @@ describe("A group secret", () => {
     const itself = new Station("mallory", { sign: { key: keys.mallory } });
     strictEqual(textOf(receiver.unseal(topic, itself.seal(topic, "It is me."))), "It is me.");
   });
+
+  it("takes no streams where it signs: they hold no signature, so that a member could send one in another's name", () => {
+    const stream: Uint8Array[] = [];
+    const forger = new Station("alice").sealing.sealStream(topic, { onBytes: (bytes) => stream.push(bytes.slice()) });
+    forger.write(toUTF8("I am Alice."));
+    forger.end();
+    const publicKey = (): undefined => undefined;
+    const receiver = new Station("receiver", { sign: { publicKey, key: alice() } }).sealing;
+    throws(() => {
+      const opener = receiver.openStream(topic, { onBytes: () => undefined });
+      for (const bytes of stream) opener.write(bytes);
+      opener.end();
+    }, "UNSUPPORTED");
+    throws(() => receiver.sealStream(topic, { onBytes: () => undefined }), "UNSUPPORTED");
+  });
 });
 
 describe("What sealing leaves behind", () => {
