@@ -59,7 +59,7 @@ const details: readonly string[] = [
   "must not be used to sign certificates",
   "does not allow a path this long",
   "cannot be checked: there is no revocation list of the authority that signed it",
-  "cannot be checked: the revocation list has a critical extension that is not supported",
+  "cannot be checked: the revocation list is a delta or a part of the whole, or has a critical extension that is not supported",
   "cannot be checked: the revocation list does not say when the next one is due",
   "cannot be checked: the revocation list is out of date",
   "cannot be checked: the revocation list is from the future",

@@ -118,6 +118,8 @@ static int isKnown(Reader id, const char* numbers) {
 }
 
 #define CRL_NUMBER "\x14"
+#define DELTA_INDICATOR "\x1b"
+#define DISTRIBUTION_POINT "\x1c"
 #define AUTHORITY_KEY "\x23"
 #define REASON "\x15"
 #define INVALIDITY_DATE "\x18"
@@ -155,6 +157,8 @@ static int readExtensions(Reader* from, List* list) {
     Extension extension;
     if (!readExtension(&extensions, &extension)) return 0;
     if (extension.critical && !isKnown(extension.id, CRL_NUMBER AUTHORITY_KEY)) list->limited = 1;
+    /* Both must be critical (RFC 5280 sections 5.2.4 and 5.2.5). An authority that forgot it still means a part of the whole. */
+    if (isKnown(extension.id, DELTA_INDICATOR DISTRIBUTION_POINT)) list->limited = 1;
   }
   return inside.p == inside.end;
 }

@@ -21,6 +21,8 @@ import { signatureStrength } from "./signature-algorithms.js";
 
 /** Extensions whose meaning is known here, so that they may be critical. What narrows a list's scope is not among them. */
 const knownListExtensions = ["2.5.29.20", "2.5.29.35"]; // cRLNumber, authorityKeyIdentifier
+/** deltaCRLIndicator and issuingDistributionPoint: both must be critical; an authority that forgot it still means a part of the whole. */
+const narrowingExtensions = ["2.5.29.27", "2.5.29.28"];
 const reasonCode = "2.5.29.21";
 const knownEntryExtensions = [reasonCode, "2.5.29.24", "2.5.29.23"]; // and invalidityDate, holdInstructionCode
 const removeFromCRL = 8;
@@ -33,7 +35,7 @@ export interface RevocationList {
   readonly nextUpdate: number | undefined;
   /** Serial numbers in hexadecimal. */
   readonly revoked: ReadonlySet<string>;
-  /** Whether it has a critical extension that is not known here: a delta, or a part of the whole. */
+  /** Whether it is a delta or a part of the whole, or has another critical extension that is not known here. */
   readonly limited: boolean;
   readonly signed: Uint8Array;
   readonly algorithm: SignatureAlgorithm;
@@ -61,7 +63,9 @@ function read(der: Uint8Array): RevocationList {
   const nextUpdate = isTime(rest[0]) ? time(rest[0]) : undefined;
   const entries = rest.find((field) => field.tagClass === 1 && field.tagNumber === tags.sequence);
   const list = extensions(tagged(rest, 0)?.children[0]);
-  let limited = list.some((extension) => extension.critical && !knownListExtensions.includes(extension.id));
+  let limited = list.some(
+    ({ id, critical }) => (critical && !knownListExtensions.includes(id)) || narrowingExtensions.includes(id),
+  );
   const revoked = new Set<string>();
   for (const entry of entries?.children ?? []) {
     const { serial, isRevoked, isKnown } = readEntry(entry);
@@ -94,7 +98,7 @@ function readEntry(entry: Element): { serial: string; isRevoked: boolean; isKnow
 /** Why a list cannot be used to judge the certificates of `issuer`, or `undefined` when it can. */
 export function whyUnusable(list: RevocationList, issuer: Certificate, now: TimeInterval): string | undefined {
   if (!same(list.issuer, issuer.subject)) return "is of another issuer";
-  if (list.limited) return "has a critical extension that is not supported";
+  if (list.limited) return "is a delta or a part of the whole, or has a critical extension that is not supported";
   if (list.nextUpdate === undefined) return "does not say when the next one is due";
   if (list.nextUpdate < now.earliest) return "is out of date";
   if (now.latest !== undefined && list.thisUpdate > now.latest) return "is from the future";

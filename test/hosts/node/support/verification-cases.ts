@@ -328,6 +328,24 @@ export function verificationCases(attempt: Attempt, host: CaseHost = {}): void {
         unknown,
       ],
       [
+        "a delta that does not say so critically",
+        async () => [
+          await byCA({ extensions: [new x509.Extension("2.5.29.27", false, Uint8Array.of(2, 1, 1))] }),
+          await byRoot(),
+        ],
+        unknown,
+        unknown,
+      ],
+      [
+        "a part of a list that does not say so critically",
+        async () => [
+          await byCA({ extensions: [new x509.Extension("2.5.29.28", false, Uint8Array.of(0x30, 0))] }),
+          await byRoot(),
+        ],
+        unknown,
+        unknown,
+      ],
+      [
         "the server taken off the list again",
         async () => [await byCA({ revoked: [leaf], reason: x509.X509CrlReason.removeFromCRL }), await byRoot()],
         undefined,
