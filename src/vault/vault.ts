@@ -40,9 +40,6 @@ export interface VaultOptions {
 /** The members that change; the others stay as they are. */
 export type RecordChange = Partial<ProvisioningRecord>;
 
-/** What the floor rises by at a wipe when the old one is lost. */
-const LOST_FLOOR_MARGIN = 0x10000;
-
 export class Vault {
   readonly #options: VaultOptions;
   readonly #storage: KeyValueStorage;
@@ -161,7 +158,7 @@ export class Vault {
     const content = this.#encode(record);
     try {
       // A record without a floor would be one whose floor was taken away.
-      if (this.#floor.version === undefined) this.#floor.raise(0);
+      if (this.#floor.version === undefined) this.#floor.raise(this.#floor.fresh(false));
       const version = this.#floor.version! + 1;
       const last = this.#outcome("committed", version);
       this.#step({ proving: false, last }, (note) => this.#record.create(version, content, note));
@@ -269,8 +266,8 @@ export class Vault {
     for (const key of [...this.#storage].filter((key) => key.startsWith(STORAGE_KEY.prefix) && !kept.includes(key)))
       this.#storage.delete(key);
     // Where the floor cannot be read, nobody knows how high it was: the new one is out of reach of what a device rotates in its life.
-    const margin = this.#fault && this.#floor.version === undefined ? LOST_FLOOR_MARGIN : 1;
-    if (this.#root.hardwareBacked) this.#floor.raise(version + margin);
+    const isLost = this.#fault !== undefined && this.#floor.version === undefined;
+    if (this.#root.hardwareBacked) this.#floor.raise(Math.max(version + 1, isLost ? this.#floor.fresh(true) : 0));
     else {
       this.#floor.erase();
       // Without its root, whatever the flash still holds of the past is noise.

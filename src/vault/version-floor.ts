@@ -10,6 +10,10 @@ import { STORAGE_KEY, type VersionedBox } from "../storage/index.js";
 
 const KEY = STORAGE_KEY.vaultFloor;
 
+/** More versions than there are between two steps of the hardware counter, which goes up with each commit. */
+const LOST_FLOOR_MARGIN = 0x10000;
+const MAXIMUM_FLOOR = 0xffff_0000;
+
 export class VersionFloor {
   readonly #storage: KeyValueStorage;
   readonly #box: VersionedBox;
@@ -25,6 +29,16 @@ export class VersionFloor {
   /** As it was loaded or last raised; `undefined` when there is none. */
   get version(): number | undefined {
     return this.#version;
+  }
+
+  /**
+   * A floor above all versions that there can have been, for when the old one is lost or was taken away. Only the hardware counter knows of a life
+   * before; without one a lost floor looks like none.
+   * @param isLost whether there was one, as far as storage tells
+   */
+  fresh(isLost: boolean): number {
+    const steps = this.#counter?.read() ?? (isLost ? 1 : 0);
+    return Math.min(steps * LOST_FLOOR_MARGIN, MAXIMUM_FLOOR);
   }
 
   /**

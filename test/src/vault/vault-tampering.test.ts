@@ -217,6 +217,34 @@ describe("a vault whose storage was tampered with", () => {
     refused(old, chip, "VAULT_ROLLED_BACK");
   });
 
+  it("refuses an old record in a vault that was erased and provisioned anew, with a hardware counter, however often", () => {
+    const { chip, storage } = device({ rootOfTrust: hardwareRoot(), counter: new Counter() });
+    const copies = [storage.afterReboot()];
+    for (let times = 0; times < 3; times++) {
+      // A thief erases the flash, lets the device be provisioned again, and puts the record of before beside the new floor.
+      const erased = new MemoryStorage();
+      openVault(erased, chip).provision(recordWith(password1));
+      for (const copy of copies)
+        refused(
+          changed(erased, (changing) => {
+            for (const key of [slotA, slotB, pointer]) {
+              const old = copy.read(key);
+              if (old) changing.write(key, old);
+            }
+          }),
+          // Each attempt is a life of its own: `refused` wipes the vault at its end.
+          { ...chip, counter: Object.assign(new Counter(), { value: chip.counter!.read() }) },
+          "VAULT_ROLLED_BACK",
+        );
+      rotate(openVault(erased, chip), password2);
+      rotate(openVault(erased, chip), password1);
+      copies.push(erased.afterReboot());
+      // A floor that was destroyed, not taken away: a wipe is the way out.
+      erased.write(floor, new Uint8Array(10));
+      openVault(erased, chip).wipe();
+    }
+  });
+
   it("passes on that the storage failed, instead of calling it corrupt", () => {
     const { chip, storage } = device();
     const failing = changed(storage, () => undefined);
