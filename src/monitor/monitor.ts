@@ -1,7 +1,7 @@
 /** What a device sees of itself: counters, a log that survives a restart, security events, health reports. An optional room: hand it to the device. */
 import { toUTF8 } from "../bytes.js";
 import { encodeCBOR, type CBORValue } from "../cose/index.js";
-import { SealwireError } from "../errors.js";
+import { SealwireError, type ErrorCode } from "../errors.js";
 import type { Platform, TimerHandle } from "../platform.js";
 import { Counters } from "./counters.js";
 import { createReport, freeHeap, type HealthReport } from "./health-report.js";
@@ -57,9 +57,9 @@ export interface MonitorHost {
 /** Milliseconds that lines below a warning may wait until they are kept: writing retained memory encrypts all of it. */
 const KEEP_AFTER = 1000;
 
-/** Lines of the log that one kind of security event may write at once, and the milliseconds after which it may write one more. */
-const SECURITY_LINES = 3;
-const SECURITY_PERIOD = 60_000;
+/** Lines of the log that one kind of security event, or one code of failures, may write at once, and the milliseconds after which it may write one more. */
+const SAME_LINES = 3;
+const SAME_PERIOD = 60_000;
 
 /** Reports that events may cause at once. */
 const REPORTS = 3;
@@ -74,7 +74,8 @@ export class Monitor {
   readonly #options: MonitorOptions;
   readonly #ring: LogRing;
   readonly #level: number;
-  readonly #limits = new Map<SecurityKind, RateLimit>();
+  /** By kind of security event and by code of failure: there are only so many of both. */
+  readonly #limits = new Map<SecurityKind | ErrorCode, RateLimit>();
   #reports: RateLimit | undefined;
   #host: MonitorHost | undefined;
   #keepTimer: TimerHandle;
@@ -202,17 +203,14 @@ export class Monitor {
   /** @internal A failure that no promise tells of. */
   failed(error: SealwireError): void {
     this.counters.errors++;
-    this.log("error", () => line`${error}`);
+    // Whoever is on the wire can bring some about with every message.
+    if (this.#mayLog(error.code)) this.log("error", () => line`${error}`);
   }
 
   /** @internal */
   security({ kind, code, suspected }: SecurityEvent): void {
     this.counters.security[kind]++;
-    const now = this.#attached().platform.ticks();
-    let limit = this.#limits.get(kind);
-    if (limit === undefined) this.#limits.set(kind, (limit = new RateLimit(SECURITY_LINES, SECURITY_PERIOD, now)));
-    // An attacker must not push out of the log what it held before him.
-    if (limit.take(now))
+    if (this.#mayLog(kind))
       this.log("error", () => line`security: ${plain(kind)} ${plain(code ?? "")} suspected ${suspected}`);
     if (this.#options.health && (this.#options.health.onEvent ?? true)) this.#reportEvent();
   }
@@ -223,6 +221,14 @@ export class Monitor {
     this.#keep();
     timer.clear(this.#reportTimer);
     this.#reportTimer = undefined;
+  }
+
+  /** An attacker must not push out of the log what it held before him. */
+  #mayLog(what: SecurityKind | ErrorCode): boolean {
+    const now = this.#host?.platform.ticks() ?? 0;
+    let limit = this.#limits.get(what);
+    if (limit === undefined) this.#limits.set(what, (limit = new RateLimit(SAME_LINES, SAME_PERIOD, now)));
+    return limit.take(now);
   }
 
   #schedule(): void {

@@ -215,6 +215,26 @@ describe("health report", () => {
     ok(world.monitor.counters.reportsHeldBack > 3000);
   });
 
+  it("does not let failures that a stranger can bring about push the log out, nor write retained memory each time", () => {
+    const world = setUp({ logBytes: 1024 });
+    world.monitor.log("error", () => line`evidence`);
+    const before = world.keeps;
+    for (let message = 0; message < 1000; message++) {
+      world.monitor.failed(new SealwireError("SEALED_EPOCH_EXPIRED", "From long ago."));
+      world.time.advance(10);
+    }
+    strictEqual(world.monitor.counters.errors, 1000, "all of them are counted");
+    ok(world.keeps - before <= 4, `${world.keeps - before} writes`);
+    ok(world.monitor.entries.some(({ text }) => text === "evidence"));
+    // Another failure is not hidden by them.
+    world.monitor.failed(new SealwireError("STORAGE_FAILED", "The flash does not answer."));
+    ok(world.monitor.entries.some(({ text }) => text === "STORAGE_FAILED"));
+    // And there is news of the first when it lasts.
+    world.time.advance(60_000);
+    world.monitor.failed(new SealwireError("SEALED_EPOCH_EXPIRED", "Still."));
+    strictEqual(world.monitor.entries.at(-1)?.text, "SEALED_EPOCH_EXPIRED");
+  });
+
   it("remembers when memory was lowest", () => {
     const world = setUp();
     world.free = 5000;
