@@ -5,35 +5,59 @@
  * Encoding is deterministic (RFC 8949 section 4.2.1). Decoding is strict, see {@link CBORReader}; the order of map keys is not checked, since
  * peers differ there, and what is authenticated is authenticated as the bytes that came.
  */
-import { concat, toUTF8 } from "../bytes.js";
 import { SealwireError } from "../errors.js";
 import { CBORReader, MAJOR } from "./cbor-reader.js";
-import { CBORWriter, headLength } from "./cbor-writer.js";
+import { bytesLength, CBORWriter, headLength, textLength } from "./cbor-writer.js";
 
 export type CBORKey = number | string;
 export type CBORMap = Map<CBORKey, CBORValue>;
 export type CBORValue = number | boolean | null | string | Uint8Array | readonly CBORValue[] | CBORMap;
 
-/** @throws SealwireError `INVALID_ARGUMENT` for a number that is not a safe integer */
+/**
+ * Writes into one array of the right length: what is secret in `value` has no other copy that somebody would have to wipe.
+ * @throws SealwireError `INVALID_ARGUMENT` for a number that is not a safe integer
+ */
 export function encodeCBOR(value: CBORValue): Uint8Array {
+  const bytes = new Uint8Array(lengthOf(value));
+  write(new CBORWriter(bytes), value);
+  return bytes;
+}
+
+function lengthOf(value: CBORValue): number {
   if (typeof value === "number") {
     if (!Number.isSafeInteger(value))
       throw new SealwireError("INVALID_ARGUMENT", `CBOR: ${value} is not a safe integer.`);
-    return value < 0 ? head(MAJOR.negative, -1 - value) : head(MAJOR.unsigned, value);
+    return headLength(value < 0 ? -1 - value : value);
   }
-  if (typeof value === "boolean") return Uint8Array.of(value ? 0xf5 : 0xf4);
-  if (value === null) return Uint8Array.of(0xf6);
-  if (typeof value === "string") {
-    const bytes = toUTF8(value);
-    return concat(head(MAJOR.text, bytes.byteLength), bytes);
-  }
-  if (value instanceof Uint8Array) return concat(head(MAJOR.bytes, value.byteLength), value);
+  if (typeof value === "boolean" || value === null) return 1;
+  if (typeof value === "string") return textLength(value);
+  if (value instanceof Uint8Array) return bytesLength(value.byteLength);
   if (value instanceof Map) {
-    const entries = [...value].map(([key, item]) => ({ key: encodeCBOR(key), item: encodeCBOR(item) }));
-    entries.sort((a, b) => compare(a.key, b.key));
-    return concat(head(MAJOR.map, entries.length), ...entries.flatMap(({ key, item }) => [key, item]));
+    let length = headLength(value.size);
+    for (const [key, item] of value) length += lengthOf(key) + lengthOf(item);
+    return length;
   }
-  return concat(head(MAJOR.array, value.length), ...value.map(encodeCBOR));
+  let length = headLength(value.length);
+  for (const item of value) length += lengthOf(item);
+  return length;
+}
+
+function write(writer: CBORWriter, value: CBORValue): void {
+  if (typeof value === "number")
+    writer.head(value < 0 ? MAJOR.negative : MAJOR.unsigned, value < 0 ? -1 - value : value);
+  else if (typeof value === "boolean") writer.raw(Uint8Array.of(value ? 0xf5 : 0xf4));
+  else if (value === null) writer.raw(Uint8Array.of(0xf6));
+  else if (typeof value === "string") writer.text(value);
+  else if (value instanceof Uint8Array) writer.bytes(value);
+  else if (value instanceof Map) {
+    const entries = [...value].map(([key, item]) => ({ key: encodeCBOR(key), item }));
+    entries.sort((a, b) => compare(a.key, b.key));
+    writer.map(entries.length);
+    for (const { key, item } of entries) write(writer.raw(key), item);
+  } else {
+    writer.array(value.length);
+    for (const item of value) write(writer, item);
+  }
 }
 
 /** @throws SealwireError `CBOR_INVALID` */
@@ -42,12 +66,6 @@ export function decodeCBOR(bytes: Uint8Array): CBORValue {
   const value = reader.value();
   reader.finish();
   return value;
-}
-
-function head(majorType: number, argument: number): Uint8Array {
-  const bytes = new Uint8Array(headLength(argument));
-  new CBORWriter(bytes).head(majorType, argument);
-  return bytes;
 }
 
 /** Bytewise lexicographic order of encoded keys (RFC 8949 section 4.2.1). */

@@ -7,7 +7,7 @@
  * The tools draw codes of 100 bits, which nobody can try; the iterations make up for shorter ones that a person chose.
  */
 import { concat, toUTF8, wipe } from "../bytes.js";
-import { decodeCBOR, encodeCBOR, type CBORMap } from "../cose/index.js";
+import { decodeCBOR, encodeCBOR, MAJOR, type CBORMap } from "../cose/index.js";
 import { SealwireError } from "../errors.js";
 import type { Crypto, Key } from "../platform.js";
 
@@ -90,12 +90,14 @@ export function unlockProvisioningRecord(crypto: Crypto, bytes: Uint8Array, code
   return data;
 }
 
+/** @returns `undefined` for what is no envelope; a record in the clear is not even decoded, since that would copy its secrets */
 function envelopeOf(bytes: Uint8Array): CBORMap | undefined {
+  // A short map whose first entry is the format, as the deterministic encoding has it.
+  if (bytes[0]! >> 5 !== MAJOR.map || bytes[1] !== KEY.format || bytes[2] !== FORMAT) return undefined;
   try {
-    const value = decodeCBOR(bytes);
-    return value instanceof Map && value.get(KEY.format) === FORMAT ? value : undefined;
+    return decodeCBOR(bytes) as CBORMap;
   } catch {
-    return undefined; // What it is instead, the reader of records tells.
+    return new Map();
   }
 }
 

@@ -1,5 +1,7 @@
-/** Which secrets are refused at provisioning: those that an attacker tries first. */
-import { equal, fromUTF8 } from "../bytes.js";
+/**
+ * Which secrets are refused at provisioning: those that an attacker tries first. No text is made of a secret, since texts cannot be wiped.
+ */
+import { equal, toUTF8, wipe } from "../bytes.js";
 import { SealwireError } from "../errors.js";
 
 /** A secret of fewer bytes is taken only where the record says so. */
@@ -26,13 +28,13 @@ export function requireStrongSecret(what: string, secret: Uint8Array, { names, a
   const weak = (why: string): SealwireError => new SealwireError("CREDENTIALS_WEAK", `The ${what} is refused: ${why}.`);
   if (secret.byteLength === 0) throw weak("it is empty");
   if (isRepetition(secret)) throw weak("it is one short pattern over and over");
-  const text = fromUTF8(secret)?.toLowerCase();
-  if (text !== undefined) {
-    if (names.some((name) => name !== undefined && name.toLowerCase() === text))
+  const folded = secret.map(lowerCase);
+  try {
+    if (names.some((name) => name !== undefined && equal(toUTF8(name).map(lowerCase), folded)))
       throw weak("it equals the user name or the client identifier");
-    const core = text.replace(/^[^a-z]+|[^a-z]+$/g, "");
-    const plain = plainLetters(text).replace(/^[^a-z]+|[^a-z]+$/g, "");
-    if ([text, core, plain].some((word) => COMMON.includes(` ${word} `))) throw weak("it is a common default");
+    if (isCommon(folded)) throw weak("it is a common default");
+  } finally {
+    wipe(folded);
   }
   if (secret.byteLength < MINIMUM_SECRET && !allowShort)
     throw weak(`it has fewer than ${MINIMUM_SECRET} bytes; a record can state that short ones are accepted`);
@@ -45,11 +47,45 @@ function isRepetition(secret: Uint8Array): boolean {
   return secret.byteLength === 1;
 }
 
+function isCommon(folded: Uint8Array): boolean {
+  // Random bytes may hold a word by chance.
+  if (folded.some((byte) => byte < 0x09 || (byte > 0x0d && byte < 0x20) || byte === 0x7f)) return false;
+  if (isWord(folded) || isWord(lettersOf(folded))) return true;
+  const plain = folded.map(plainLetter);
+  const found = isWord(lettersOf(plain));
+  wipe(plain);
+  return found;
+}
+
+/** What is left without digits and signs before the first letter and behind the last. */
+function lettersOf(text: Uint8Array): Uint8Array {
+  let [start, end] = [0, text.byteLength];
+  while (start < end && !isLetter(text[start]!)) start++;
+  while (end > start && !isLetter(text[end - 1]!)) end--;
+  return text.subarray(start, end);
+}
+
+function isWord(text: Uint8Array): boolean {
+  const { byteLength } = text;
+  if (byteLength === 0) return false;
+  for (let space = 0; space < COMMON.length - 1; space = COMMON.indexOf(" ", space + 1)) {
+    let i = 0;
+    while (i < byteLength && text[i] === COMMON.charCodeAt(space + 1 + i)) i++;
+    if (i === byteLength && COMMON.charCodeAt(space + 1 + i) === 0x20) return true;
+  }
+  return false;
+}
+
+function isLetter(byte: number): boolean {
+  return byte >= 0x61 && byte <= 0x7a;
+}
+
+function lowerCase(byte: number): number {
+  return byte >= 0x41 && byte <= 0x5a ? byte + 0x20 : byte;
+}
+
 /** "p@ssw0rd" is as common as what it stands for. */
-function plainLetters(text: string): string {
-  const from = "@4301$5!7";
-  const to = "aaeoissit";
-  let plain = "";
-  for (const letter of text) plain += from.includes(letter) ? to[from.indexOf(letter)]! : letter;
-  return plain;
+function plainLetter(byte: number): number {
+  const at = "@4301$5!7".indexOf(String.fromCharCode(byte));
+  return at < 0 ? byte : "aaeoissit".charCodeAt(at);
 }

@@ -1,12 +1,14 @@
 /** The memory of the process, searched for key bytes: they are there while a key is in use, and gone once it is closed. */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
-import { createECDH, generateKeyPairSync, hkdfSync, pbkdf2Sync } from "node:crypto";
-import { closeSync, openSync, readFileSync, readSync, writeFileSync } from "node:fs";
+import { createECDH, createPrivateKey, generateKeyPairSync, hkdfSync, pbkdf2Sync, randomBytes } from "node:crypto";
+import { closeSync, mkdirSync, openSync, readFileSync, readSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { root, hostProgram, type Variant } from "../../../tools/xs/paths.js";
+import { encodeProvisioningRecord } from "../../../src/vault/index.js";
+import { hostProgram, root as projectRoot, type Variant } from "../../../tools/xs/paths.js";
 import { mapOptions } from "../../../tools/xs/run.js";
 import { temporaryFolder } from "../../tools/support/temporary-folder.js";
+import { issue } from "../node/support/pki.js";
 import { hostIsBuilt } from "./support.js";
 
 const empty = Buffer.alloc(0);
@@ -47,7 +49,7 @@ for (const bits of [64, 32] as const)
       const peer = generateKeyPairSync("ec", { namedCurve: "P-256" });
       writeFileSync(folder.join("private.der"), privateKey.export({ type: "pkcs8", format: "der" }));
       writeFileSync(folder.join("peer.der"), peer.publicKey.export({ type: "spki", format: "der" }));
-      const module = join(root, "dist", "test", "xs", "firmware", "secrets.js");
+      const module = join(projectRoot, "dist", "test", "xs", "firmware", "secrets.js");
       const child = spawn(hostProgram(variant), [...mapOptions(), module, "--", folder.join()], {
         env: { ...process.env, SEALWIRE_DEVICE: folder.join("device") },
         stdio: ["ignore", "pipe", "inherit"],
@@ -71,6 +73,55 @@ for (const bits of [64, 32] as const)
         writeFileSync(folder.join("go-1"), "");
         assert.equal(await lines.next(), "step 2");
         for (const [name, times] of Object.entries(seen())) assert.equal(times, 0, `${name} is still there`);
+      } finally {
+        child.kill("SIGKILL");
+      }
+    });
+
+    it("holds what a vault was provisioned with while it is open, in one copy, and nothing of it once it was closed", async () => {
+      // The steps of the test above left their marks in the folder.
+      const place = folder.join("vault");
+      mkdirSync(place);
+      const root = await issue({ name: "root", ca: true });
+      const device = await issue({ name: "device", issuer: root });
+      const secrets = {
+        "private key": Buffer.from(
+          createPrivateKey({ key: Buffer.from(device.keyDER), format: "der", type: "pkcs8" }).export({ format: "jwk" })
+            .d!,
+          "base64url",
+        ),
+        "payload secret": randomBytes(32),
+        password: Buffer.from(randomBytes(24).toString("base64")),
+      };
+      const record = encodeProvisioningRecord({
+        broker: { host: "broker.example", port: 8883 },
+        trustAnchors: [root.der],
+        certificateChain: [device.der],
+        privateKey: device.keyDER,
+        username: "device",
+        password: secrets.password,
+        payloadSecrets: new Map([[0, secrets["payload secret"]]]),
+      });
+      writeFileSync(join(place, "record.cbor"), record);
+      const module = join(projectRoot, "dist", "test", "xs", "firmware", "vault-secrets.js");
+      const child = spawn(hostProgram(variant), [...mapOptions(), module, "--", place], {
+        env: { ...process.env, SEALWIRE_DEVICE: folder.join("vault-device") },
+        stdio: ["ignore", "pipe", "inherit"],
+      });
+      try {
+        const lines = linesOf(child);
+        const expect = async (step: number, times: number): Promise<void> => {
+          assert.equal(await lines.next(), `step ${step}`);
+          const seen = Object.fromEntries(
+            Object.entries(secrets).map(([name, bytes]) => [name, count(child.pid!, bytes)]),
+          );
+          for (const [name, found] of Object.entries(seen))
+            assert.equal(found, times, `${name}, step ${step}: ${found}`);
+          writeFileSync(join(place, `go-${step}`), "");
+        };
+        await expect(1, 1);
+        await expect(2, 1);
+        await expect(3, 0);
       } finally {
         child.kill("SIGKILL");
       }
