@@ -1,22 +1,22 @@
 /** The object a device team holds: one secure MQTT link that resumes, and survives what devices live through. */
 import { Clock } from "./clock.js";
-import { DeviceClockWatch } from "./device-clock-watch.js";
-import { checkDeviceOptions } from "./device-checks.js";
-import { DeviceConnector } from "./device-connector.js";
-import { DeviceCredentials } from "./device-credentials.js";
-import { DeviceMemory } from "./device-memory.js";
+import { DeviceClockWatch } from "./device/device-clock-watch.js";
+import { checkDeviceOptions } from "./device/device-checks.js";
+import { DeviceConnector } from "./device/device-connector.js";
+import { DeviceCredentials } from "./device/device-credentials.js";
+import { DeviceMemory } from "./device/device-memory.js";
 import type {
   DeviceOptions,
   DevicePublishOptions,
   DeviceRotationLimits,
   DeviceStatus,
   DeviceSubscribeOptions,
-} from "./device-options.js";
-import { DevicePermissions } from "./device-permissions.js";
-import { DeviceReporter } from "./device-reporter.js";
-import { DeviceSealing } from "./device-sealing.js";
-import { DeviceTopics, type MessageHandler } from "./device-topics.js";
-import { DeviceWatchdog } from "./device-watchdog.js";
+} from "./device/device-options.js";
+import { DevicePermissions } from "./device/device-permissions.js";
+import { DeviceReporter } from "./device/device-reporter.js";
+import { DeviceSealing } from "./device/device-sealing.js";
+import { DeviceTopics, type MessageHandler } from "./device/device-topics.js";
+import { DeviceWatchdog } from "./device/device-watchdog.js";
 import { SealwireError } from "./errors.js";
 import { clientIdentifier } from "./identity/index.js";
 import { Link, Waiters, type LinkLoss } from "./link/index.js";

@@ -14,7 +14,7 @@ export type {
   DeviceWebSocket,
   RenewalDue,
   ServerMoved,
-} from "./device-options.js";
+} from "./device/index.js";
 export type { SecurityEvent, SecurityKind } from "./monitor/index.js";
 export { SealwireError, type ErrorCode } from "./errors.js";
 export { Sealing, type SealingOptions, type Unsealed } from "./sealing/index.js";

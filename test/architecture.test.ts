@@ -80,9 +80,7 @@ function importsOf(file: string, text = readFileSync(file, "utf8")): Import[] {
 function roomOf(file: string): string | undefined {
   const [first] = relative(source, file).split(sep);
   if (first === "..") return undefined;
-  const name = first?.replace(/\.(ts|js)$/, "");
-  // Its parts lie beside it.
-  return name?.startsWith("device-") ? "device" : name;
+  return first?.replace(/\.(ts|js)$/, "");
 }
 
 /** What is wrong with an import, or `undefined`. */

@@ -2,7 +2,7 @@
 import { createPlatform, type NodePlatform, type NodePlatformOptions } from "../../../hosts/node/index.js";
 import type { WakeCause } from "../../../src/platform.js";
 import { Device } from "../../../src/device.js";
-import type { DeviceConnected, DeviceDisconnected, DeviceOptions } from "../../../src/device-options.js";
+import type { DeviceConnected, DeviceDisconnected, DeviceOptions } from "../../../src/device/index.js";
 import type { Credentials } from "../../../src/vault/index.js";
 import type { Credentials as IssuedCredentials } from "../../../tools/pki/index.js";
 import { eventually } from "./eventually.js";

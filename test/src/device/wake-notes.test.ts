@@ -1,4 +1,4 @@
-import { DeviceWakeNotes } from "../../../src/device-wake-notes.js";
+import { DeviceWakeNotes } from "../../../src/device/device-wake-notes.js";
 import { deepEqual, strictEqual } from "../../support/assert.js";
 import { describe, it } from "../../support/bdd.js";
 

@@ -1,18 +1,18 @@
 /** Opens the connections of a device: where to, over what, proved by which credentials, resumed from which session. */
-import type { Clock } from "./clock.js";
+import type { Clock } from "../clock.js";
 import { checkNoPassword } from "./device-checks.js";
 import type { DeviceMemory } from "./device-memory.js";
 import type { DeviceBroker, DeviceOptions } from "./device-options.js";
 import type { DeviceReporter } from "./device-reporter.js";
 import { DeviceWakeNotes } from "./device-wake-notes.js";
-import type { ErrorCode, SealwireError } from "./errors.js";
-import type { RetryPolicy } from "./link/index.js";
-import type { MQTTSession } from "./mqtt/index.js";
-import type { ResolverConstructor, TLSNegotiated, TransportDescriptor } from "./platform.js";
-import { RETAINED_SECTION } from "./storage/index.js";
-import { policyDigest, TLSSessionStore } from "./tls/index.js";
-import { observeTransport, TLSSocket, type SecureOptions } from "./transport/index.js";
-import type { Credentials } from "./vault/index.js";
+import type { ErrorCode, SealwireError } from "../errors.js";
+import type { RetryPolicy } from "../link/index.js";
+import type { MQTTSession } from "../mqtt/index.js";
+import type { ResolverConstructor, TLSNegotiated, TransportDescriptor } from "../platform.js";
+import { RETAINED_SECTION } from "../storage/index.js";
+import { policyDigest, TLSSessionStore } from "../tls/index.js";
+import { observeTransport, TLSSocket, type SecureOptions } from "../transport/index.js";
+import type { Credentials } from "../vault/index.js";
 
 export interface DeviceConnectorOptions {
   readonly device: DeviceOptions;

@@ -1,8 +1,8 @@
 /** Begins the renewal of the device certificate in time, while there is a connection to do it over. */
-import type { Clock } from "./clock.js";
+import type { Clock } from "../clock.js";
 import type { RenewalDue } from "./device-options.js";
-import type { Platform, TimerHandle } from "./platform.js";
-import type { Vault } from "./vault/index.js";
+import type { Platform, TimerHandle } from "../platform.js";
+import type { Vault } from "../vault/index.js";
 
 export interface DeviceRenewalOptions {
   readonly platform: Pick<Platform, "timer">;

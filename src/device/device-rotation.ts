@@ -2,9 +2,9 @@
  * Replaces credentials over the live link: they are staged, the device connects with them, and the broker's answer decides. Accepted, they are
  * committed; refused, or not answered in time, the device returns to the old ones and connects again.
  */
-import { SealwireError, toSealwireError, type ErrorCode } from "./errors.js";
-import type { PlatformTimer, TimerHandle } from "./platform.js";
-import type { Credentials, Vault } from "./vault/index.js";
+import { SealwireError, toSealwireError, type ErrorCode } from "../errors.js";
+import type { PlatformTimer, TimerHandle } from "../platform.js";
+import type { Credentials, Vault } from "../vault/index.js";
 
 export interface DeviceRotationOptions {
   readonly vault: Vault;

@@ -1,11 +1,11 @@
 /** What a device is made with, and what it tells. */
-import type { SealwireError } from "./errors.js";
-import type { Monitor, SecurityEvent } from "./monitor/index.js";
-import type { QoS, QueueOptions, SessionMessage, Will } from "./mqtt/index.js";
-import type { Permissions } from "./permissions/index.js";
-import type { Platform, TLSNegotiated, TransportDescriptor } from "./platform.js";
-import type { Sealing } from "./sealing/index.js";
-import type { Credentials, Vault } from "./vault/index.js";
+import type { SealwireError } from "../errors.js";
+import type { Monitor, SecurityEvent } from "../monitor/index.js";
+import type { QoS, QueueOptions, SessionMessage, Will } from "../mqtt/index.js";
+import type { Permissions } from "../permissions/index.js";
+import type { Platform, TLSNegotiated, TransportDescriptor } from "../platform.js";
+import type { Sealing } from "../sealing/index.js";
+import type { Credentials, Vault } from "../vault/index.js";
 
 /** A name or address, and a port: 8883 when left out, 443 over WebSocket. */
 export interface DeviceBroker {

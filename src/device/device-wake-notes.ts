@@ -4,8 +4,8 @@
  * 12 bytes (format; uses of the address; failures of pipelining; flags; time of the answer, milliseconds since 1970 as a double, big-endian), then the
  * UTF-8 of `host:port`, a line feed, and the address.
  */
-import { fromUTF8, toUTF8, concat } from "./bytes.js";
-import type { Clock } from "./clock.js";
+import { fromUTF8, toUTF8, concat } from "../bytes.js";
+import type { Clock } from "../clock.js";
 
 const FORMAT = 1;
 const HEAD = 12;

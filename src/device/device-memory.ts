@@ -1,7 +1,7 @@
 /** What a device keeps over sleep and power cuts, beside its credentials: encrypted, and never worth losing the link for. */
-import type { Clock } from "./clock.js";
-import type { ErrorCode } from "./errors.js";
-import type { KeyValueStorage, Platform } from "./platform.js";
+import type { Clock } from "../clock.js";
+import type { ErrorCode } from "../errors.js";
+import type { KeyValueStorage, Platform } from "../platform.js";
 import {
   EncryptedStore,
   keepProvenTime,
@@ -13,7 +13,7 @@ import {
   STORAGE_KEY,
   type RetainedSection,
   type RootKey,
-} from "./storage/index.js";
+} from "../storage/index.js";
 
 export interface DeviceMemoryOptions {
   readonly platform: Pick<Platform, "crypto" | "rootOfTrust" | "storage" | "retainedMemory">;

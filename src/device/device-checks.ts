@@ -1,6 +1,6 @@
 /** Options of a device that contradict each other: found at its start, not at the first connection. */
 import type { DeviceOptions } from "./device-options.js";
-import { SealwireError } from "./errors.js";
+import { SealwireError } from "../errors.js";
 
 /** @throws SealwireError `INVALID_ARGUMENT` naming the option */
 export function checkDeviceOptions(options: DeviceOptions): void {

@@ -1,8 +1,8 @@
 /** Notices a wall clock that goes back: an old time makes expired certificates good again, and old messages new. */
-import type { Clock } from "./clock.js";
+import type { Clock } from "../clock.js";
 import type { DeviceReporter } from "./device-reporter.js";
-import { SealwireError } from "./errors.js";
-import type { Platform } from "./platform.js";
+import { SealwireError } from "../errors.js";
+import type { Platform } from "../platform.js";
 
 /** Milliseconds that a clock may be set back by its source, beside what that source says of its uncertainty. */
 const TOLERANCE = 5000;

@@ -1,12 +1,12 @@
 /** The sealing of a device's payloads, with or without the optional room that does it. */
 import type { DeviceMemory } from "./device-memory.js";
 import type { DeviceReporter } from "./device-reporter.js";
-import { toUTF8 } from "./bytes.js";
-import { SealwireError } from "./errors.js";
-import type { SessionMessage } from "./mqtt/index.js";
-import type { Crypto, Key } from "./platform.js";
-import type { Sealing } from "./sealing/index.js";
-import type { Credentials } from "./vault/index.js";
+import { toUTF8 } from "../bytes.js";
+import { SealwireError } from "../errors.js";
+import type { SessionMessage } from "../mqtt/index.js";
+import type { Crypto, Key } from "../platform.js";
+import type { Sealing } from "../sealing/index.js";
+import type { Credentials } from "../vault/index.js";
 
 export interface DeviceSealingOptions {
   readonly sealing: Sealing | undefined;

@@ -1,5 +1,5 @@
 /** Feeds the watchdog while the device runs. It shows that timers still run: a program that hangs in a loop starves it. */
-import type { Platform, TimerHandle } from "./platform.js";
+import type { Platform, TimerHandle } from "../platform.js";
 
 /** Milliseconds between two meals. */
 const INTERVAL = 1000;

@@ -2,9 +2,9 @@
 import type { DevicePermissionsOption } from "./device-options.js";
 import type { DeviceReporter } from "./device-reporter.js";
 import type { DeviceTopics } from "./device-topics.js";
-import { SealwireError } from "./errors.js";
-import type { MQTTSession, QoS } from "./mqtt/index.js";
-import type { Permissions } from "./permissions/index.js";
+import { SealwireError } from "../errors.js";
+import type { MQTTSession, QoS } from "../mqtt/index.js";
+import type { Permissions } from "../permissions/index.js";
 
 export interface DevicePermissionsOptions {
   readonly permissions: DevicePermissionsOption | undefined;

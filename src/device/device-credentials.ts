@@ -1,14 +1,14 @@
 /** Where a device's credentials come from, and how they are replaced while it runs. */
-import { equal } from "./bytes.js";
-import type { Clock } from "./clock.js";
+import { equal } from "../bytes.js";
+import type { Clock } from "../clock.js";
 import type { DeviceOptions, DeviceRotationLimits } from "./device-options.js";
 import { DeviceRenewal } from "./device-renewal.js";
 import type { DeviceReporter } from "./device-reporter.js";
 import { DeviceRotation } from "./device-rotation.js";
-import { SealwireError } from "./errors.js";
-import { requireCertificateIdentity } from "./identity/index.js";
-import type { Key } from "./platform.js";
-import { readCredentials, type Credentials, type RecordChange, type Vault } from "./vault/index.js";
+import { SealwireError } from "../errors.js";
+import { requireCertificateIdentity } from "../identity/index.js";
+import type { Key } from "../platform.js";
+import { readCredentials, type Credentials, type RecordChange, type Vault } from "../vault/index.js";
 
 /** What a rotation does with the link. */
 export interface CredentialsLink {

@@ -1,9 +1,9 @@
 /** What a device's messages pass on their way out and in: placeholders, permissions, sealing, handlers. */
 import type { DeviceMessage } from "./device-options.js";
 import type { DeviceSealing } from "./device-sealing.js";
-import { SealwireError } from "./errors.js";
-import { matchesTopic, type SessionMessage } from "./mqtt/index.js";
-import type { PlatformTimer } from "./platform.js";
+import { SealwireError } from "../errors.js";
+import { matchesTopic, type SessionMessage } from "../mqtt/index.js";
+import type { PlatformTimer } from "../platform.js";
 
 export type MessageHandler = (message: DeviceMessage) => void | Promise<void>;
 

@@ -1,9 +1,9 @@
 /** Tells the application what no promise tells of. What its callbacks throw is theirs: it is reported, and the link goes on. */
 import type { DeviceMemory } from "./device-memory.js";
 import type { DeviceOptions } from "./device-options.js";
-import { SealwireError, toSealwireError, type ErrorCode } from "./errors.js";
-import type { MonitorHost, SecurityEvent, SecurityKind } from "./monitor/index.js";
-import { RETAINED_SECTION } from "./storage/index.js";
+import { SealwireError, toSealwireError, type ErrorCode } from "../errors.js";
+import type { MonitorHost, SecurityEvent, SecurityKind } from "../monitor/index.js";
+import { RETAINED_SECTION } from "../storage/index.js";
 
 /** What a monitor asks of its device. */
 interface MonitoredDevice extends Pick<MonitorHost, "publish"> {
