@@ -5,8 +5,9 @@
  * of another secret, or behind what retained memory says) draws a random ID Context: its key is then new, and it may count from 0.
  * Across a deep sleep the next number goes through retained memory, so that a wake costs no write.
  *
- * What cannot be noticed: a copy of the whole storage that is put back while retained memory is empty (power was off too). `atPowerOn: "new
- * context"` draws a new ID Context whenever retained memory is empty, and leaves not even that.
+ * What cannot be noticed: a copy of the whole storage that is put back while retained memory is empty (power was off too): `atPowerOn: "new
+ * context"` draws a new ID Context whenever retained memory is empty. And a copy of retained memory that is put back, as long as its block is the
+ * one in storage.
  *
  * Name of the counter: tag of secret, epoch, algorithm and sender (8 bytes), then the random part of the ID Context (0 or 8). Section of retained
  * memory: format (1 byte, 1), whether it was left in order (1), next number (6), end of the block (6), name.
