@@ -92,3 +92,6 @@ size_t sw_memory_peak(void) {
 int sw_memory_watched(void) {
   return 0;
 }
+
+void sw_memory_reset_peak(void) {
+}

@@ -7,8 +7,9 @@
  * - *reserve*: one session in flash for the start after a power cut. Written at most once after each full handshake, and once more
  *   after it was used up; never on an ordinary wake.
  *
- * A TLS 1.3 ticket is removed before it is tried, and the reserve is always a ticket that the live sessions do not hold: so each is used once
- * (RFC 8446 appendix C.4), also across power cuts. There is one exception: a server that accepted a ticket and gave no new one in return (the
+ * A TLS 1.3 ticket is removed before it is tried, and the reserve is a ticket that the live sessions do not hold: so each is used once
+ * (RFC 8446 appendix C.4), also across power cuts. A connection that used up the reserve mostly brings one ticket only; that one is kept in both
+ * places, for the next power cut may come first, and is removed from the reserve before it is tried. There is one exception: a server that accepted a ticket and gave no new one in return (the
  * TLS servers of Node do so) would have to be met by full handshakes from then on. Then the same ticket is used again. What it costs is that an
  * onlooker can tell that the two connections are of one device; nothing that is protected is at risk, since no early data is ever sent.
  * `reuseTickets: false` forbids it. A TLS 1.2 session may be used until it ends.
@@ -77,6 +78,8 @@ export class TLSSessionStore {
   /** No full handshake can be younger in ticks, for sessions of this life and of earlier ones. */
   #authenticatedTick = 0;
   #authentication: Authentication | undefined;
+  /** The connection that was opened last used up the reserve. */
+  #reserveUsed = false;
   #reason: NoSessionReason = "none";
   #failures = 0;
 
@@ -111,12 +114,14 @@ export class TLSSessionStore {
     this.#distrust(this.#taken);
     this.#taken = undefined;
     this.#authentication = undefined;
+    this.#reserveUsed = false;
     for (let session = this.#live.pop(); session !== undefined; session = this.#live.pop()) {
       if (!this.#usable(session, policy)) continue;
       const single = session.data.protocol === "TLSv1.3";
       if (!single) this.#live.push(session);
       // A ticket that a crash could bring back is not used.
       if (!this.#keepLive() && single) continue;
+      if (session.reserved && !this.#deleteReserve()) continue;
       this.#taken = session;
       return session.data;
     }
@@ -124,6 +129,7 @@ export class TLSSessionStore {
     // The reserve leans on the same full handshake as the live sessions or an older one, but does not count the wakes in between.
     if (this.reason === "authentication too old" && this.#readReserve() !== undefined) this.#deleteReserve();
     this.#taken = this.#takeReserve(policy);
+    this.#reserveUsed = this.#taken !== undefined;
     return this.#taken?.data;
   }
 
@@ -151,7 +157,7 @@ export class TLSSessionStore {
       this.#authentication = { policy, at, wakes, verifiedUntil };
       if (taken.data.protocol === "TLSv1.2" || this.#options.reuseTickets === false) return;
       // The last choice, until the server gives a new one.
-      this.#live = [{ ...taken, used: true }, ...this.#live.filter(({ used }) => !used)];
+      this.#live = [{ ...taken, used: true, reserved: false }, ...this.#live.filter(({ used }) => !used)];
       this.#keepLive();
       return;
     }
@@ -180,16 +186,17 @@ export class TLSSessionStore {
       expiresAt: minimum(ticketEnd, authentication.verifiedUntil),
       verifiedUntil: authentication.verifiedUntil,
       used: false,
+      reserved: false,
     };
-    this.#live = this.#live.filter(({ used }) => !used);
+    // Of two tickets, each has a place of its own.
+    this.#live = this.#live.filter(({ used, reserved }) => !used && !reserved);
     const reusable = data.protocol === "TLSv1.2";
     const reserveWanted = this.#reserveStale || this.#readReserve() === undefined;
-    if (reserveWanted && (reusable || this.#live.length > 0)) {
-      const reserved = this.#writeReserve(session);
-      if (reserved && !reusable) return;
-    }
+    const spare = reusable || this.#live.length > 0;
+    const reserved = reserveWanted && (spare || this.#reserveUsed) && this.#writeReserve(session);
+    if (reserved && spare && !reusable) return;
     if (reusable) this.#live = [];
-    this.#live.push(session);
+    this.#live.push({ ...session, reserved: reserved && !reusable });
     if (this.#live.length > MAXIMUM_LIVE) this.#live.shift();
     this.#keepLive();
   }

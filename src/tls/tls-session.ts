@@ -19,6 +19,8 @@ export interface TLSSession {
   readonly verifiedUntil: number | undefined;
   /** A TLS 1.3 ticket that the server accepted before, and did not replace. */
   readonly used: boolean;
+  /** A TLS 1.3 ticket that lies in the reserve, too: it must be gone from there before it is used. */
+  readonly reserved: boolean;
 }
 
 const FORMAT = 1;
@@ -41,6 +43,7 @@ export function encodeTLSSessions(sessions: readonly TLSSession[]): Uint8Array {
       optional(session.expiresAt),
       optional(session.verifiedUntil),
       session.used,
+      session.reserved,
     ]),
   ]);
 }
@@ -76,10 +79,16 @@ function fromFields(fields: readonly CBORValue[]): TLSSession | undefined {
     expiresAt,
     until,
     used,
+    reserved,
   ] = fields;
   const protocol = typeof version === "number" ? VERSIONS[version] : undefined;
   if (protocol === undefined || !(bytes instanceof Uint8Array) || !(policy instanceof Uint8Array)) return undefined;
-  if (typeof extendedMasterSecret !== "boolean" || typeof used !== "boolean" || typeof wakes !== "number")
+  if (
+    typeof extendedMasterSecret !== "boolean" ||
+    typeof used !== "boolean" ||
+    typeof reserved !== "boolean" ||
+    typeof wakes !== "number"
+  )
     return undefined;
   const times = [lifetime, authenticatedAt, issuedAt, expiresAt, until];
   if (!times.every(isOptionalTime)) return undefined;
@@ -93,6 +102,7 @@ function fromFields(fields: readonly CBORValue[]): TLSSession | undefined {
     expiresAt: expires,
     verifiedUntil: verified,
     used,
+    reserved,
   };
 }
 

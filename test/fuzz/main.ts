@@ -6,12 +6,14 @@ import { coseTarget } from "./cose-target.js";
 import { mqttTarget } from "./mqtt-target.js";
 import type { Target } from "./target.js";
 import { xsCryptoTarget } from "./xs-crypto-target.js";
+import { xsTLSTarget } from "./xs-tls-target.js";
 
 const targets: Readonly<Record<string, () => Target | Promise<Target>>> = {
   cbor: cborTarget,
   cose: coseTarget,
   mqtt: mqttTarget,
   "xs-crypto": xsCryptoTarget,
+  "xs-tls": xsTLSTarget,
 };
 const usage = `npm run fuzz -- --target <${Object.keys(targets).join("|")}> --seconds <n> [--seed <n>]`;
 
@@ -43,11 +45,15 @@ const makeTarget = targets[name] ?? fail(`There is no target ${name}.`);
 const seconds = number("seconds", values.seconds, 10);
 const seed = number("seed", values.seed, Math.floor(Math.random() * 0x1_0000_0000));
 console.log(`Fuzzing ${name} for ${seconds} s with seed ${seed}.`);
+let target: Target | undefined;
 try {
-  const { inputs, heapGrowth, slowest } = await fuzz(await makeTarget(), seconds * 1000, seed);
+  target = await makeTarget();
+  const { inputs, heapGrowth, slowest } = await fuzz(target, seconds * 1000, seed);
   const growth = Math.round(heapGrowth / 1024);
   console.log(`${inputs} inputs, nothing found; slowest ${slowest.toFixed(1)} ms, heap grew by ${growth} KB.`);
 } catch (error) {
   console.error(error);
   process.exitCode = 1;
+} finally {
+  target?.close?.();
 }

@@ -13,6 +13,8 @@ export interface Target {
   readonly patience?: number;
   /** Tries one input. Throws when the code under test does what it must not do. */
   readonly run: (input: Uint8Array, random: Random) => void | Promise<void>;
+  /** Ends what the target has started. */
+  readonly close?: () => void;
 }
 
 /** The corpus lies beside the sources, as hexadecimal text with comments after `#`. */

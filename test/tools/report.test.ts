@@ -141,7 +141,16 @@ describe("The figures of a story", () => {
       connects: Record<string, unknown>[];
       ok: boolean;
     };
-    assert.deepEqual(Object.keys(json), ["broker", "engine", "tls", "firmware", "connects", "rotation", "readings", "ok"]);
+    assert.deepEqual(Object.keys(json), [
+      "broker",
+      "engine",
+      "tls",
+      "firmware",
+      "connects",
+      "rotation",
+      "readings",
+      "ok",
+    ]);
     assert.deepEqual(json.connects[0], {
       protocol: "TLSv1.3",
       resumed: false,

@@ -22,6 +22,8 @@ export interface Measured {
   readonly stack: Figure;
   /** The native C stack: of the desktop's compiler, an indication only. */
   readonly native: Figure;
+  /** Native memory of TLS and cryptography. */
+  readonly library: Figure;
 }
 
 export interface BenchOptions {
@@ -85,7 +87,7 @@ export class BudgetBench {
         },
       );
       return {
-        steps: parse(errors),
+        steps: parseMeasured(errors),
         complete: exitCode === 0 && output.includes(`${payloads[0]! + payloads[1]!} bytes streamed`),
         report: `exit code ${exitCode}\n${output}${errors}`,
       };
@@ -113,19 +115,21 @@ export class BudgetBench {
 }
 
 type Pair = readonly [now: number, peak: number];
-type Line = Record<"chunks" | "slots" | "stack" | "native", Pair> & { readonly step: string };
+type Line = Record<"chunks" | "slots" | "stack" | "native" | "library", Pair> & { readonly step: string };
 
-function parse(text: string): Measured[] {
+/** The lines `MEASURE {...}` of the host program. */
+export function parseMeasured(text: string): Measured[] {
   const figure = ([now, peak]: Pair): Figure => ({ now, peak });
   return text
     .split("\n")
     .filter((line) => line.startsWith("MEASURE "))
     .map((line) => JSON.parse(line.slice("MEASURE ".length)) as Line)
-    .map(({ step, chunks, slots, stack, native }) => ({
+    .map(({ step, chunks, slots, stack, native, library }) => ({
       step,
       chunks: figure(chunks),
       slots: figure(slots),
       stack: figure(stack),
       native: figure(native),
+      library: figure(library),
     }));
 }

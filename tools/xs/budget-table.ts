@@ -24,20 +24,31 @@ function rowsOf(budget: Budget, limits: Limits, targets: Limits): string[][] {
   ];
 }
 
+/** Cells of one width per column: the first to the left, numbers to the right. */
 function align(rows: readonly string[][]): string[][] {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
   return rows.map((row) => row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))));
 }
 
 export function textTable(budget: Budget, limits: Limits, targets: Limits): string {
-  return align(rowsOf(budget, limits, targets))
-    .map((row) => row.join("  ").trimEnd())
-    .join("\n");
+  return textOf(rowsOf(budget, limits, targets));
 }
 
 /** As prettier would write it. */
 export function markdownTable(budget: Budget, limits: Limits, targets: Limits): string {
-  const [head, ...body] = align(rowsOf(budget, limits, targets));
+  return markdownOf(rowsOf(budget, limits, targets));
+}
+
+/** @param rows the head first */
+export function textOf(rows: readonly string[][]): string {
+  return align(rows)
+    .map((row) => row.join("  ").trimEnd())
+    .join("\n");
+}
+
+/** @param rows the head first */
+export function markdownOf(rows: readonly string[][]): string {
+  const [head, ...body] = align(rows);
   const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
   const rule = head!.map((cell, i) => (i === 0 ? "-".repeat(cell.length) : `${"-".repeat(cell.length - 1)}:`));
   return [head!, rule, ...body].map(line).join("\n");

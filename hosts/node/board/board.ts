@@ -220,10 +220,9 @@ class FirmwareProcess {
         this.#onEvent(message.event);
         break;
       case "connect": {
-        const { kind: _, ...figures } = message;
         const protocol = this.#connected?.["protocol"];
         const resumed = this.#connected?.["resumed"];
-        this.#onEvent({ event: "connect", protocol, resumed, ...figures });
+        this.#onEvent({ ...message, event: "connect", protocol, resumed });
         break;
       }
       case "network":

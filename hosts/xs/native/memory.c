@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "xsAll.h"
 #include "host.h"
+#include "memory.h"
 #include <signal.h>
 #include <sys/mman.h>
 
@@ -132,6 +133,7 @@ void heapResetPeaks(txMachine* the) {
   fxCollectGarbage(the);
   the->peakChunksSize = the->currentChunksSize;
   the->peakHeapCount = the->currentHeapCount;
+  sw_memory_reset_peak();
   heapPaintStack(the);
 }
 
@@ -171,9 +173,10 @@ void heapMeasure(txMachine* the, const char* step) {
   fxCollectGarbage(the);
   heapReport(the, &now);
   fprintf(stderr,
-          "MEASURE {\"step\":\"%s\",\"chunks\":[%zu,%zu],\"slots\":[%zu,%zu],\"stack\":[%zu,%zu],\"native\":[%zu,%zu],\"free\":%zu}\n",
+          "MEASURE {\"step\":\"%s\",\"chunks\":[%zu,%zu],\"slots\":[%zu,%zu],\"stack\":[%zu,%zu],\"native\":[%zu,%zu],"
+          "\"library\":[%zu,%zu],\"free\":%zu}\n",
           step, now.chunks.used, peaks.chunks.peak, now.slots.used, peaks.slots.peak, now.stack.used, peaks.stack.peak,
-          now.native.used, peaks.native.peak, now.free);
+          now.native.used, peaks.native.peak, sw_memory_now(), sw_memory_peak(), now.free);
 }
 
 /*

@@ -132,6 +132,34 @@ describe("TLS session store", () => {
       ok(setup.connect("TLSv1.3", { tickets: 1 }) !== undefined, "power cut");
     });
 
+    it("resumes after any number of power cuts in a row, one ticket at a time", () => {
+      const setup = new Setup();
+      setup.connect("TLSv1.3");
+      const offered: (number | undefined)[] = [];
+      for (let i = 0; i < 5; i++) {
+        setup.start("power");
+        offered.push(setup.connect("TLSv1.3", { tickets: 1 }));
+        strictEqual(setup.storage.writes, 2, "the used ticket removed, the fresh one reserved");
+      }
+      ok(!offered.includes(undefined), "a full handshake");
+      strictEqual(new Set(offered).size, offered.length);
+    });
+
+    it("removes a ticket that lies in both places from flash before it is used, and does not use it when that fails", () => {
+      for (const action of ["fail", undefined] as const) {
+        const setup = new Setup();
+        setup.connect("TLSv1.3");
+        setup.start("power");
+        setup.connect("TLSv1.3", { tickets: 1 });
+        setup.start("sleep");
+        if (action) setup.storage.failAt(1, action);
+        const ticket = setup.store.take(policy)?.bytes[0];
+        strictEqual(ticket, action ? undefined : 3);
+        setup.start("power");
+        strictEqual(setup.store.take(policy)?.bytes[0], action ? 3 : undefined);
+      }
+    });
+
     it("never offers a ticket twice to a server that gives new ones, whatever is cut when", () => {
       const setup = new Setup();
       const offered: number[] = [];

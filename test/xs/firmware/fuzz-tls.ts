@@ -1,0 +1,197 @@
+/**
+ * TLS connections to a server whose words are changed on the way, with options, sessions and certificates that are changed as well, and
+ * little memory at times; and hostile arguments for the native functions. Arguments: the port, a folder with DER files, a seed, how many
+ * connections. Whatever comes, each connection opens or fails with a SealwireError, and nothing is left of it.
+ */
+import { platform } from "../../../hosts/xs/index.js";
+import { capMemory, memory } from "../../../hosts/mbedtls/library.js";
+import { NativeTLS } from "../../../hosts/mbedtls/tls-native.js";
+import * as file from "../../../hosts/xs/native/file.js";
+import { argument, collect, print, setTimer } from "../../../hosts/xs/native/system.js";
+import { SealwireError } from "../../../src/errors.js";
+import type { Key, RevocationMode, TLSSessionData, TLSVersion } from "../../../src/platform.js";
+import { TLSSocket } from "../../../src/transport/index.js";
+
+const port = Number(argument(0));
+const folder = argument(1)!;
+const count = Number(argument(3));
+/** Milliseconds after which a connection that hangs is closed: the server may wait for what it never gets. */
+const patience = 150;
+
+let state = Number(argument(2)) | 1;
+function below(limit: number): number {
+  state ^= state << 13;
+  state ^= state >>> 17;
+  state ^= state << 5;
+  return (state >>> 0) % limit;
+}
+const pick = <T>(values: readonly T[]): T => values[below(values.length)]!;
+const read = (name: string): Uint8Array => new Uint8Array(file.read(`${folder}/${name}.der`)!);
+const [root, issuing, device, key, list] = ["root", "issuing", "device", "key", "list"].map(read) as [
+  Uint8Array,
+  Uint8Array,
+  Uint8Array,
+  Uint8Array,
+  Uint8Array,
+];
+
+/** The bytes, and one time in `rarity` with a few changes. */
+function changed(bytes: Uint8Array, rarity: number): Uint8Array {
+  if (below(rarity) > 0) return bytes;
+  let copy = bytes.slice(0, below(3) === 0 ? below(bytes.byteLength + 1) : bytes.byteLength);
+  for (let i = below(4); i > 0 && copy.byteLength > 0; i--)
+    copy[below(copy.byteLength)] = pick([below(256), 0, 0x7f, 0x80, 0xff]);
+  if (below(8) === 0) copy = new Uint8Array(pick([0, 1, 300, 5000]));
+  return copy;
+}
+
+/** Something that a native function may be handed. */
+function something(): unknown {
+  return pick<() => unknown>([
+    () => undefined,
+    () => null,
+    () => pick([0, 1, -1, 1.5, NaN, Infinity, 2 ** 31, 2 ** 53]),
+    () => pick(["", "localhost", "\n", "a".repeat(300), "::1"]),
+    () => [],
+    () => [root, undefined],
+    () => [[], {}],
+    () => new Array(40).fill(root),
+    () => new Uint8Array(pick([0, 1, 5, 300, 5000])),
+    () => new Uint8Array(8).subarray(4),
+    () => new DataView(new ArrayBuffer(9), 3),
+    () => new Float64Array(3),
+    () => ({ byteLength: 1e6, length: 1e6 }),
+    () => new Proxy(new Uint8Array(4), {}),
+    () => NativeTLS.prototype,
+    () => new ArrayBuffer(7),
+    () => platform,
+  ])();
+}
+
+let calls = 0;
+/** A TypeError or a RangeError may come of arguments that are none; nothing else. */
+function hostile(native: NativeTLS | undefined): void {
+  const methods = Object.getOwnPropertyNames(NativeTLS.prototype).filter((name) => name !== "constructor");
+  const Class = NativeTLS as unknown as new (...parameters: unknown[]) => NativeTLS;
+  for (let i = 0; i < 6; i++) {
+    calls++;
+    const parameters = Array.from({ length: below(17) }, something);
+    try {
+      if (below(3) === 0) {
+        const made = new Class(...parameters);
+        made.step([root], [], []);
+        made.close();
+        made.feed(root);
+      } else {
+        const self = below(4) === 0 ? something() : native;
+        const body = Reflect.get(NativeTLS.prototype, pick(methods)) as (...all: unknown[]) => unknown;
+        if (self !== undefined) Reflect.apply(body, self, parameters);
+      }
+    } catch (error) {
+      if (!(error instanceof TypeError) && !(error instanceof RangeError)) throw error;
+    }
+  }
+}
+
+const sessions: TLSSessionData[] = [];
+const outcomes = new Map<string, number>();
+let opened = 0;
+
+function note(code: string): void {
+  outcomes.set(code, (outcomes.get(code) ?? 0) + 1);
+}
+
+function connection(): Promise<void> {
+  return new Promise((resolve) => {
+    const failures = memory(3);
+    let own: Key | undefined;
+    let starving = false;
+    const mutual = below(3) > 0;
+    if (mutual) own = platform.crypto.importKey("private", key);
+    const protocol = pick<TLSVersion>(["TLSv1.2", "TLSv1.3"]);
+    const past = below(2) === 0 && sessions.length > 0 ? pick(sessions) : undefined;
+    const socket: TLSSocket = new TLSSocket({
+      address: "127.0.0.1",
+      port,
+      socket: { io: platform.tcp },
+      timer: platform.timer,
+      secure: () => ({
+        createTLSEngine: (options) => {
+          starving = below(6) === 0;
+          if (starving) capMemory(memory(0)! + below(18_000));
+          return platform.createTLSEngine(options);
+        },
+        serverName: pick(["localhost", "localhost", "localhost", "127.0.0.1", "elsewhere"]),
+        time: { earliest: platform.time()!.now, latest: platform.time()!.now },
+        minimumVersion: pick<TLSVersion>(["TLSv1.2", protocol]),
+        maximumVersion: protocol,
+        inputBuffer: pick([512, 1024, 4096, 16_384]),
+        maximumFragmentLength: pick([undefined, 512, 1024, 2048, 4096]),
+        trustAnchors: [changed(root, 12)],
+        revocation: pick<RevocationMode>(["off", "off", "leaf", "chain"]),
+        revocationLists: below(2) === 0 ? [changed(list, 4)] : [],
+        certificateChain: mutual ? [changed(device, 12), issuing] : [],
+        privateKey: own,
+        session: past && { ...past, bytes: changed(past.bytes, 3) },
+        applicationProtocols: pick([[], ["mqtt"]]),
+        onOpen: () => {
+          opened++;
+        },
+        onSession: (session) => {
+          if (sessions.length < 16) sessions.push(session);
+          else sessions[below(16)] = session;
+        },
+      }),
+      onReadable: () => {
+        socket.read(1 + below(2000));
+        if (below(4) === 0) socket.close();
+      },
+      onWritable: (room) => {
+        if (below(3) > 0) socket.write(new Uint8Array(Math.min(room, 1 + below(1500))));
+      },
+      onError: (error) => {
+        if (!(error instanceof SealwireError)) throw new Error("An error of another kind", { cause: error });
+        if (error.code === "TLS_OUT_OF_MEMORY" && !starving) throw error;
+        note(error.code);
+        end();
+      },
+      onReleased: () => end(),
+    });
+    let over = false;
+    const timeout = setTimer(() => {
+      note("closed");
+      end();
+    }, patience);
+    const end = (): void => {
+      if (over) return;
+      over = true;
+      capMemory(0);
+      if (starving && memory(3) !== failures) note("starved");
+      platform.timer.clear(timeout);
+      // Not from within its own callback.
+      setTimer(() => {
+        socket.close();
+        own?.close();
+        resolve();
+      }, 0);
+    };
+  });
+}
+
+for (let i = 0; i < count; i++) {
+  await connection();
+  if (below(4) === 0) hostile(undefined);
+  const lone = new NativeTLS("x", "", 0, 2, 3, 4096, 0, 0, NaN, undefined, undefined, false, [root], [], []);
+  lone.feed(changed(issuing, 1));
+  hostile(lone);
+  lone.close();
+}
+sessions.length = 0;
+// What was closed goes on for a moment: a goodbye is still sent.
+setTimer(() => {
+  collect();
+  collect();
+  const list = [...outcomes].map(([code, times]) => `${code} ${times}`).join(", ");
+  print(`${count} connections, ${opened} opened, ${calls} calls, ${memory(2)} blocks left; ${list}`);
+  platform.restart();
+}, 1200);
