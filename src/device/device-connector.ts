@@ -57,7 +57,7 @@ export class DeviceConnector {
     this.#core = core;
     this.#credentials = credentials;
     this.#isWake = isWake;
-    checkNoPassword(device.unencrypted, credentials.password);
+    checkNoPassword(device, credentials.password);
     this.#sessions = new TLSSessionStore({
       clock,
       platform: device.platform,
@@ -104,7 +104,7 @@ export class DeviceConnector {
 
   /** For connections from now on. A resumed session would be accepted on the strength of the old ones, and prove nothing. */
   use(credentials: Credentials): void {
-    checkNoPassword(this.#core.options.unencrypted, credentials.password);
+    checkNoPassword(this.#core.options, credentials.password);
     this.#credentials = credentials;
     this.#sessions.clear();
   }
@@ -132,10 +132,19 @@ export class DeviceConnector {
       secured: false,
       open: false,
     });
-    const { username: user, password } = this.#credentials;
+    const { user, password } = this.login();
     const dns = { io: DeviceResolver, real: platform.resolver, attempt };
     const socket = this.transport(attempt);
     session.connect({ host, port, address, dns, socket, user, password, pipeline, connectTimeout });
+  }
+
+  /** What CONNECT says of who the device is. */
+  private login(): { readonly user: string | undefined; readonly password: Uint8Array | string | undefined } {
+    const { login } = this.#core.options;
+    const { username: user, password } = this.#credentials;
+    // It goes in AUTH.
+    if (login === "SCRAM-SHA-256") return { user: undefined, password: undefined };
+    return { user, password: login ? this.#core.login!.token(login.allowReplayWindow) : password };
   }
 
   /** The broker accepted the connection. */

@@ -14,6 +14,7 @@ import { checkDeviceOptions } from "./device-checks.js";
 import { DeviceClockWatch } from "./device-clock-watch.js";
 import { DeviceConnector } from "./device-connector.js";
 import { DeviceCredentials } from "./device-credentials.js";
+import { DeviceLogin } from "./device-login.js";
 import { DeviceMemory } from "./device-memory.js";
 import type { DeviceOptions, DevicePublishOptions } from "./device-options.js";
 import { DevicePermissions } from "./device-permissions.js";
@@ -39,6 +40,8 @@ export class DeviceCore implements LinkOptions {
   readonly waiters: Waiters;
   /** Only where there is a watchdog. */
   declare private watchdog?: DeviceWatchdog;
+  /** Only where the password is proved instead of sent. */
+  declare login?: DeviceLogin;
   state: "new" | "started" | "stopped" = "new";
   /** The sleep or stop that is under way, or done. */
   ending: Promise<void> | undefined;
@@ -65,6 +68,7 @@ export class DeviceCore implements LinkOptions {
     this.topics = new DeviceTopics(this);
     const savedSession = this.memory.takeSession();
     this.reporter.attach(platform, this.memory, device);
+    if (options.login) this.login = new DeviceLogin(this);
     this.connector = new DeviceConnector(this, credentials, savedSession !== undefined);
     this.session = this.createSession(savedSession);
     this.sealing.loadMark(this.session.mark);
@@ -174,6 +178,7 @@ export class DeviceCore implements LinkOptions {
     session.close();
     this.sealing.close();
     memory.close();
+    this.login?.close();
     this.credentials.close();
   }
 
@@ -188,6 +193,7 @@ export class DeviceCore implements LinkOptions {
       keepAlive,
       ...(queue && { queue }),
       ...(will && { will: { ...will, topic: this.topics.expand(will.topic) } }),
+      ...(this.options.login === "SCRAM-SHA-256" && { authentication: this.login! }),
       durability: "sleep",
       ...(savedState && { savedState }),
       onMessage: (message) => this.topics.dispatch(message),
