@@ -4,6 +4,7 @@ export type {
   DeviceBroker,
   DeviceConnected,
   DeviceDisconnected,
+  DeviceLoginOption,
   DeviceMessage,
   DeviceOptions,
   DevicePermissionsOption,

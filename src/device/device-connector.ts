@@ -1,30 +1,16 @@
 /** Opens the connections of a device: where to, over what, proved by which credentials, resumed from which session. */
-import type { Clock } from "../clock.js";
 import { checkNoPassword } from "./device-checks.js";
-import type { DeviceMemory } from "./device-memory.js";
-import type { DeviceBroker, DeviceOptions } from "./device-options.js";
-import type { DeviceReporter } from "./device-reporter.js";
+import type { DeviceCore } from "./device-core.js";
+import type { DeviceBroker } from "./device-options.js";
 import { DeviceWakeNotes } from "./device-wake-notes.js";
 import type { ErrorCode, SealwireError } from "../errors.js";
 import type { RetryPolicy } from "../link/index.js";
 import type { MQTTSession } from "../mqtt/index.js";
-import type { ResolverConstructor, TLSNegotiated, TransportDescriptor } from "../platform.js";
+import type { ResolveOptions, Resolver, ResolverConstructor, TLSNegotiated, TransportDescriptor } from "../platform.js";
 import { RETAINED_SECTION } from "../storage/index.js";
 import { policyDigest, TLSSessionStore } from "../tls/index.js";
 import { observeTransport, TLSSocket, type SecureOptions } from "../transport/index.js";
 import type { Credentials } from "../vault/index.js";
-
-export interface DeviceConnectorOptions {
-  readonly device: DeviceOptions;
-  readonly reporter: DeviceReporter;
-  readonly credentials: Credentials;
-  readonly clock: Clock;
-  readonly memory: DeviceMemory;
-  /** There is an MQTT session of before a sleep, so the broker's limits are known. */
-  readonly isWake: boolean;
-  /** A TLS handshake is done; milliseconds. */
-  readonly onHandshake?: ((milliseconds: number) => void) | undefined;
-}
 
 /** How far a connection came, for the conclusions from its end. */
 interface Attempt {
@@ -38,13 +24,18 @@ interface Attempt {
   negotiated: TLSNegotiated | undefined;
   noSessionReason: string | undefined;
   secured: boolean;
+  /** Its TLS connection is not gone yet. */
+  open: boolean;
 }
+
+/** Milliseconds that the end of a connection may take: longer than a goodbye that nobody takes lingers. */
+const PATIENCE = 3000;
 
 /** Ends of a connection that may mean that the server does not take packets before its CONNACK. */
 const CLOSED_ON_IT: readonly ErrorCode[] = ["CONNECTION_LOST", "MQTT_PROTOCOL_ERROR", "MQTT_MALFORMED_PACKET"];
 
 export class DeviceConnector {
-  readonly #options: DeviceConnectorOptions;
+  readonly #core: DeviceCore;
   readonly #sessions: TLSSessionStore;
   readonly #notes: DeviceWakeNotes;
   #credentials: Credentials;
@@ -54,14 +45,19 @@ export class DeviceConnector {
   /** The first connection of this life: the one that a wake waits for. */
   #isFirst = true;
   #bootstrap = false;
-  /** The connection is gone, its goodbye sent. */
-  #released: Promise<void> = Promise.resolve();
+  /** TLS connections that are not gone yet: their goodbye has to leave. */
+  #open = 0;
+  /** Told once there is none. */
+  declare private onReleased?: (() => void) | undefined;
+  /** There is an MQTT session of before a sleep, so the broker's limits are known. */
+  readonly #isWake: boolean;
 
-  constructor(options: DeviceConnectorOptions) {
-    const { device, clock, memory } = options;
-    this.#options = options;
-    this.#credentials = options.credentials;
-    checkNoPassword(device.unencrypted, options.credentials.password);
+  constructor(core: DeviceCore, credentials: Credentials, isWake: boolean) {
+    const { options: device, clock, memory } = core;
+    this.#core = core;
+    this.#credentials = credentials;
+    this.#isWake = isWake;
+    checkNoPassword(device, credentials.password);
     this.#sessions = new TLSSessionStore({
       clock,
       platform: device.platform,
@@ -74,7 +70,7 @@ export class DeviceConnector {
   }
 
   get broker(): { readonly host: string; readonly port: number } {
-    const { webSocket, unencrypted, broker = this.#credentials.broker } = this.#options.device;
+    const { webSocket, unencrypted, broker = this.#credentials.broker } = this.#core.options;
     const { host, port = webSocket ? 443 : unencrypted ? 1883 : 8883 } = this.#elsewhere ?? broker;
     return { host, port };
   }
@@ -83,14 +79,32 @@ export class DeviceConnector {
     return this.#credentials;
   }
 
-  /** Fulfilled when the last connection is gone. */
-  get released(): Promise<void> {
-    return this.#released;
+  /**
+   * Fulfilled when every connection is gone, its goodbye sent, or after a while: a transport that never says that it is gone must not keep a device
+   * from its sleep.
+   */
+  released(): Promise<void> {
+    if (this.#open === 0) return Promise.resolve();
+    const { timer } = this.#core.platform;
+    return new Promise((resolve) => {
+      const gone = (): void => {
+        timer.clear(late);
+        this.#open = 0;
+        this.onReleased = undefined;
+        resolve();
+      };
+      const before = this.onReleased;
+      const late = timer.set(gone, PATIENCE);
+      this.onReleased = () => {
+        before?.();
+        gone();
+      };
+    });
   }
 
   /** For connections from now on. A resumed session would be accepted on the strength of the old ones, and prove nothing. */
   use(credentials: Credentials): void {
-    checkNoPassword(this.#options.device.unencrypted, credentials.password);
+    checkNoPassword(this.#core.options, credentials.password);
     this.#credentials = credentials;
     this.#sessions.clear();
   }
@@ -101,12 +115,11 @@ export class DeviceConnector {
   }
 
   connect(session: MQTTSession): void {
-    const { device, isWake } = this.#options;
-    const { platform, connectTimeout, pipeline: wanted = "auto" } = device;
+    const { platform, connectTimeout, pipeline: wanted = "auto" } = this.#core.options;
     const { host, port } = this.broker;
     const address = this.#isFirst ? this.#notes.address(host, port) : undefined;
     // Not later on: a broker that refuses CONNECT and drops what follows it may take its refusal along, and with it the reason.
-    const pipeline = wanted === "auto" && this.#isFirst && isWake && this.#notes.mayPipeline(host, port);
+    const pipeline = wanted === "auto" && this.#isFirst && this.#isWake && this.#notes.mayPipeline(host, port);
     const attempt: Attempt = (this.#attempt = {
       startedAt: platform.ticks(),
       host,
@@ -117,11 +130,21 @@ export class DeviceConnector {
       negotiated: undefined,
       noSessionReason: undefined,
       secured: false,
+      open: false,
     });
-    const { username: user, password } = this.#credentials;
-    const dns = { io: recording(platform.resolver, (found) => (attempt.address = found)) };
-    const socket = this.#transport(attempt);
+    const { user, password } = this.login();
+    const dns = { io: DeviceResolver, real: platform.resolver, attempt };
+    const socket = this.transport(attempt);
     session.connect({ host, port, address, dns, socket, user, password, pipeline, connectTimeout });
+  }
+
+  /** What CONNECT says of who the device is. */
+  private login(): { readonly user: string | undefined; readonly password: Uint8Array | string | undefined } {
+    const { login } = this.#core.options;
+    const { username: user, password } = this.#credentials;
+    // It goes in AUTH.
+    if (login === "SCRAM-SHA-256") return { user: undefined, password: undefined };
+    return { user, password: login ? this.#core.login!.token(login.allowReplayWindow) : password };
   }
 
   /** The broker accepted the connection. */
@@ -139,7 +162,7 @@ export class DeviceConnector {
       cipherSuite: negotiated?.cipherSuite,
       resumed: negotiated?.resumed ?? false,
       noSessionReason,
-      milliseconds: this.#options.device.platform.ticks() - startedAt,
+      milliseconds: this.#core.platform.ticks() - startedAt,
       bootstrap: this.#bootstrap,
     };
   }
@@ -150,7 +173,7 @@ export class DeviceConnector {
    * @returns when to try again, if that is another time than the error itself says
    */
   ended(error: SealwireError | undefined, reference?: string): RetryPolicy | undefined {
-    if (error?.code === "MQTT_SERVER_MOVED" && this.#move(error, reference)) {
+    if (error?.code === "MQTT_SERVER_MOVED" && this.move(error, reference)) {
       // Where a whole fleet is sent it must not arrive in one second.
       return "spread";
     }
@@ -173,28 +196,28 @@ export class DeviceConnector {
     return this.#notes.save();
   }
 
-  #move({ reasonCode }: SealwireError, reference: string | undefined): boolean {
-    const { onServerMoved } = this.#options.device;
+  private move({ reasonCode }: SealwireError, reference: string | undefined): boolean {
+    const { onServerMoved } = this.#core.options;
     const permanent = reasonCode === 0x9d;
-    const broker = this.#options.reporter.call(() => onServerMoved?.({ reference, permanent }));
+    const broker = this.#core.reporter.call(() => onServerMoved?.({ reference, permanent }));
     if (broker !== undefined) this.#elsewhere = broker;
     return broker !== undefined;
   }
 
-  #transport(attempt: Attempt): TransportDescriptor {
-    const { platform, webSocket, monitor, unencrypted } = this.#options.device;
+  private transport(attempt: Attempt): TransportDescriptor {
+    const { platform, webSocket, monitor, unencrypted } = this.#core.options;
     const tcp = { io: platform.tcp };
     const counted = monitor ? { io: observeTransport(tcp, monitor.bytes) } : tcp;
-    let released: (() => void) | undefined;
     const secure: TransportDescriptor = {
       io: TLSSocket,
       socket: counted,
       timer: platform.timer,
       secure: () => {
-        this.#released = new Promise((resolve) => (released = resolve));
-        return this.#secure(attempt);
+        attempt.open = true;
+        this.#open++;
+        return this.secure(attempt);
       },
-      onReleased: () => released?.(),
+      onReleased: () => this.gone(attempt),
     };
     if (unencrypted) attempt.secured = true;
     const stream = unencrypted ? counted : secure;
@@ -209,14 +232,21 @@ export class DeviceConnector {
     return monitor ? { io: observeTransport(wrapped, monitor.packets()) } : wrapped;
   }
 
-  #secure(attempt: Attempt): SecureOptions {
-    const { device, clock, memory, onHandshake } = this.#options;
-    const { platform } = device;
+  private gone(attempt: Attempt): void {
+    if (!attempt.open) return;
+    attempt.open = false;
+    // Those that nobody waits for any more were given up.
+    if (this.#open > 0) this.#open--;
+    if (this.#open === 0) this.onReleased?.();
+  }
+
+  private secure(attempt: Attempt): SecureOptions {
+    const { options: device, platform, clock, memory } = this.#core;
     const { trustAnchors, revocationLists = [], revocation = "off" } = this.#credentials;
-    const { certificateChain = [], privateKey } = this.#identity();
+    const { certificateChain = [], privateKey } = this.identity();
     const { minimumVersion = "TLSv1.2", maximumVersion } = this.#credentials;
     const serverName = attempt.host;
-    const applicationProtocols = device.applicationProtocols ?? this.#applicationProtocols(attempt);
+    const applicationProtocols = device.applicationProtocols ?? this.applicationProtocols(attempt);
     const checks = {
       trustAnchors,
       revocationLists,
@@ -246,47 +276,57 @@ export class DeviceConnector {
         memory.proveTime(clock, negotiated.chainNotBefore);
         attempt.negotiated = negotiated;
         attempt.secured = true;
-        onHandshake?.(platform.ticks() - startedAt);
+        device.monitor?.handshake(platform.ticks() - startedAt);
       },
       onSession: (data) => this.#sessions.put(data),
     };
   }
 
   /** On 443 a broker must tell MQTT from HTTP. Elsewhere nothing is offered: some servers refuse names that they do not know. */
-  #applicationProtocols({ host, port }: Attempt): readonly string[] {
-    if (this.#options.device.webSocket) return ["http/1.1"];
+  private applicationProtocols({ host, port }: Attempt): readonly string[] {
+    if (this.#core.options.webSocket) return ["http/1.1"];
     if (port !== 443) return [];
     return /\.amazonaws\.com(\.cn)?$/i.test(host) ? ["x-amzn-mqtt-ca"] : ["mqtt"];
   }
 
   /** The device's own certificate, or while that is expired the one that is kept for its renewal. */
-  #identity(): Pick<Credentials, "certificateChain" | "privateKey"> {
+  private identity(): Pick<Credentials, "certificateChain" | "privateKey"> {
     const { certificateChain = [], bootstrap } = this.#credentials;
     const [own] = certificateChain;
-    const { crypto } = this.#options.device.platform;
-    const { earliest } = this.#options.clock.interval();
+    const { crypto } = this.#core.platform;
+    const { earliest } = this.#core.clock.interval();
     this.#bootstrap = bootstrap !== undefined && (!own || crypto.certificate(own).notAfter <= earliest);
     return this.#bootstrap && bootstrap ? bootstrap : this.#credentials;
   }
 }
 
-/** @returns a class of resolvers like `io` that tells what it found */
-function recording(io: ResolverConstructor, found: (address: string) => void): ResolverConstructor {
-  return class {
-    readonly #resolver = new io({});
+interface DeviceResolverOptions {
+  readonly real: ResolverConstructor;
+  readonly attempt: Attempt;
+}
 
-    resolve(options: Parameters<InstanceType<ResolverConstructor>["resolve"]>[0]): void {
-      this.#resolver.resolve({
-        ...options,
-        onResolved: (host, address) => {
-          found(address);
-          options.onResolved(host, address);
-        },
-      });
-    }
+/** Asks the platform's resolver, and notes what it found. */
+class DeviceResolver implements Resolver {
+  readonly #attempt: Attempt;
+  readonly #resolver: Resolver;
 
-    close(): void {
-      this.#resolver.close();
-    }
-  };
+  constructor(options: object) {
+    const { real, attempt } = options as DeviceResolverOptions;
+    this.#attempt = attempt;
+    this.#resolver = new real({});
+  }
+
+  resolve(options: ResolveOptions): void {
+    this.#resolver.resolve({
+      ...options,
+      onResolved: (host, address) => {
+        this.#attempt.address = address;
+        options.onResolved(host, address);
+      },
+    });
+  }
+
+  close(): void {
+    this.#resolver.close();
+  }
 }

@@ -1,6 +1,6 @@
 /** What a device keeps over sleep and power cuts, beside its credentials: encrypted, and never worth losing the link for. */
 import type { Clock } from "../clock.js";
-import type { ErrorCode } from "../errors.js";
+import type { Monitor } from "../monitor/index.js";
 import type { KeyValueStorage, Platform } from "../platform.js";
 import {
   EncryptedStore,
@@ -14,14 +14,8 @@ import {
   type RetainedSection,
   type RootKey,
 } from "../storage/index.js";
-
-export interface DeviceMemoryOptions {
-  readonly platform: Pick<Platform, "crypto" | "rootOfTrust" | "storage" | "retainedMemory">;
-  /** Storage that fails costs what would be kept in it, not the link: a device with worn flash can still be reached, and replaced. */
-  readonly onError: (error: unknown, code: ErrorCode, message: string) => void;
-  /** Told before each write to storage. */
-  readonly onWrite?: (() => void) | undefined;
-}
+import type { DeviceOptions } from "./device-options.js";
+import type { DeviceReporter } from "./device-reporter.js";
 
 /** What goes to retained memory before a sleep. */
 export interface WakeState {
@@ -34,17 +28,18 @@ export class DeviceMemory {
   readonly retained: RetainedStore | undefined;
   /** Its values are encrypted. */
   readonly storage: KeyValueStorage | undefined;
-  readonly #options: DeviceMemoryOptions;
+  readonly #platform: Platform;
+  readonly #reporter: DeviceReporter;
   readonly #root: RootKey | undefined;
 
-  constructor(options: DeviceMemoryOptions) {
-    const { platform, onWrite } = options;
-    this.#options = options;
-    this.#root = this.#openRootKey();
+  constructor({ platform, monitor }: DeviceOptions, reporter: DeviceReporter) {
+    this.#platform = platform;
+    this.#reporter = reporter;
+    this.#root = this.openRootKey();
     const box = this.#root && new SealedBox(platform.crypto, this.#root.key);
     this.retained = box && platform.retainedMemory && new RetainedStore(platform.retainedMemory, box);
     const { storage } = platform;
-    this.storage = box && storage && new EncryptedStore(onWrite ? counted(storage, onWrite) : storage, box);
+    this.storage = box && storage && new EncryptedStore(monitor ? counted(storage, monitor) : storage, box);
   }
 
   get(section: RetainedSection): Uint8Array | undefined {
@@ -59,12 +54,12 @@ export class DeviceMemory {
   /** A verified server shows by its certificate that this time is past. */
   proveTime(clock: Clock, time: number | undefined): void {
     if (!clock.prove(time)) return;
-    this.#attempt("The proven time could not be stored.", () => keepProvenTime(this.storage, time!));
+    this.attempt("The proven time could not be stored.", () => keepProvenTime(this.storage, time!));
   }
 
   /** The MQTT session as it was before the sleep. It is used once: after a crash it would be the past, and messages would be sent again. */
   takeSession(): Uint8Array | undefined {
-    return this.#attempt("The MQTT session of before the sleep could not be read.", () => {
+    return this.attempt("The MQTT session of before the sleep could not be read.", () => {
       const retained = this.get(RETAINED_SECTION.mqttSession);
       this.retained?.set(RETAINED_SECTION.mqttSession, undefined);
       this.retained?.commit();
@@ -77,7 +72,7 @@ export class DeviceMemory {
 
   /** A device that cannot keep its session must sleep all the same, or its battery is gone as well. */
   keepForWake({ session, link, wake }: WakeState): void {
-    this.#attempt("The MQTT session could not be kept for after the sleep.", () => {
+    this.attempt("The MQTT session could not be kept for after the sleep.", () => {
       this.retained?.set(RETAINED_SECTION.mqttSession, session);
       this.retained?.set(RETAINED_SECTION.link, link);
       this.retained?.set(RETAINED_SECTION.wake, wake);
@@ -96,7 +91,7 @@ export class DeviceMemory {
   keepLog(save: (maximum: number) => Uint8Array | undefined): void {
     const { retained } = this;
     if (!retained) return;
-    this.#attempt("The log could not be kept.", () => {
+    this.attempt("The log could not be kept.", () => {
       retained.set(RETAINED_SECTION.log, undefined);
       retained.set(RETAINED_SECTION.log, save(retained.room));
       retained.commit();
@@ -105,11 +100,11 @@ export class DeviceMemory {
 
   /** Forgets everything that is kept, the root secret of a device without a hardware one included. */
   wipe(): void {
-    const { storage, retainedMemory } = this.#options.platform;
-    this.#attempt("Retained memory could not be wiped.", () => {
+    const { storage, retainedMemory } = this.#platform;
+    this.attempt("Retained memory could not be wiped.", () => {
       retainedMemory?.write(0, new Uint8Array(retainedMemory.byteLength));
     });
-    this.#attempt("Storage could not be wiped.", () => {
+    this.attempt("Storage could not be wiped.", () => {
       if (storage === undefined) return;
       const keys = [...{ [Symbol.iterator]: () => storage[Symbol.iterator]() }];
       for (const key of keys) if (key.startsWith(STORAGE_KEY.prefix) && !KEPT.includes(key)) storage.delete(key);
@@ -120,18 +115,19 @@ export class DeviceMemory {
     this.#root?.key.close();
   }
 
-  #openRootKey(): RootKey | undefined {
-    const { crypto, rootOfTrust, storage } = this.#options.platform;
-    return this.#attempt("The root key could not be opened: nothing will be kept.", () =>
+  private openRootKey(): RootKey | undefined {
+    const { crypto, rootOfTrust, storage } = this.#platform;
+    return this.attempt("The root key could not be opened: nothing will be kept.", () =>
       openRootKey(crypto, rootOfTrust, storage),
     );
   }
 
-  #attempt<T>(message: string, action: () => T): T | undefined {
+  private attempt<T>(message: string, action: () => T): T | undefined {
     try {
       return action();
     } catch (error) {
-      this.#options.onError(error, "STORAGE_FAILED", message);
+      // That costs what would be kept, not the link: a device with worn flash can still be reached, and replaced.
+      this.#reporter.error(error, "STORAGE_FAILED", message);
       return undefined;
     }
   }
@@ -140,18 +136,18 @@ export class DeviceMemory {
 /** What a wipe must leave: without the floor, credentials that were wiped could be put back; under another root it could not be read. */
 const KEPT: readonly string[] = [STORAGE_KEY.root, STORAGE_KEY.vaultFloor];
 
-function counted(storage: KeyValueStorage, onWrite: () => void): KeyValueStorage {
+function counted(storage: KeyValueStorage, monitor: Monitor): KeyValueStorage {
   return {
     maximumKeyLength: storage.maximumKeyLength,
     maximumValueLength: storage.maximumValueLength,
     capacity: storage.capacity,
     read: (key) => storage.read(key),
     write: (key, value) => {
-      onWrite();
+      monitor.storageWritten();
       storage.write(key, value);
     },
     delete: (key) => {
-      onWrite();
+      monitor.storageWritten();
       return storage.delete(key);
     },
     [Symbol.iterator]: () => storage[Symbol.iterator](),

@@ -47,9 +47,11 @@ export interface DeviceOptions {
   readonly webSocket?: DeviceWebSocket | undefined;
   /**
    * No TLS: for links that carry their own security, or none. Needs `sealing`; every payload is sealed then, and a device that has a password refuses to
-   * start, since it would travel in the clear. Port 1883 when none is given.
+   * start, since it would travel in the clear, unless `login` says how it is proved instead. Port 1883 when none is given.
    */
   readonly unencrypted?: boolean | undefined;
+  /** How the password is proved; sent as it is, in CONNECT, when left out. See {@link DeviceLoginOption}. */
+  readonly login?: DeviceLoginOption | undefined;
   /** End-to-end encryption of payloads, with the payload secrets that were provisioned. The device opens and closes it. */
   readonly sealing?: Sealing | undefined;
   /**
@@ -105,6 +107,17 @@ export interface DeviceOptions {
   /** A failure that no promise tells of, such as an error thrown by a subscription's handler. */
   readonly onError?: ((error: SealwireError) => void) | undefined;
 }
+
+/**
+ * How a device proves that it knows its password without sending it, over TLS or without.
+ *
+ * - `"SCRAM-SHA-256"`: enhanced authentication of MQTT 5.0 (RFC 7677); needs `mqttVersion: 5`, and a broker that knows it. A nonce of the broker makes each proof
+ *   good once, and the broker proves that it knows the password too.
+ * - `{ token: "HMAC-SHA-256", allowReplayWindow }`: a token in the place of the password, for a broker whose authentication can be extended. Whoever sees it on the wire
+ *   can log in with it for `allowReplayWindow` milliseconds (1,000 to 86,400,000), which is why that must be stated. Needs a wall clock.
+ */
+export type DeviceLoginOption =
+  "SCRAM-SHA-256" | { readonly token: "HMAC-SHA-256"; readonly allowReplayWindow: number };
 
 export interface DeviceWebSocket {
   readonly io: TransportDescriptor["io"];

@@ -1,33 +1,21 @@
 /** What a device may publish and subscribe to: where it comes from, how it is changed, and the check before anything is sent. */
-import type { DevicePermissionsOption } from "./device-options.js";
-import type { DeviceReporter } from "./device-reporter.js";
-import type { DeviceTopics } from "./device-topics.js";
 import { SealwireError } from "../errors.js";
-import type { MQTTSession, QoS } from "../mqtt/index.js";
+import type { QoS } from "../mqtt/index.js";
 import type { Permissions } from "../permissions/index.js";
-
-export interface DevicePermissionsOptions {
-  readonly permissions: DevicePermissionsOption | undefined;
-  /** As they were provisioned, or changed since and kept in the vault. */
-  readonly stored: Uint8Array | undefined;
-  readonly clientIdentifier: string;
-  readonly userName: string | undefined;
-  /** Keeps changed ones; throws when it cannot. `undefined` where nothing keeps them. */
-  readonly store: ((bytes: Uint8Array) => void) | undefined;
-  readonly reporter: DeviceReporter;
-  /** Where new ones may come in sealed messages. */
-  readonly topic: string | undefined;
-}
+import type { Credentials } from "../vault/index.js";
+import type { DeviceCore } from "./device-core.js";
 
 export class DevicePermissions {
-  readonly #options: DevicePermissionsOptions;
+  readonly #core: DeviceCore;
+  readonly #userName: string | undefined;
   /** With the values of `%c` and `%u`. */
   #bound: Permissions | undefined;
 
   /** @throws SealwireError `PERMISSIONS_INVALID`, `INVALID_ARGUMENT`; `UNSUPPORTED` for provisioned ones that nobody can read */
-  constructor(options: DevicePermissionsOptions) {
-    const { permissions, stored } = options;
-    this.#options = options;
+  constructor(core: DeviceCore, { permissions: stored, username }: Credentials) {
+    const { permissions } = core.options;
+    this.#core = core;
+    this.#userName = username;
     if (typeof permissions !== "function") {
       // To ignore them would allow everything.
       if (stored && permissions === undefined)
@@ -35,8 +23,8 @@ export class DevicePermissions {
           "UNSUPPORTED",
           "Permissions were provisioned: the device needs the option permissions, Permissions.parse for example.",
         );
-      this.#bind(permissions);
-    } else if (stored) this.#bind(permissions(stored));
+      this.bind(permissions);
+    } else if (stored) this.bind(permissions(stored));
   }
 
   get current(): Permissions | undefined {
@@ -45,12 +33,12 @@ export class DevicePermissions {
 
   /** @throws SealwireError `STORAGE_FAILED`, `INVALID_STATE`: the old ones are in force then */
   change(permissions: Permissions | undefined): void {
-    const { store } = this.#options;
     const before = this.#bound;
-    this.#bind(permissions);
-    if (permissions === undefined || store === undefined) return;
+    this.bind(permissions);
+    const { credentials } = this.#core;
+    if (permissions === undefined || !credentials.replaceable) return;
     try {
-      store(permissions.toBytes());
+      credentials.storePermissions(permissions.toBytes());
     } catch (error) {
       this.#bound = before;
       throw error;
@@ -59,7 +47,7 @@ export class DevicePermissions {
 
   /** Takes over those of a message. @throws SealwireError as {@link change}, and `PERMISSIONS_INVALID` */
   receive(bytes: Uint8Array): void {
-    const { permissions } = this.#options;
+    const { permissions } = this.#core.options;
     if (typeof permissions !== "function")
       throw new SealwireError("UNSUPPORTED", "To read permissions the option permissions must be a function.");
     this.change(permissions(bytes));
@@ -69,13 +57,14 @@ export class DevicePermissions {
   require(request: "publish" | "subscribe", topic: string, qos: QoS): void {
     const error = this.#bound?.refusal(request, topic, qos);
     if (error === undefined) return;
-    this.#options.reporter.security("permission-refused", error);
+    this.#core.reporter.security("permission-refused", error);
     throw error;
   }
 
   /** New permissions come by a topic, if the program wants that. */
-  listen(topics: DeviceTopics, session: MQTTSession): void {
-    const { topic, reporter } = this.#options;
+  listen(): void {
+    const { topics, session, reporter, options } = this.#core;
+    const { permissionsTopic: topic } = options;
     if (topic === undefined) return;
     const failed = (error: unknown): void =>
       reporter.error(error, "PERMISSIONS_INVALID", "New permissions were not taken over.");
@@ -88,8 +77,8 @@ export class DevicePermissions {
     session.subscribe(expanded, { qos: 1 }).catch(failed);
   }
 
-  #bind(permissions: Permissions | undefined): void {
-    const { clientIdentifier, userName } = this.#options;
-    this.#bound = permissions?.bind({ clientIdentifier, userName });
+  private bind(permissions: Permissions | undefined): void {
+    const { clientIdentifier } = this.#core;
+    this.#bound = permissions?.bind({ clientIdentifier, userName: this.#userName });
   }
 }

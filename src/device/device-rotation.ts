@@ -2,21 +2,10 @@
  * Replaces credentials over the live link: they are staged, the device connects with them, and the broker's answer decides. Accepted, they are
  * committed; refused, or not answered in time, the device returns to the old ones and connects again.
  */
-import { SealwireError, toSealwireError, type ErrorCode } from "../errors.js";
-import type { PlatformTimer, TimerHandle } from "../platform.js";
-import type { Credentials, Vault } from "../vault/index.js";
-
-export interface DeviceRotationOptions {
-  readonly vault: Vault;
-  readonly timer: PlatformTimer;
-  /** Ends the present connection properly, and connects no more until {@link connect}. */
-  readonly leave: () => Promise<void>;
-  /** Credentials for the next connection. TLS sessions of others must not be resumed. */
-  readonly use: (credentials: Credentials) => void;
-  readonly connect: () => void;
-  /** A failure that does not end the rotation. */
-  readonly onError: (error: unknown, code: ErrorCode, message: string) => void;
-}
+import { SealwireError, toSealwireError } from "../errors.js";
+import type { TimerHandle } from "../platform.js";
+import type { Vault } from "../vault/index.js";
+import type { DeviceCore } from "./device-core.js";
 
 interface Trial {
   readonly timeout: TimerHandle;
@@ -28,12 +17,14 @@ interface Trial {
 const DEFAULT_TIMEOUT = 60_000;
 
 export class DeviceRotation {
-  readonly #options: DeviceRotationOptions;
+  readonly #core: DeviceCore;
+  readonly #vault: Vault;
   #busy = false;
   #trial: Trial | undefined;
 
-  constructor(options: DeviceRotationOptions) {
-    this.#options = options;
+  constructor(core: DeviceCore) {
+    this.#core = core;
+    this.#vault = core.options.vault!;
   }
 
   get busy(): boolean {
@@ -46,24 +37,25 @@ export class DeviceRotation {
    * @throws SealwireError what the broker said; the old credentials are in force then
    */
   async run(stage: (vault: Vault) => void, timeout = DEFAULT_TIMEOUT): Promise<void> {
-    const { vault, timer, leave, use, connect } = this.#options;
+    const vault = this.#vault;
+    const core = this.#core;
     if (this.#busy) throw new SealwireError("INVALID_STATE", "Another rotation is under way.");
     this.#busy = true;
     try {
       stage(vault);
       const credentials = vault.prove();
       try {
-        await leave();
+        await core.leave();
       } catch (error) {
-        this.#rollback(toSealwireError(error, "INVALID_STATE", "The present connection could not be ended."));
+        this.rollback(toSealwireError(error, "INVALID_STATE", "The present connection could not be ended."));
         throw error;
       }
       await new Promise<void>((resolve, reject) => {
         const message = `The broker did not accept the new credentials within ${timeout} ms.`;
         const expired = (): unknown => this.failed(new SealwireError("TIMEOUT", message));
-        this.#trial = { timeout: timer.set(expired, timeout), resolve, reject };
-        use(credentials);
-        connect();
+        this.#trial = { timeout: core.platform.timer.set(expired, timeout), resolve, reject };
+        core.use(credentials);
+        core.link.resume();
       });
     } finally {
       this.#busy = false;
@@ -75,12 +67,12 @@ export class DeviceRotation {
     const trial = this.#trial;
     if (trial === undefined) return;
     try {
-      this.#options.vault.commit();
+      this.#vault.commit();
     } catch (error) {
       this.failed(toSealwireError(error, "STORAGE_FAILED", "The new credentials could not be committed."));
       return;
     }
-    this.#end(trial);
+    this.end(trial);
     trial.resolve();
   }
 
@@ -93,9 +85,9 @@ export class DeviceRotation {
     if (trial === undefined || error?.code === "NETWORK_DOWN") return false;
     const cause =
       error ?? new SealwireError("CONNECTION_LOST", "The connection ended while new credentials were tried.");
-    this.#end(trial);
-    this.#rollback(cause);
-    void this.#return();
+    this.end(trial);
+    this.rollback(cause);
+    void this.return();
     trial.reject(cause);
     return true;
   }
@@ -104,34 +96,33 @@ export class DeviceRotation {
   stop(error: SealwireError): void {
     const trial = this.#trial;
     if (trial === undefined) return;
-    this.#end(trial);
-    this.#rollback(error);
+    this.end(trial);
+    this.rollback(error);
     trial.reject(error);
   }
 
-  #rollback(cause: SealwireError): void {
-    const { vault, onError } = this.#options;
+  private rollback(cause: SealwireError): void {
     try {
-      vault.rollback(cause.code);
+      this.#vault.rollback(cause.code);
     } catch (error) {
       // The vault takes them back at its next start.
-      onError(error, "STORAGE_FAILED", "The staged credentials could not be given up.");
+      this.#core.reporter.error(error, "STORAGE_FAILED", "The staged credentials could not be given up.");
     }
   }
 
-  async #return(): Promise<void> {
-    const { vault, leave, use, connect, onError } = this.#options;
+  private async return(): Promise<void> {
+    const core = this.#core;
     try {
-      await leave();
-      use(vault.credentials);
-      connect();
+      await core.leave();
+      core.use(this.#vault.credentials);
+      core.link.resume();
     } catch (error) {
-      onError(error, "INVALID_STATE", "The device could not return to its old credentials.");
+      core.reporter.error(error, "INVALID_STATE", "The device could not return to its old credentials.");
     }
   }
 
-  #end(trial: Trial): void {
+  private end(trial: Trial): void {
     this.#trial = undefined;
-    this.#options.timer.clear(trial.timeout);
+    this.#core.platform.timer.clear(trial.timeout);
   }
 }

@@ -1,23 +1,10 @@
 /** The sealing of a device's payloads, with or without the optional room that does it. */
-import type { DeviceMemory } from "./device-memory.js";
-import type { DeviceReporter } from "./device-reporter.js";
 import { toUTF8 } from "../bytes.js";
 import { SealwireError } from "../errors.js";
 import type { SessionMessage } from "../mqtt/index.js";
-import type { Crypto, Key } from "../platform.js";
-import type { Sealing } from "../sealing/index.js";
+import type { Key } from "../platform.js";
 import type { Credentials } from "../vault/index.js";
-
-export interface DeviceSealingOptions {
-  readonly sealing: Sealing | undefined;
-  /** Without TLS: every payload must be sealed, both ways. */
-  readonly always: boolean;
-  readonly crypto: Crypto;
-  readonly memory: DeviceMemory;
-  readonly clientIdentifier: string;
-  readonly credentials: Credentials;
-  readonly reporter: DeviceReporter;
-}
+import type { DeviceCore } from "./device-core.js";
 
 /** A message that was opened. */
 export interface OpenedMessage {
@@ -27,31 +14,38 @@ export interface OpenedMessage {
 }
 
 export class DeviceSealing {
-  readonly always: boolean;
-  readonly #sealing: Sealing | undefined;
-  readonly #reporter: DeviceReporter;
+  readonly #core: DeviceCore;
 
   /** Must come before anything else is written to retained memory. @throws SealwireError `INVALID_ARGUMENT`, `INVALID_STATE` */
-  constructor({ sealing, always, crypto, memory, clientIdentifier, credentials, reporter }: DeviceSealingOptions) {
-    this.always = always;
-    this.#sealing = sealing;
-    this.#reporter = reporter;
+  constructor(core: DeviceCore, credentials: Credentials) {
+    const { clientIdentifier, platform, memory, options } = core;
+    const { crypto } = platform;
     const { storage, retained } = memory;
-    sealing?.open({ crypto, storage, retained, secrets: secretsOf(credentials), clientIdentifier });
+    this.#core = core;
+    options.sealing?.open({ crypto, storage, retained, secrets: secretsOf(credentials), clientIdentifier });
   }
 
   get isThere(): boolean {
-    return this.#sealing !== undefined;
+    return this.#core.options.sealing !== undefined;
+  }
+
+  /** Without TLS every payload must be sealed, both ways. */
+  get always(): boolean {
+    return this.#core.options.unencrypted === true;
   }
 
   /** @param mark of the MQTT session, from an earlier life */
   loadMark(mark: Uint8Array | undefined): void {
-    this.#attempt("What was received sealed in an earlier life is not known.", () => this.#sealing?.loadMark(mark));
+    this.attempt("What was received sealed in an earlier life is not known.", () =>
+      this.#core.options.sealing?.loadMark(mark),
+    );
   }
 
   /** Other credentials are in force, or being proved. */
   use(credentials: Credentials): void {
-    this.#attempt("The payload secrets could not be changed.", () => this.#sealing?.setSecrets(secretsOf(credentials)));
+    this.attempt("The payload secrets could not be changed.", () =>
+      this.#core.options.sealing?.setSecrets(secretsOf(credentials)),
+    );
   }
 
   /**
@@ -62,19 +56,19 @@ export class DeviceSealing {
   seal(topic: string, payload: Uint8Array | string, wanted = this.always): Uint8Array | string {
     if (!wanted && this.always) throw new SealwireError("INVALID_ARGUMENT", "Without TLS every payload is sealed.");
     if (!wanted) return payload;
-    if (this.#sealing === undefined)
+    if (this.#core.options.sealing === undefined)
       throw new SealwireError("UNSUPPORTED", "To seal a payload the device needs the option sealing.");
-    return this.#sealing.seal(topic, typeof payload === "string" ? toUTF8(payload) : payload);
+    return this.#core.options.sealing.seal(topic, typeof payload === "string" ? toUTF8(payload) : payload);
   }
 
   /** @returns `undefined` for a message that is not to be delivered, but acknowledged: it would come again for ever */
   open(message: SessionMessage): OpenedMessage | undefined {
     const { topic, duplicate, retain, qos } = message;
-    const result = this.#sealing?.unseal(topic, message.payload, { duplicate, retain, qos });
+    const result = this.#core.options.sealing?.unseal(topic, message.payload, { duplicate, retain, qos });
     if (result === undefined) return undefined;
     if (result.outcome === "refused") {
-      if (result.security) this.#reporter.security("payload-rejected", result.error);
-      else this.#reporter.error(result.error, result.error.code, "");
+      if (result.security) this.#core.reporter.security("payload-rejected", result.error);
+      else this.#core.reporter.error(result.error, result.error.code, "");
       return undefined;
     }
     message.mark = result.mark;
@@ -83,18 +77,20 @@ export class DeviceSealing {
 
   /** Before a deep sleep; what is kept is committed by the caller. Nothing may be sealed or opened after it. */
   save(): void {
-    this.#attempt("The state of sealing could not be kept for after the sleep.", () => this.#sealing?.save());
+    this.attempt("The state of sealing could not be kept for after the sleep.", () =>
+      this.#core.options.sealing?.save(),
+    );
   }
 
   close(): void {
-    this.#attempt("The state of sealing could not be kept.", () => this.#sealing?.close());
+    this.attempt("The state of sealing could not be kept.", () => this.#core.options.sealing?.close());
   }
 
-  #attempt(message: string, action: () => void): void {
+  private attempt(message: string, action: () => void): void {
     try {
       action();
     } catch (error) {
-      this.#reporter.error(error, "STORAGE_FAILED", message);
+      this.#core.reporter.error(error, "STORAGE_FAILED", message);
     }
   }
 }

@@ -1,19 +1,10 @@
 /** What a device's messages pass on their way out and in: placeholders, permissions, sealing, handlers. */
+import type { DeviceCore } from "./device-core.js";
 import type { DeviceMessage } from "./device-options.js";
-import type { DeviceSealing } from "./device-sealing.js";
 import { SealwireError } from "../errors.js";
 import { matchesTopic, type SessionMessage } from "../mqtt/index.js";
-import type { PlatformTimer } from "../platform.js";
 
 export type MessageHandler = (message: DeviceMessage) => void | Promise<void>;
-
-export interface DeviceTopicsOptions {
-  readonly clientIdentifier: string;
-  readonly timer: PlatformTimer;
-  readonly sealing: DeviceSealing;
-  /** For messages that no subscription of this life asked for. */
-  readonly onMessage: MessageHandler | undefined;
-}
 
 interface Subscription {
   readonly filter: string;
@@ -22,16 +13,16 @@ interface Subscription {
 }
 
 export class DeviceTopics {
-  readonly #options: DeviceTopicsOptions;
+  readonly #core: DeviceCore;
   #subscriptions: Subscription[] = [];
 
-  constructor(options: DeviceTopicsOptions) {
-    this.#options = options;
+  constructor(core: DeviceCore) {
+    this.#core = core;
   }
 
   /** `%c` is the client identifier. @throws SealwireError `INVALID_ARGUMENT` */
   expand(topic: string): string {
-    const { clientIdentifier } = this.#options;
+    const { clientIdentifier } = this.#core;
     if (!topic.includes("%c")) return topic;
     if (/[+#/\0]/.test(clientIdentifier))
       throw new SealwireError("INVALID_ARGUMENT", "%c in a topic needs a client identifier without + # / and U+0000.");
@@ -41,7 +32,7 @@ export class DeviceTopics {
 
   /** @returns a function that takes the subscription away again. @throws SealwireError `UNSUPPORTED` */
   add(filter: string, handler: MessageHandler, sealed = false): () => void {
-    const { sealing } = this.#options;
+    const { sealing } = this.#core;
     if (sealed && !sealing.isThere)
       throw new SealwireError("UNSUPPORTED", "To open sealed payloads the device needs the option sealing.");
     const subscription = { filter, handler, sealed: sealed || sealing.always };
@@ -59,7 +50,7 @@ export class DeviceTopics {
   /** Hands a message to its handlers. Rejected with what the first of them that failed threw. */
   async dispatch(message: SessionMessage): Promise<void> {
     const subscriptions = this.#subscriptions.filter(({ filter }) => matchesTopic(filter, message.topic));
-    const { sealing, timer, onMessage } = this.#options;
+    const { sealing, platform, options } = this.#core;
     const sealed = sealing.always || subscriptions.some((each) => each.sealed);
     const { topic, qos, retain, redelivered } = message;
     let { payload } = message;
@@ -71,12 +62,12 @@ export class DeviceTopics {
       ({ payload, settle } = opened);
     }
     const delivered = { topic, payload, qos, retain, redelivered, sealed };
-    if (subscriptions.length === 0) await onMessage?.(delivered);
+    if (subscriptions.length === 0) await options.onMessage?.(delivered);
     // All of them at once, and one that fails must not keep the message from the others.
     const results = await Promise.allSettled(subscriptions.map(async ({ handler }) => handler(delivered)));
     const failed = results.find((result) => result.status === "rejected");
     if (failed) throw failed.reason;
     // Once the session has acknowledged it, which it does when this promise is fulfilled.
-    if (settle) timer.set(settle, 0);
+    if (settle) platform.timer.set(settle, 0);
   }
 }

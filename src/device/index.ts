@@ -3,6 +3,7 @@ export type {
   DeviceBroker,
   DeviceConnected,
   DeviceDisconnected,
+  DeviceLoginOption,
   DeviceMessage,
   DeviceOptions,
   DevicePermissionsOption,

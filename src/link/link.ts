@@ -75,21 +75,21 @@ export class Link {
   start(): void {
     if (this.#state !== "stopped") return;
     this.#unobserve = this.#options.platform.network?.observe((up) => {
-      if (up) this.#networkUp();
-      else this.#networkDown();
+      if (up) this.networkUp();
+      else this.networkDown();
     });
     this.#state = "waiting";
-    if (!this.#isNetworkUp()) return;
+    if (!this.isNetworkUp()) return;
     const { startSpread = 0 } = this.#options;
-    if (this.#schedule.attempts > 0) this.#wait(this.#schedule.next("local"));
-    else if (startSpread > 0) this.#wait(this.#schedule.draw(startSpread));
-    else this.#connect();
+    if (this.#schedule.attempts > 0) this.wait(this.#schedule.next("local"));
+    else if (startSpread > 0) this.wait(this.#schedule.draw(startSpread));
+    else this.connect();
   }
 
   /** Ends all waiting. The connection, if there is one, is the caller's to end. */
   stop(): void {
     this.#state = "stopped";
-    this.#clearTimer();
+    this.clearTimer();
     this.#unobserve?.();
     this.#unobserve = undefined;
   }
@@ -113,9 +113,9 @@ export class Link {
   lost(error: SealwireError | undefined, policy?: RetryPolicy): void {
     if (this.#state !== "connecting" && this.#state !== "connected") return;
     const wasConnected = this.#state === "connected";
-    this.#clearTimer();
+    this.clearTimer();
     this.#state = "waiting";
-    const up = this.#isNetworkUp();
+    const up = this.isNetworkUp();
     const suspected = this.#takeover.ended(
       this.#options.platform.ticks(),
       wasConnected && up && error?.code === "CONNECTION_LOST",
@@ -124,7 +124,7 @@ export class Link {
     let willRetryIn: number | undefined;
     if (up) {
       willRetryIn = this.#schedule.next(policy ?? retryPolicy(cause, wasConnected));
-      this.#wait(willRetryIn);
+      this.wait(willRetryIn);
     }
     this.#options.onLost({ cause, willRetryIn, suspected });
   }
@@ -132,13 +132,13 @@ export class Link {
   /** The connection is ended on purpose, to connect anew: its loss does not count. Nothing is started before {@link resume}. */
   hold(): void {
     if (this.#state === "stopped") return;
-    this.#clearTimer();
+    this.clearTimer();
     this.#state = "waiting";
   }
 
   /** Connects at once, or as soon as the network is up. */
   resume(): void {
-    if (this.#state === "waiting" && this.#isNetworkUp()) this.#wait(0);
+    if (this.#state === "waiting" && this.isNetworkUp()) this.wait(0);
   }
 
   /** The device is about to sleep on purpose, its work acknowledged: failures of the past no longer count. */
@@ -154,31 +154,31 @@ export class Link {
     return saved;
   }
 
-  #isNetworkUp(): boolean {
+  private isNetworkUp(): boolean {
     return this.#options.platform.network?.up ?? true;
   }
 
-  #networkUp(): void {
+  private networkUp(): void {
     // A network that tells twice that it is up must not put off, or hasten, what already has its time.
-    if (this.#state === "waiting" && this.#timer === undefined) this.#wait(this.#schedule.next("interface"));
+    if (this.#state === "waiting" && this.#timer === undefined) this.wait(this.#schedule.next("interface"));
   }
 
-  #networkDown(): void {
-    this.#clearTimer();
+  private networkDown(): void {
+    this.clearTimer();
     if (this.#state === "waiting" || this.#state === "stopped") return;
     this.#options.abort();
     this.lost(undefined);
   }
 
-  #wait(milliseconds: number): void {
-    this.#clearTimer();
+  private wait(milliseconds: number): void {
+    this.clearTimer();
     this.#timer = this.#options.platform.timer.set(() => {
       this.#timer = undefined;
-      this.#connect();
+      this.connect();
     }, milliseconds);
   }
 
-  #connect(): void {
+  private connect(): void {
     this.#state = "connecting";
     try {
       this.#options.connect();
@@ -189,7 +189,7 @@ export class Link {
     }
   }
 
-  #clearTimer(): void {
+  private clearTimer(): void {
     this.#options.platform.timer.clear(this.#timer);
     this.#timer = undefined;
   }

@@ -55,22 +55,22 @@ export class ReconnectSchedule {
   next(policy: RetryPolicy): number {
     const attempt = this.#attempts;
     this.#attempts = Math.min(attempt + 1, 255);
-    if (policy === "slow") return SLOW[0] + this.#random() * (SLOW[1] - SLOW[0]);
+    if (policy === "slow") return SLOW[0] + this.random() * (SLOW[1] - SLOW[0]);
     const widest = this.#spread.length - 1;
     if (policy === "busy") {
       this.#common = true;
       this.#attempts = Math.max(this.#attempts, Math.min(widest + 1, 255));
-      return this.#random() * this.#spread[widest]!;
+      return this.random() * this.#spread[widest]!;
     }
     if (policy === "spread" && !this.#common) {
       // What the device tried for its own sake does not count against the fleet's windows.
       this.#common = true;
       this.#attempts = 1;
-      return this.#random() * this.#spread[0]!;
+      return this.random() * this.#spread[0]!;
     }
     // While the cause is a common one, a local one on top (the network that flaps meanwhile) is no reason to hurry.
     const windows = this.#common ? this.#spread : policy === "interface" ? INTERFACE : LOCAL;
-    return this.#random() * windows[Math.min(attempt, windows.length - 1)]!;
+    return this.random() * windows[Math.min(attempt, windows.length - 1)]!;
   }
 
   /** A connection was stable, or the device sleeps after its work was acknowledged. Never call it for a CONNACK alone. */
@@ -86,11 +86,11 @@ export class ReconnectSchedule {
 
   /** A time from 0 to `window`, uniformly. Counts nothing. */
   draw(window: number): number {
-    return this.#random() * window;
+    return this.random() * window;
   }
 
   /** Uniform in [0, 1). Not `Math.random`: a fleet of chips may well start it from one seed. */
-  #random(): number {
+  private random(): number {
     const bytes = this.#crypto.random(4);
     return new DataView(bytes.buffer, bytes.byteOffset).getUint32(0) / 2 ** 32;
   }

@@ -75,24 +75,24 @@ export class TLSSocket implements Transport {
       noDelay: true,
       onReadable: (count) => {
         this.#belowReadable = count;
-        this.#guard(() => this.#pumpIn());
+        this.guard(() => this.pumpIn());
       },
       onWritable: (count) => {
         this.#belowWritable = count;
-        if (this.#state === "closing") this.#flush();
-        this.#guard(() => {
-          if (this.#state === "connecting") this.#handshake();
-          else this.#pumpOut();
+        if (this.#state === "closing") this.flush();
+        this.guard(() => {
+          if (this.#state === "connecting") this.handshake();
+          else this.pumpOut();
           // A handshake that waited for room goes on.
-          if (this.#state === "handshake") this.#pumpIn();
+          if (this.#state === "handshake") this.pumpIn();
         });
       },
       onError: (error) => {
         this.#belowError = error ?? new SealwireError("CONNECTION_LOST", "The connection was lost.");
         this.#belowWritable = 0;
-        if (this.#state === "connecting") this.#fail(this.#belowError);
-        else if (this.#state === "closing") this.#release();
-        else this.#guard(() => this.#pumpIn());
+        if (this.#state === "connecting") this.fail(this.#belowError);
+        else if (this.#state === "closing") this.release();
+        else this.guard(() => this.pumpIn());
       },
     };
     this.#below = new socket.io(below);
@@ -101,14 +101,14 @@ export class TLSSocket implements Transport {
   read(count?: number): ArrayBuffer | undefined;
   read(buffer: BufferLike): number | undefined;
   read(into?: number | BufferLike): ArrayBuffer | number | undefined {
-    const engine = this.#isOver() ? undefined : this.#engine;
+    const engine = this.isOver() ? undefined : this.#engine;
     const readable = engine?.readable ?? 0;
     if (engine === undefined || readable === 0) return undefined;
     const given = typeof into === "object";
     const target = given ? toBytes(into) : new Uint8Array(Math.min(into ?? readable, readable));
     const count = engine.read(target);
     // What was read made room for more; a failure there must not take away what was read.
-    this.#guard(() => this.#pumpIn());
+    this.guard(() => this.pumpIn());
     if (given) return count;
     return (count < target.byteLength ? target.slice(0, count) : target).buffer as ArrayBuffer;
   }
@@ -122,8 +122,8 @@ export class TLSSocket implements Transport {
         `${bytes.byteLength} bytes are more than can be written to the TLS socket now.`,
       );
     engine.write(bytes);
-    this.#guard(() => this.#pumpOut());
-    return this.#writable;
+    this.guard(() => this.pumpOut());
+    return this.writable;
   }
 
   /** Says goodbye (close_notify) and ends the connection. What was written before is still sent; nothing is called back any more. */
@@ -134,28 +134,28 @@ export class TLSSocket implements Transport {
     } catch {
       // The connection is being given up: a goodbye that fails changes nothing.
     }
-    this.#linger();
+    this.linger();
   }
 
   /** Lets what is unsent leave, for a limited time. */
-  #linger(): void {
+  private linger(): void {
     const { timer } = this.#options;
     this.#state = "closing";
     timer.clear(this.#timer);
-    this.#timer = timer.set(() => this.#release(), LINGER);
-    this.#flush();
+    this.#timer = timer.set(() => this.release(), LINGER);
+    this.flush();
   }
 
-  #flush(): void {
+  private flush(): void {
     try {
-      this.#pumpOut();
+      this.pumpOut();
     } catch {
-      this.#release();
+      this.release();
     }
-    if (this.#state === "closing" && (this.#engine?.unsent !== true || this.#belowError !== undefined)) this.#release();
+    if (this.#state === "closing" && (this.#engine?.unsent !== true || this.#belowError !== undefined)) this.release();
   }
 
-  #release(): void {
+  private release(): void {
     if (this.#state === "closed") return;
     this.#state = "closed";
     this.#options.timer.clear(this.#timer);
@@ -168,68 +168,68 @@ export class TLSSocket implements Transport {
       ignore(end);
   }
 
-  #handshake(): void {
+  private handshake(): void {
     const { host, secure } = this.#options;
     this.#state = "handshake";
     const { createTLSEngine, onOpen, onSession, ...engineOptions } = secure(host);
     this.#engine = createTLSEngine({
       ...engineOptions,
       onOpen: (negotiated) => {
-        this.#guard(() => {
+        this.guard(() => {
           onOpen?.(negotiated);
-          if (this.#isOver()) return;
+          if (this.isOver()) return;
           this.#state = "open";
-          this.#options.onWritable?.(this.#writable);
+          this.#options.onWritable?.(this.writable);
         });
       },
       // A session that comes while the goodbye leaves is late: its owner may have begun the next connection.
-      onSession: onSession && ((session) => this.#guard(() => onSession(session))),
+      onSession: onSession && ((session) => this.guard(() => onSession(session))),
       onReadable: () => {
-        this.#guard(() => this.#options.onReadable?.(this.#engine?.readable ?? 0));
+        this.guard(() => this.#options.onReadable?.(this.#engine?.readable ?? 0));
       },
       onWritable: () => {
-        this.#guard(() => this.#state === "open" && this.#options.onWritable?.(this.#writable));
+        this.guard(() => this.#state === "open" && this.#options.onWritable?.(this.writable));
       },
       onDrainable: () => {
-        if (this.#state === "closing") this.#flush();
-        this.#guard(() => this.#pumpOut());
+        if (this.#state === "closing") this.flush();
+        this.guard(() => this.pumpOut());
       },
       onClose: () => {
-        this.#fail(new SealwireError("CONNECTION_LOST", "The server closed the connection."));
+        this.fail(new SealwireError("CONNECTION_LOST", "The server closed the connection."));
       },
       onError: (error) => {
         // That the peer left without a goodbye is better told by the transport, which knows how.
-        this.#fail(error.code === "CONNECTION_LOST" ? (this.#belowError ?? error) : error);
+        this.fail(error.code === "CONNECTION_LOST" ? (this.#belowError ?? error) : error);
       },
     });
-    this.#step();
-    this.#pumpIn();
+    this.step();
+    this.pumpIn();
   }
 
   /** One piece of work at a time, with a turn of the event loop in between: a handshake must not starve the watchdog. */
-  #step(): void {
-    if (this.#engine === undefined || this.#timer !== undefined || this.#isOver()) return;
+  private step(): void {
+    if (this.#engine === undefined || this.#timer !== undefined || this.isOver()) return;
     const more = this.#engine.step();
-    this.#pumpOut();
-    if (!more || this.#isOver()) return;
+    this.pumpOut();
+    if (!more || this.isOver()) return;
     this.#timer = this.#options.timer.set(() => {
       this.#timer = undefined;
-      this.#guard(() => {
-        this.#step();
-        this.#pumpIn();
+      this.guard(() => {
+        this.step();
+        this.pumpIn();
       });
     }, 0);
   }
 
-  #pumpIn(): void {
+  private pumpIn(): void {
     // The engine may call back while it is fed, and the application may read from there.
     if (this.#pumping) return;
     this.#pumping = true;
     try {
-      while (this.#engine && !this.#isOver()) {
+      while (this.#engine && !this.isOver()) {
         if (this.#start === this.#end) {
           if (this.#belowReadable <= 0) {
-            this.#feedEnd();
+            this.feedEnd();
             break;
           }
           const count = this.#below.read(this.#input) ?? 0;
@@ -240,7 +240,7 @@ export class TLSSocket implements Transport {
         }
         const taken = this.#engine.feed(this.#input.subarray(this.#start, this.#end));
         this.#start += taken;
-        this.#step();
+        this.step();
         if (taken === 0) break;
       }
     } finally {
@@ -248,13 +248,13 @@ export class TLSSocket implements Transport {
     }
   }
 
-  #feedEnd(): void {
+  private feedEnd(): void {
     if (this.#belowError === undefined || this.#fedEnd) return;
     this.#fedEnd = true;
     this.#engine?.feedEnd();
   }
 
-  #pumpOut(): void {
+  private pumpOut(): void {
     while (this.#engine && this.#belowWritable > 0) {
       const count = this.#engine.drain(this.#output.subarray(0, Math.min(this.#belowWritable, CHUNK)));
       if (count === 0) break;
@@ -263,28 +263,28 @@ export class TLSSocket implements Transport {
   }
 
   /** Nothing that is thrown in a callback may reach the host: there it would restart the device. */
-  #guard(body: () => unknown): void {
-    if (this.#isOver()) return;
+  private guard(body: () => unknown): void {
+    if (this.isOver()) return;
     try {
       body();
     } catch (error) {
       const code = this.#state === "open" ? "CONNECTION_LOST" : "TLS_HANDSHAKE_FAILED";
-      this.#fail(toSealwireError(error, code, "The TLS connection failed."));
+      this.fail(toSealwireError(error, code, "The TLS connection failed."));
     }
   }
 
-  #fail(error: SealwireError): void {
-    if (this.#isOver()) return;
+  private fail(error: SealwireError): void {
+    if (this.isOver()) return;
     // An alert that tells the server why may still have to leave.
-    this.#linger();
+    this.linger();
     ignore(() => this.#options.onError?.(error));
   }
 
-  #isOver(): boolean {
+  private isOver(): boolean {
     return this.#state === "closing" || this.#state === "closed";
   }
 
-  get #writable(): number {
+  private get writable(): number {
     return this.#state === "open" ? (this.#engine?.writable ?? 0) : 0;
   }
 }

@@ -64,7 +64,7 @@ export class WebSocketTransport implements Transport {
         this.#ready.set(bytes, this.#end);
         this.#end += bytes.byteLength;
       },
-      onControl: (opcode, payload) => this.#control(opcode, payload),
+      onControl: (opcode, payload) => this.control(opcode, payload),
     });
     this.#below = new socket.io({
       ...socket,
@@ -74,17 +74,17 @@ export class WebSocketTransport implements Transport {
       noDelay: true,
       onReadable: (count: number) => {
         this.#belowReadable = count;
-        this.#guard(() => this.#pull());
+        this.guard(() => this.pull());
       },
       onWritable: (count: number) => {
         this.#belowWritable = count;
-        this.#guard(() => (this.#state === "connecting" ? this.#handshake() : this.#roomy()));
+        this.guard(() => (this.#state === "connecting" ? this.handshake() : this.roomy()));
       },
       onError: (error?: SealwireError) => {
         this.#error = error ?? new SealwireError("CONNECTION_LOST", "The connection was lost.");
         this.#belowWritable = 0;
-        this.#guard(() => this.#pull());
-        if (this.#state !== "open") this.#fail(this.#error);
+        this.guard(() => this.pull());
+        if (this.#state !== "open") this.fail(this.#error);
       },
     });
   }
@@ -101,41 +101,41 @@ export class WebSocketTransport implements Transport {
     if (given) toBytes(into).set(bytes);
     this.#start += bytes.byteLength;
     // What was read made room for more; a failure there must not take away what was read.
-    this.#guard(() => this.#pull());
+    this.guard(() => this.pull());
     return result ? result.buffer : bytes.byteLength;
   }
 
   write(buffer: BufferLike): number {
     const bytes = toBytes(buffer);
-    if (this.#state !== "open" || bytes.byteLength > this.#writable)
+    if (this.#state !== "open" || bytes.byteLength > this.writable)
       throw new SealwireError(
         "INVALID_ARGUMENT",
         `${bytes.byteLength} bytes are more than can be written to the WebSocket now.`,
       );
     for (let offset = 0; offset < bytes.byteLength; offset += FRAME)
-      this.#send(BINARY, bytes.subarray(offset, offset + FRAME));
-    return this.#writable;
+      this.send(BINARY, bytes.subarray(offset, offset + FRAME));
+    return this.writable;
   }
 
   /** Says goodbye, if there is room for it, and ends the connection. Nothing is called back any more. */
   close(): void {
-    this.#endWith(1000);
+    this.endWith(1000);
   }
 
-  #endWith(status: number): void {
+  private endWith(status: number): void {
     if (this.#state === "closed") return;
     const open = this.#state === "open";
     this.#state = "closed";
     try {
       if (open && this.#error === undefined && this.#belowWritable >= FRAME_OVERHEAD)
-        this.#send(CLOSE, Uint8Array.of(status >> 8, status & 0xff));
+        this.send(CLOSE, Uint8Array.of(status >> 8, status & 0xff));
     } catch {
       // The connection is being given up: a goodbye that fails changes nothing.
     }
     this.#below.close();
   }
 
-  #handshake(): void {
+  private handshake(): void {
     const request = encodeRequest(this.#request);
     // It is small: a transport that takes not even that at its beginning is told again that there is room.
     if (request.byteLength > this.#belowWritable) return;
@@ -143,13 +143,13 @@ export class WebSocketTransport implements Transport {
     this.#state = "handshake";
   }
 
-  #pull(): void {
+  private pull(): void {
     if (this.#pulling) return;
     this.#pulling = true;
     const before = this.#end - this.#start;
     try {
       while (this.#belowReadable > 0 && this.#state !== "closed") {
-        this.#compact();
+        this.compact();
         const room = BUFFER - this.#end;
         if (room === 0) break;
         // A frame's payload is never longer than what it came in.
@@ -159,18 +159,18 @@ export class WebSocketTransport implements Transport {
           break;
         }
         this.#belowReadable -= chunk.byteLength;
-        this.#take(new Uint8Array(chunk));
+        this.take(new Uint8Array(chunk));
       }
     } finally {
       this.#pulling = false;
     }
-    if (!this.#isOpen()) return;
+    if (!this.isOpen()) return;
     const readable = this.#end - this.#start;
     if (readable > before) this.#options.onReadable?.(readable);
-    if (this.#error && this.#end === this.#start && this.#belowReadable === 0) this.#fail(this.#error);
+    if (this.#error && this.#end === this.#start && this.#belowReadable === 0) this.fail(this.#error);
   }
 
-  #take(bytes: Uint8Array): void {
+  private take(bytes: Uint8Array): void {
     const head = this.#head;
     if (head === undefined) {
       this.#frames.feed(bytes);
@@ -185,12 +185,12 @@ export class WebSocketTransport implements Transport {
       checkResponse(head.subarray(0, this.#headLength - 4), this.#request);
       this.#state = "open";
       this.#frames.feed(bytes.subarray(i + 1));
-      this.#options.onWritable?.(this.#writable);
+      this.#options.onWritable?.(this.writable);
       return;
     }
   }
 
-  #control(opcode: number, payload: Uint8Array): void {
+  private control(opcode: number, payload: Uint8Array): void {
     if (opcode === CLOSE) {
       const status = payload.byteLength >= 2 ? (payload[0]! << 8) | payload[1]! : 1005;
       throw new SealwireError("CONNECTION_LOST", `The server closed the WebSocket with status ${status}.`, {
@@ -200,29 +200,29 @@ export class WebSocketTransport implements Transport {
     }
     if (opcode !== PING) return;
     this.#pong = payload;
-    this.#answer();
+    this.answer();
   }
 
-  #answer(): void {
+  private answer(): void {
     const pong = this.#pong;
     if (pong === undefined || this.#belowWritable < pong.byteLength + FRAME_OVERHEAD) return;
     this.#pong = undefined;
-    this.#send(PONG, pong);
+    this.send(PONG, pong);
   }
 
-  #roomy(): void {
+  private roomy(): void {
     if (this.#state !== "open") return;
-    this.#answer();
-    const writable = this.#writable;
+    this.answer();
+    const writable = this.writable;
     if (writable > 0) this.#options.onWritable?.(writable);
   }
 
-  #send(opcode: number, payload: Uint8Array): void {
+  private send(opcode: number, payload: Uint8Array): void {
     const frame = encodeFrame(this.#output, opcode, payload, this.#options.random(4));
     this.#belowWritable = this.#below.write(frame);
   }
 
-  #compact(): void {
+  private compact(): void {
     if (this.#start === 0) return;
     this.#ready.copyWithin(0, this.#start, this.#end);
     this.#end -= this.#start;
@@ -230,18 +230,18 @@ export class WebSocketTransport implements Transport {
   }
 
   /** Nothing that is thrown in a callback may reach the host: there it would restart the device. */
-  #guard(body: () => void): void {
+  private guard(body: () => void): void {
     if (this.#state === "closed") return;
     try {
       body();
     } catch (error) {
-      this.#fail(toSealwireError(error, "CONNECTION_LOST", "The WebSocket failed."));
+      this.fail(toSealwireError(error, "CONNECTION_LOST", "The WebSocket failed."));
     }
   }
 
-  #fail(error: SealwireError): void {
+  private fail(error: SealwireError): void {
     if (this.#state === "closed") return;
-    this.#endWith(error.reasonCode ?? 1002);
+    this.endWith(error.reasonCode ?? 1002);
     try {
       // The status of a WebSocket is no reason code of MQTT.
       const told =
@@ -252,12 +252,12 @@ export class WebSocketTransport implements Transport {
     }
   }
 
-  #isOpen(): boolean {
+  private isOpen(): boolean {
     return this.#state === "open";
   }
 
   /** Payload that can be written now, the heads of its frames accounted for. */
-  get #writable(): number {
+  private get writable(): number {
     if (this.#state !== "open") return 0;
     const whole = Math.floor(this.#belowWritable / BUFFER);
     return whole * FRAME + Math.max(0, (this.#belowWritable % BUFFER) - FRAME_OVERHEAD);
