@@ -5,6 +5,9 @@ import { exitCodeOf, Output, reportFailure } from "./output.js";
 import { packageVersion } from "./paths.js";
 import { addBroker } from "./broker/command.js";
 import { addDoctor } from "./doctor/command.js";
+import { applyFleet } from "./fleet/defaults.js";
+import { addInit } from "./fleet/init-command.js";
+import { addRun } from "./fleet/run-command.js";
 import { addPermissions } from "./permissions/command.js";
 import { addPKI } from "./pki/command.js";
 import { addProvision } from "./provision/command.js";
@@ -29,6 +32,9 @@ export async function run(args: readonly string[]): Promise<ExitCode> {
     .configureOutput({ outputError: (text) => errors.line(sentenceOf(text)) })
     .exitOverride()
     .showSuggestionAfterError();
+  program.hook("preAction", (_, action) => applyFleet(action));
+  addInit(program, (code) => (exitCode = code));
+  addRun(program, (code) => (exitCode = code));
   addBroker(program, (code) => (exitCode = code));
   addDoctor(program, (code) => (exitCode = code));
   addPermissions(program, (code) => (exitCode = code));

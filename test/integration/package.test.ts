@@ -1,15 +1,12 @@
 /** The packed tarball, unpacked where `npm install` would put it, works without the rest of the repository. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
-import { join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { temporaryFolder } from "../tools/support/temporary-folder.js";
-
-const root = resolve(fileURLToPath(import.meta.url), "../../../..");
+import { installPackage } from "./support/install-package.js";
 
 interface Manifest {
-  readonly dependencies: Record<string, string>;
   readonly exports: Record<string, string>;
   readonly bin: { readonly sealwire: string };
 }
@@ -21,32 +18,8 @@ describe("The package", function () {
   let manifest: Manifest;
 
   before(() => {
-    const packed = execFileSync("npm", ["pack", "--ignore-scripts", "--json", "--pack-destination", folder.join()], {
-      cwd: root,
-      encoding: "utf8",
-      stdio: ["ignore", "pipe", "ignore"],
-    });
-    const [{ filename }] = JSON.parse(packed) as [{ filename: string }];
-    installed = folder.join("app", "node_modules", "sealwire");
-    mkdirSync(installed, { recursive: true });
-    execFileSync("tar", ["-xzf", folder.join(filename), "-C", installed, "--strip-components=1"]);
+    installed = installPackage(folder.join("app"));
     manifest = JSON.parse(readFileSync(join(installed, "package.json"), "utf8")) as Manifest;
-    // What npm would install beside it: the dependencies, with theirs, and no development dependency of ours.
-    const wanted = new Set<string>();
-    const add = (name: string): void => {
-      if (wanted.has(name)) return;
-      wanted.add(name);
-      const { dependencies = {} } = JSON.parse(
-        readFileSync(join(root, "node_modules", name, "package.json"), "utf8"),
-      ) as Partial<Manifest>;
-      Object.keys(dependencies).forEach(add);
-    };
-    Object.keys(manifest.dependencies).forEach(add);
-    for (const name of wanted) {
-      const link = folder.join("app", "node_modules", name);
-      mkdirSync(resolve(link, ".."), { recursive: true });
-      symlinkSync(join(root, "node_modules", name), link);
-    }
   });
 
   const node = (...parameters: string[]): string =>

@@ -28,6 +28,8 @@ export interface BrokerSources {
 
 export interface ManagedMosquittoOptions {
   readonly sources: BrokerSources;
+  /** Permissions files of users who are no devices, by their names; beside the source `permissions`. */
+  readonly userPermissions?: ReadonlyMap<string, string> | undefined;
   /** Where the broker's own copies lie; kept. */
   readonly folder: string;
   readonly authentication: readonly Authentication[];
@@ -216,8 +218,12 @@ export class ManagedMosquitto {
 
   /** Changes whenever the file does. */
   #stamp(source: keyof BrokerSources): string {
-    const found = fs.statSync(this.#options.sources[source]!, { throwIfNoEntry: false });
-    return found ? `${found.mtimeMs} ${found.size} ${found.ino}` : "";
+    const { sources, userPermissions } = this.#options;
+    const files = [sources[source]!, ...(source === "permissions" ? (userPermissions?.values() ?? []) : [])];
+    return files
+      .map((file) => fs.statSync(file, { throwIfNoEntry: false }))
+      .map((found) => (found ? `${found.mtimeMs} ${found.size} ${found.ino}` : ""))
+      .join("|");
   }
 
   /** @returns whether the copy is another than before. @throws CommandFailure when the source is missing or wrong */
@@ -227,13 +233,21 @@ export class ManagedMosquitto {
     const target = path.join(folder, names[source]);
     // From then on the broker itself writes it.
     if (source === "dynamicSecurity" && path.resolve(file) === path.resolve(target)) return false;
-    const text = source === "permissions" ? exportMosquittoACL(readPermissions(file)).content : readFile(file);
+    const text = source === "permissions" ? this.#accessRules(file) : readFile(file);
     if (text === undefined)
       throw new CommandFailure(exitCodes.environment, "STORAGE_FAILED", `The file ${file} does not exist.`);
     await this.#check(source, text, file);
     if (readFile(target) === text) return false;
     replaceFile(target, text, 0o600);
     return true;
+  }
+
+  /** Of all devices, then of each user who is none. */
+  #accessRules(permissions: string): string {
+    const users = [...(this.#options.userPermissions ?? [])].map(
+      ([user, file]) => exportMosquittoACL(readPermissions(file), { users: [user] }).content,
+    );
+    return [exportMosquittoACL(readPermissions(permissions)).content, ...users].join("\n");
   }
 
   async #check(source: keyof BrokerSources, text: string, file: string): Promise<void> {

@@ -17,6 +17,7 @@ export interface BrokerArguments {
   readonly key?: string;
   readonly crl?: string;
   readonly permissions?: string;
+  readonly userPermissions?: readonly string[];
   readonly acl?: string;
   readonly dynamicSecurity?: string;
   readonly passwords?: string;
@@ -53,6 +54,7 @@ export function addBrokerOptions(command: Command): Command {
     .option("--key <file>", "PEM of the broker's private key")
     .option("--crl <file>", "PEM of the revocation lists")
     .option("--permissions <file>", "permissions file: what devices may do")
+    .option("--user-permissions <user=file...>", "permissions file of a user who is no device, such as a back end")
     .option("--acl <file>", "instead: an acl_file of Mosquitto")
     .option("--dynamic-security <file>", "instead: a configuration of the dynamic security plugin")
     .option("--passwords <file>", "password file, made by sealwire broker password")
@@ -146,6 +148,7 @@ export function brokerOptions(given: BrokerArguments): Omit<ManagedMosquittoOpti
       dynamicSecurity: given.dynamicSecurity,
       passwordFile: given.passwords,
     },
+    userPermissions: userPermissionsOf(given),
     authentication,
     port,
     bind: given.bind,
@@ -154,6 +157,20 @@ export function brokerOptions(given: BrokerArguments): Omit<ManagedMosquittoOpti
     limits: limitsOf(given),
     bridge: bridgeOf(given),
   };
+}
+
+/** Files by user. */
+function userPermissionsOf({ permissions, userPermissions = [] }: BrokerArguments): ReadonlyMap<string, string> {
+  if (userPermissions.length > 0 && permissions === undefined)
+    throw usageFailure("--user-permissions goes with --permissions.");
+  const files = new Map<string, string>();
+  for (const pair of userPermissions) {
+    const [, user, file] = /^([^=]+)=(.+)$/.exec(pair) ?? [];
+    if (user === undefined || file === undefined || files.has(user))
+      throw usageFailure(`--user-permissions must be USER=FILE, once for each user, not ${pair}.`);
+    files.set(user, file);
+  }
+  return files;
 }
 
 function limitsOf(given: BrokerArguments): Partial<BrokerLimits> {
@@ -175,7 +192,9 @@ function limitsOf(given: BrokerArguments): Partial<BrokerLimits> {
   read(given.maxQueued, "--max-queued", 1, 1_000_000_000, (value) => (limits.maximumQueued = value));
   read(given.maxQos, "--max-qos", 0, 2, (value) => (limits.maximumQoS = value as 0 | 1 | 2));
   if (limits.maximumQoS === undefined && given.permissions !== undefined) {
-    const needed = readPermissions(given.permissions).entries.flatMap(({ qos }): readonly number[] => qos ?? [2]);
+    const needed = [given.permissions, ...userPermissionsOf(given).values()]
+      .flatMap((file) => readPermissions(file).entries)
+      .flatMap(({ qos }): readonly number[] => qos ?? [2]);
     if (needed.length > 0) limits.maximumQoS = Math.max(...needed) as 0 | 1 | 2;
   }
   return limits;

@@ -3,7 +3,10 @@ import { createCrypto } from "../../hosts/node/crypto/crypto.js";
 import { type ProvisioningRecord, encodeProvisioningRecord, lockProvisioningRecord } from "../../src/vault/index.js";
 import { wipeRecord } from "../../src/vault/credentials.js";
 import { encodeValid } from "../../src/vault/record-validation.js";
-import type { RevocationMode, TLSVersion } from "../../src/platform.js";
+import type { Key, RevocationMode, TLSVersion } from "../../src/platform.js";
+import { toUTF8 } from "../../src/bytes.js";
+import { deriveDeviceSecretBytes } from "../../src/sealing/index.js";
+import { usageFailure } from "../failure.js";
 import { exportPrivateKey, type FleetPKI, generateKeys, type NewEntry } from "../pki/index.js";
 import type { DeviceOrder } from "./device-order.js";
 import { nvsImage } from "./nvs-image.js";
@@ -29,6 +32,10 @@ export interface FleetOptions {
   /** Bytes; the format's own default when left out. */
   readonly partitionSize: number | undefined;
   readonly encrypt: boolean;
+  /** What secrets of devices derive from that have none of their own. */
+  readonly payloadSecrets: { readonly root: Key; readonly epoch: number } | undefined;
+  /** Names that no device may have: the broker gives them other rights. */
+  readonly reserved: ReadonlySet<string>;
 }
 
 /** Where the record is on the device. */
@@ -46,8 +53,24 @@ export interface BuiltDevice {
 
 const crypto = createCrypto();
 
+/** A secret of the device's own, or what derives from the fleet root. @throws CommandFailure for a name that is taken */
+export function payloadSecretsOf(
+  { clientIdentifier, payloadSecret }: DeviceOrder,
+  { payloadSecrets, reserved }: FleetOptions,
+): Pick<ProvisioningRecord, "payloadSecrets"> {
+  if (reserved.has(clientIdentifier))
+    throw usageFailure(`"${clientIdentifier}" is a user of this fleet (fleet.json): a device needs another name.`);
+  if (payloadSecret) return { payloadSecrets: new Map([[1, payloadSecret]]) };
+  if (payloadSecrets === undefined) return {};
+  const { root, epoch } = payloadSecrets;
+  return {
+    payloadSecrets: new Map([[epoch, deriveDeviceSecretBytes(crypto, root, toUTF8(clientIdentifier), epoch)]]),
+  };
+}
+
 /** @throws SealwireError, CommandFailure */
 export async function buildDevice(order: DeviceOrder, options: FleetOptions): Promise<BuiltDevice> {
+  const secrets = payloadSecretsOf(order, options);
   const { pki, formats, partitionSize, encrypt } = options;
   const keys = pki && !order.request ? await generateKeys() : undefined;
   const publicKey = order.request?.publicKey ?? keys?.publicKey;
@@ -64,7 +87,7 @@ export async function buildDevice(order: DeviceOrder, options: FleetOptions): Pr
     password: order.password,
     ...(options.minimumVersion && { tls: { minimumVersion: options.minimumVersion } }),
     ...(options.permissions && { permissions: options.permissions }),
-    ...(order.payloadSecret && { payloadSecrets: new Map([[1, order.payloadSecret]]) }),
+    ...secrets,
     ...(order.allowShortPassword && { allowShortPassword: true }),
   };
   const plain = encodeChecked(record);

@@ -17,6 +17,8 @@ const more = `
 Columns of the table: ${columns.join(", ")}. Each row has an id or a mac; paths of csr are relative to the table.
 ${passphraseHelp}
 
+In a folder with a fleet.json (sealwire init) what is not given comes from there: PKI, broker, permissions, fleet root.
+
 The best key is one that was born on the device: let it make a request (vault.certificateRequest) and give that with --csr or the column csr.
 The record then holds no key. --simulator does just that with a simulated device.
 ${exitCodeHelp}
@@ -34,7 +36,7 @@ export function addProvision(program: Command, ended: (exitCode: ExitCode) => vo
   withCommonOptions(program.command("provision [id]"))
     .summary("make what devices are given at the factory")
     .description(description)
-    .requiredOption("--broker <host:port>", "where the device connects; the port is 8883 when left out")
+    .option("--broker <host:port>", "where the device connects; the port is 8883 when left out")
     .option("--csv <file>", "table of devices")
     .option("--mac <address>", "the client identifier derives from this MAC address")
     .option("--prefix <text>", "put before identifiers that derive from MAC addresses")
@@ -51,12 +53,14 @@ export function addProvision(program: Command, ended: (exitCode: ExitCode) => vo
     .option("--username <name>", "user name of the device")
     .option("--password-file <file>", "file whose first line is the password of the device")
     .option("--permissions <file>", "topic permissions that the device keeps, and holds itself to")
+    .option("--fleet-root <file>", "file of the fleet root, mode 0600: the device's payload secret derives from it")
+    .option("--epoch <n>", "epoch of that secret", "0")
     .option("--format <formats>", "record (CBOR), nvs, raw: one or several, with commas", "record")
     .option("--partition-size <bytes>", "of the image (default: nvs 0x6000, raw 0x4000)")
     .option("--encrypt", "encrypt each record to a one-time code")
     .option("--aws", "also what AWS IoT Core needs for bulk registration")
     .option("--aws-policy <file>", "the policy for it (default: each thing its own topics)")
-    .option("--simulator <folder>", "provision the simulated device in this folder")
+    .option("--simulator [folder]", "provision a simulated device, in this folder (default: simulated/ID)")
     .option("--out <folder>", "where the devices go", "provisioned")
     .addHelpText("after", more)
     .action(async (id: string | undefined, given: ProvisionArguments) => {

@@ -5,6 +5,9 @@ import { SealwireError } from "../../src/errors.js";
 import { Permissions } from "../../src/permissions/index.js";
 import { CommandFailure, exitCodes, usageFailure } from "../failure.js";
 import { readFile } from "../files.js";
+import { readFleet } from "../fleet/fleet-file.js";
+import { parseEpoch } from "../sealing/options.js";
+import { readKey } from "../sealing/secret-file.js";
 import { daysOf, type CommonArguments } from "../pki/commands/common.js";
 import { type FleetPKI, fromPEM } from "../pki/index.js";
 import type { FleetOptions, Format } from "./build.js";
@@ -14,7 +17,9 @@ export interface ProvisionArguments extends CommonArguments {
   readonly csv?: string;
   readonly mac?: string;
   readonly prefix?: string;
-  readonly broker: string;
+  readonly broker?: string;
+  readonly fleetRoot?: string;
+  readonly epoch: string;
   readonly ca?: string;
   readonly revocation: RevocationMode;
   readonly tls?: string;
@@ -28,7 +33,8 @@ export interface ProvisionArguments extends CommonArguments {
   readonly format: string;
   readonly partitionSize?: string;
   readonly encrypt?: boolean;
-  readonly simulator?: string;
+  /** True without a folder. */
+  readonly simulator?: string | true;
   readonly aws?: boolean;
   readonly awsPolicy?: string;
   readonly out: string;
@@ -39,6 +45,7 @@ const formats: readonly string[] = ["record", "nvs", "raw"] satisfies Format[];
 /** @throws CommandFailure with exit code 2 and a sentence that names the option */
 export function fleetOptions(given: ProvisionArguments, pki: FleetPKI | undefined): FleetOptions {
   const { revocation } = given;
+  if (given.broker === undefined) throw usageFailure("Where the device connects must be said: --broker host:port.");
   const trustAnchors = given.ca === undefined ? (pki ? [pki.root] : []) : certificatesOf(given.ca);
   if (trustAnchors.length === 0) throw usageFailure("Without a PKI the broker's authority must be named: --ca.");
   if (revocation !== "off" && (pki === undefined || given.ca !== undefined))
@@ -55,6 +62,11 @@ export function fleetOptions(given: ProvisionArguments, pki: FleetPKI | undefine
     formats: formatsOf(given.format),
     partitionSize: given.partitionSize === undefined ? undefined : sizeOf(given.partitionSize),
     encrypt: given.encrypt ?? false,
+    payloadSecrets:
+      given.fleetRoot === undefined
+        ? undefined
+        : { root: readKey("--fleet-root", given.fleetRoot), epoch: parseEpoch(given.epoch) },
+    reserved: new Set(Object.keys(readFleet()?.users ?? {})),
   };
 }
 

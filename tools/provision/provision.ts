@@ -3,6 +3,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import type { CommandResult } from "../command-result.js";
 import { exitCodes, usageFailure } from "../failure.js";
+import { readFleet, simulatedFolder } from "../fleet/fleet-file.js";
 import { Output } from "../output.js";
 import { askPassphrase } from "../passphrase.js";
 import { shownPath } from "../paths.js";
@@ -28,7 +29,11 @@ export async function provision(id: string | undefined, given: ProvisionArgument
     const options = fleetOptions(given, pki);
     // Asked for once, and before anything is written.
     await pki?.authority("issuing");
-    if (given.simulator !== undefined) return await simulator(given.simulator, await orderOf(id, given), options);
+    if (given.simulator !== undefined) {
+      const order = await orderOf(id, given);
+      const folder = given.simulator === true ? simulatedFolder(order.clientIdentifier) : given.simulator;
+      return await simulator(folder, order, options);
+    }
     const output = new OutputFolder(given.out, pki);
     try {
       const result =
@@ -80,7 +85,9 @@ async function simulator(folder: string, order: DeviceOrder, options: FleetOptio
     json: { id: clientIdentifier, simulator: folder, serialNumber: entry?.serialNumber ?? null },
     lines: [
       `Device   ${clientIdentifier}, simulated in ${shownPath(folder)}: its vault holds the credentials, its key was born there`,
-      `Run      SEALWIRE_DEVICE=${shownPath(folder)} node firmware.js`,
+      readFleet() && folder === simulatedFolder(clientIdentifier)
+        ? `Run      sealwire run ${clientIdentifier}`
+        : `Run      SEALWIRE_DEVICE=${shownPath(folder)} node firmware.js`,
     ],
   };
 }

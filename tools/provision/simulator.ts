@@ -5,7 +5,7 @@ import { claimFolder } from "../claim.js";
 import { CommandFailure, exitCodes } from "../failure.js";
 import { createFolder } from "../files.js";
 import { type FleetPKI, type NewEntry, parseCertificateRequest } from "../pki/index.js";
-import type { FleetOptions } from "./build.js";
+import { type FleetOptions, payloadSecretsOf } from "./build.js";
 import type { DeviceOrder } from "./device-order.js";
 
 /** @returns the certificate; `undefined` for a device without one */
@@ -14,6 +14,7 @@ export async function provisionSimulator(
   order: DeviceOrder,
   options: FleetOptions,
 ): Promise<NewEntry | undefined> {
+  const secrets = payloadSecretsOf(order, options);
   createFolder(folder, 0o700);
   const release = claimFolder(folder);
   try {
@@ -39,7 +40,7 @@ export async function provisionSimulator(
         password: order.password,
         ...(options.minimumVersion && { tls: { minimumVersion: options.minimumVersion } }),
         ...(options.permissions && { permissions: options.permissions }),
-        ...(order.payloadSecret && { payloadSecrets: new Map([[1, order.payloadSecret]]) }),
+        ...secrets,
         ...(order.allowShortPassword && { allowShortPassword: true }),
       });
       return entry;

@@ -26,7 +26,8 @@ Exit codes: 0 opened; 1 refused; 2 wrong arguments; 3 the broker or a folder can
 
 Examples:
   sealwire open --fleet-root root.key --topic sensor-1/telemetry < message.bin
-  sealwire open --fleet-root root.key --topic '+/telemetry' --broker mqtt://localhost:1883 --state opened`;
+  sealwire open --fleet-root root.key --topic '+/telemetry' --broker mqtt://localhost:1883 --state opened
+  sealwire open --topic '+/telemetry' --broker           as the back end of the fleet in this folder (sealwire init)`;
 
 /** Adds the command. @param ended takes its exit code */
 export function addOpen(program: Command, ended: (exitCode: ExitCode) => void): void {
@@ -37,7 +38,10 @@ export function addOpen(program: Command, ended: (exitCode: ExitCode) => void): 
     .option("--device <name>", "with --fleet-root: open with the secret of this device, whoever the sender is")
     .option("--state <folder>", "where it is remembered what was opened")
     .option("--hex", "stdin is hexadecimal")
-    .option("--broker <url>", "mqtt://host:port, or mqtts://host:port with --ca, --cert and --key: subscribe and print")
+    .option(
+      "--broker [url]",
+      "mqtt://host:port, or mqtts://host:port with --ca, --cert and --key: subscribe and print; without a URL, that of fleet.json",
+    )
     .option("--ca <file>", "PEM of the authorities that sign the broker's certificate")
     .option("--cert <file>", "PEM of our certificate and those above it")
     .option("--key <file>", "PEM of our private key, P-256")

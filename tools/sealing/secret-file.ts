@@ -30,7 +30,8 @@ export function readSecrets({ secret, fleetRoot, epoch }: SecretArguments, devic
   return { epoch, minimumEpoch: 0, with: (_sender, at, use) => fleet.with(id, at, use) };
 }
 
-function readKey(option: string, file: string): Key {
+/** @throws CommandFailure with exit code 2 when others can read the file, or it holds no secret */
+export function readKey(option: string, file: string): Key {
   let bytes: Buffer;
   try {
     const descriptor = fs.openSync(file, "r");
