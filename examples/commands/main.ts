@@ -1,8 +1,9 @@
 /**
  * A command receiver: it keeps its link up, does what it is told, and answers. It may do no more than its permissions say, keeps a log that survives a restart, and
- * reports its health.
+ * reports its health. Commands and answers are sealed end to end: the broker can neither read them nor give commands of its own, and a command
+ * that is repeated is not done twice.
  */
-import { Device } from "sealwire";
+import { Device, Sealing } from "sealwire";
 import { platform } from "sealwire/host";
 import { line, Monitor, plain } from "sealwire/monitor";
 import { Permissions } from "sealwire/permissions";
@@ -15,6 +16,7 @@ const monitor = new Monitor({
 const device = new Device({
   platform,
   monitor,
+  sealing: new Sealing(),
   permissions: new Permissions([
     { topic: "%c/commands/+", operation: "subscribe" },
     { topic: "%c/answers/+", operation: "publish" },
@@ -37,9 +39,9 @@ const subscribed = device.subscribe(
     const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
     monitor.log("info", () => line`command ${plain(name)}, known ${command !== undefined}`);
     const argument = String.fromCharCode(...payload.subarray(0, 64));
-    await device.publish(`%c/answers/${name}`, command ? command(argument) : "unknown command", { qos: 1 });
+    await device.publish(`%c/answers/${name}`, command ? command(argument) : "unknown command", { qos: 1, seal: true });
   },
-  { qos: 1 },
+  { qos: 1, sealed: true },
 );
 
 await device.start();

@@ -6,7 +6,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from "node:n
 import { Aedes } from "aedes";
 import { createPlatform, type NodePlatform } from "../../hosts/node/index.js";
 import { Device, Sealing, type DeviceOptions } from "../../src/index.js";
-import type { Platform, Transport, TransportOptions } from "../../src/platform.js";
+import type { Platform, Transport, TransportOptions, WakeCause } from "../../src/platform.js";
 import type { WebSocketTransport } from "../../src/websocket/index.js";
 import { DevelopmentPKI } from "../../tools/pki/index.js";
 import { temporaryFolder } from "../tools/support/temporary-folder.js";
@@ -31,10 +31,10 @@ describe("A device without TLS", function () {
   });
   afterEach(() => Promise.all(devices.map((device) => device.stop())));
 
-  function platformOf(): NodePlatform {
+  function platformOf(wakeCause: WakeCause = "power", home = folder.join(`device-${count++}`)): NodePlatform {
     return createPlatform({
-      folder: folder.join(`device-${count++}`),
-      wakeCause: "power",
+      folder: home,
+      wakeCause,
       hosts: { localhost: "127.0.0.1" },
       log: () => undefined,
       powerDown: () => undefined,
@@ -189,6 +189,55 @@ describe("A device without TLS", function () {
       assert.equal(causes[0], "INVALID_STATE");
       assert.deepEqual(tokens, []);
     });
+  });
+
+  it("acknowledges a repeat, and delivers it once, over a sleep as well; what was moved to another topic never", async () => {
+    const broker = new ScramBroker(user, password);
+    broker.knowsScram = false;
+    await broker.start();
+    try {
+      const without = (platform: Platform): Partial<DeviceOptions> => ({
+        platform,
+        mqttVersion: 5,
+        credentials: {
+          broker: { host: "localhost", port: broker.port },
+          trustAnchors: [],
+          payloadSecrets: new Map([[0, platform.crypto.importKey("secret", new Uint8Array(32).fill(7))]]),
+        },
+      });
+      const sender = boot(broker.port, { ...without(platformOf()), clientIdentifier: "sender" });
+      await sender.start();
+      await sender.publish("device/in", "open the valve", { qos: 1 });
+      const [message] = broker.published;
+      const delivered: string[] = [];
+      const kinds: string[] = [];
+      const home = folder.join("receiver");
+      const listen = (platform: Platform): Device => {
+        const device = boot(broker.port, { ...without(platform), onSecurity: ({ kind }) => kinds.push(kind) });
+        void device.subscribe("#", ({ payload }) => void delivered.push(Buffer.from(payload).toString()), { qos: 1 });
+        return device;
+      };
+      const first = listen(platformOf("power", home));
+      await first.start();
+      broker.publish("device", "device/in", message!, 1, false);
+      await eventually(() => broker.acknowledged.length === 1, "the first acknowledgement");
+      broker.publish("device", "device/in", message!, 1, true);
+      await eventually(() => broker.acknowledged.length === 2, "that of the repeat");
+      assert.deepEqual([delivered, kinds], [["open the valve"], []], "a repeat is no attack");
+      await first.sleep(0);
+      // It wakes from what it kept, and the broker, which lost the acknowledgement, repeats itself.
+      const woken = listen(platformOf("sleep", home));
+      await woken.start();
+      broker.publish("device", "device/in", message!, 1, true);
+      await eventually(() => broker.acknowledged.length === 3, "the repeat after the sleep");
+      assert.deepEqual([delivered, kinds], [["open the valve"], []]);
+      broker.publish("device", "device/elsewhere", message!, 2, false);
+      broker.publish("device", "device/in", message!, 3, false);
+      await eventually(() => broker.acknowledged.length === 5, "the attacks");
+      assert.deepEqual([delivered, kinds], [["open the valve"], ["payload-rejected", "payload-rejected"]]);
+    } finally {
+      await broker.stop();
+    }
   });
 
   it("stops within seconds, though a transport was given to it that never closes", async () => {

@@ -17,12 +17,15 @@ export class ScramBroker {
   readonly logins: ("accepted" | "refused")[] = [];
   /** Payloads. */
   readonly published: Buffer[] = [];
+  /** Packet identifiers of what clients acknowledged. */
+  readonly acknowledged: number[] = [];
   /** Everything that clients sent. */
   readonly received: Buffer[] = [];
   readonly #user: string;
   readonly #password: string;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
+  readonly #clients = new Map<string, (packet: Packet) => void>();
 
   constructor(user: string, password: string) {
     this.#user = user;
@@ -44,6 +47,11 @@ export class ScramBroker {
     await once(this.#server, "close");
   }
 
+  /** Sends a message with QoS 1 to one client. */
+  publish(to: string, topic: string, payload: Buffer, messageId: number, dup: boolean): void {
+    this.#clients.get(to)?.({ cmd: "publish", topic, payload, qos: 1, retain: false, dup, messageId });
+  }
+
   /** Ends every connection. */
   drop(): void {
     for (const socket of this.#sockets) socket.destroy();
@@ -56,7 +64,10 @@ export class ScramBroker {
     const send = (packet: Packet): void => void socket.write(mqttPacket.generate(packet, { protocolVersion: 5 }));
     let exchange: { bare: string; first: string; nonce: string; salted: Buffer } | undefined;
     const connect = ({ properties }: IConnectPacket): void => {
-      if (!this.knowsScram) { send({ cmd: "connack", reasonCode: 0, sessionPresent: false }); return; }
+      if (!this.knowsScram) {
+        send({ cmd: "connack", reasonCode: 0, sessionPresent: false });
+        return;
+      }
       const bare = properties?.authenticationData?.toString().slice("n,,".length) ?? "";
       const nonce = `${/^n=(.*),r=(.+)$/.exec(bare)?.[2] ?? ""}${randomBytes(12).toString("base64")}`;
       const salt = randomBytes(16);
@@ -94,7 +105,12 @@ export class ScramBroker {
       });
     };
     parser.on("packet", (packet: Packet) => {
-      if (packet.cmd === "connect") connect(packet);
+      if (packet.cmd === "connect") {
+        this.#clients.set(packet.clientId, send);
+        connect(packet);
+      } else if (packet.cmd === "subscribe")
+        send({ cmd: "suback", messageId: packet.messageId!, granted: packet.subscriptions.map(({ qos }) => qos) });
+      else if (packet.cmd === "puback") this.acknowledged.push(packet.messageId!);
       else if (packet.cmd === "auth") authenticate(packet);
       else if (packet.cmd === "publish") {
         this.published.push(Buffer.from(packet.payload));
