@@ -52,7 +52,7 @@ function something(): unknown {
     () => null,
     () => pick([0, 1, -1, 1.5, NaN, Infinity, 2 ** 31, 2 ** 53]),
     () => pick(["", "localhost", "\n", "a".repeat(300), "::1"]),
-    () => [],
+    (): unknown[] => [],
     () => [root, undefined],
     () => [[], {}],
     () => Array.from({ length: 40 }, () => root),
