@@ -67,7 +67,7 @@ for (const [name, variant, versions] of builds)
           }),
         );
         const module = join(root, "dist", "test", "xs", "firmware", "tls-device.js");
-        const heap = variant.bits === 32 ? ["--static", "98304", "--stack", "512", ...preloadOptions()] : [];
+        const heap = variant.bits === 32 ? ["--static", "53248", "--stack", "512", ...preloadOptions()] : [];
         child = spawn(hostProgram(variant), [...mapOptions(), ...heap, module, "--", settings], {
           stdio: ["ignore", "pipe", "pipe"],
         });
