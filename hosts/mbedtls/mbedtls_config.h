@@ -116,7 +116,12 @@ void sw_memory_free(void* block);
 #define MBEDTLS_SSL_ALPN
 #define MBEDTLS_SSL_MAX_FRAGMENT_LENGTH /* Asks the server for small records. */
 #define MBEDTLS_SSL_IN_CONTENT_LEN 4096 /* Largest record from the server, and largest handshake message. */
-#define MBEDTLS_SSL_OUT_CONTENT_LEN 2048 /* Largest of ours: the Certificate message with our chain. */
+#ifdef SEALWIRE_MBEDTLS_3
+  #define MBEDTLS_SSL_OUT_CONTENT_LEN 2048 /* Largest of ours: the Certificate message with our chain. */
+#else
+  /* 2.28 asks for no fragment length above the smaller of the two, and must ask for 4096: it cannot join a fragmented message. Costs 2 KB. */
+  #define MBEDTLS_SSL_OUT_CONTENT_LEN 4096
+#endif
 #define MBEDTLS_SSL_VARIABLE_BUFFER_LENGTH /* Both shrink to the fragment length once the handshake is done. */
 
 #ifdef SEALWIRE_TLS13
