@@ -5,6 +5,7 @@ import { exitCodeOf, Output, reportFailure } from "./output.js";
 import { packageVersion } from "./paths.js";
 import { addBroker } from "./broker/command.js";
 import { addDoctor } from "./doctor/command.js";
+import { addModdable } from "./moddable/command.js";
 import { addPermissions } from "./permissions/command.js";
 import { addPKI } from "./pki/command.js";
 import { addProvision } from "./provision/command.js";
@@ -31,6 +32,7 @@ export async function run(args: readonly string[]): Promise<ExitCode> {
     .showSuggestionAfterError();
   addBroker(program, (code) => (exitCode = code));
   addDoctor(program, (code) => (exitCode = code));
+  addModdable(program, (code) => (exitCode = code));
   addPermissions(program, (code) => (exitCode = code));
   addSimulate(program, (code) => (exitCode = code));
   addPKI(program, (code) => (exitCode = code));
