@@ -58,7 +58,7 @@ export class TCP implements Transport {
     const size = Math.min(wanted, this.#held + this.#waiting);
     if (size <= 0 || this.#socket === undefined) return undefined;
     const bytes = into ?? new Uint8Array(size);
-    for (let done = 0; done < size; ) {
+    for (let done = 0; done < size;) {
       this.#pull();
       done += this.#take(bytes.subarray(done, size));
     }

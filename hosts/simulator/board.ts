@@ -1,7 +1,7 @@
 /** The simulator's board: a folder of the desktop stands for flash, RTC memory and fuses, with the files of the Node and XS hosts. */
 import { SealwireError } from "../../src/errors.js";
 import type { Crypto, ProvisioningPartition, WakeCause, WallTime } from "../../src/platform.js";
-import { FolderStorage, type StorageOptions } from "../files/folder-storage.js";
+import type { StorageOptions } from "../files/folder-storage.js";
 import type { Board } from "../moddable/board.js";
 import { AddressedNetwork } from "../moddable/network.js";
 import {
@@ -14,6 +14,7 @@ import {
 } from "../xs/device-folder.js";
 import { FileCounter, FileRootOfTrust } from "../xs/hardware.js";
 import * as file from "../xs/native/file.js";
+import { XSStorage } from "../xs/storage.js";
 import { exit } from "./native/desktop.js";
 
 /** Options of the simulator's `createPlatform`. */
@@ -40,7 +41,7 @@ const clockSurvives = { sleep: true, power: true } as const;
 export class SimulatorBoard implements Board {
   readonly name = "simulator";
   readonly folder: string;
-  readonly storage: FolderStorage;
+  readonly storage: XSStorage;
   readonly retainedMemory: FileRetainedMemory | undefined;
   readonly provisioning: ProvisioningPartition;
   readonly rootOfTrust: FileRootOfTrust | undefined;
@@ -64,7 +65,7 @@ export class SimulatorBoard implements Board {
     this.hosts = { localhost: "127.0.0.1", ...options.hosts };
     const noted = takeWakeCause(folder);
     this.wakeCause = options.wakeCause ?? noted;
-    this.storage = new FolderStorage(file, `${folder}/storage`, options.storage);
+    this.storage = new XSStorage(`${folder}/storage`, options.storage);
     prepareRetained(folder, retainedBytes, this.wakeCause);
     if (retainedBytes !== 0) this.retainedMemory = new FileRetainedMemory(folder, retainedBytes);
     this.rootOfTrust = options.rootOfTrust === false ? undefined : new FileRootOfTrust(folder, crypto);

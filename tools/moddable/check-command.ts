@@ -68,7 +68,8 @@ async function check(): Promise<void> {
   }
   const program = headlessRunner(sdk);
   say(`Moddable SDK ${versionOf(sdk)} in ${sdk.folder}`);
-  const output = process.env["SEALWIRE_MODDABLE_OUTPUT"] ?? join(packageFolder, "node_modules/.cache/sealwire/moddable");
+  const output =
+    process.env["SEALWIRE_MODDABLE_OUTPUT"] ?? join(packageFolder, "node_modules/.cache/sealwire/moddable");
   const chosen = process.argv.slice(2);
   let sizes: AppBuild | undefined;
   for (const name of chosen.length > 0 ? chosen : examples()) {

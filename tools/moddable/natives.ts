@@ -42,10 +42,17 @@ export async function checkNatives(sdk: SDK, trees: readonly string[] = namedTre
   const lines: string[] = [];
   for (const tree of [undefined, ...trees])
     lines.push(
-      await compile({ name: `32-bit, ${tree ? basename(tree) : "system's Mbed TLS"}`, compiler: "cc", flags: desktop, tree }),
+      await compile({
+        name: `32-bit, ${tree ? basename(tree) : "system's Mbed TLS"}`,
+        compiler: "cc",
+        flags: desktop,
+        tree,
+      }),
     );
-  if (!has(xtensa)) lines.push(`${xtensa} is not installed (sudo apt-get install gcc-xtensa-lx106): nothing compiled for it`);
-  else if (trees.length === 0) lines.push("the environment variable MBEDTLS names no source tree: nothing compiled for the ESP8266");
+  if (!has(xtensa))
+    lines.push(`${xtensa} is not installed (sudo apt-get install gcc-xtensa-lx106): nothing compiled for it`);
+  else if (trees.length === 0)
+    lines.push("the environment variable MBEDTLS names no source tree: nothing compiled for the ESP8266");
   else {
     const chip = join(packageFolder, "hosts", "esp8266", "check");
     const flags = ["-mforce-l32", "-mlongcalls", "-mtext-section-literals", "-ffunction-sections", ...strict];

@@ -19,7 +19,9 @@ const installTools =
 export function headlessRunner(sdk: SDK): string {
   const source = join(packageFolder, "hosts", "simulator", "runner", "headless.c");
   const headers = join(sdk.folder, "build", "simulators", "modules");
-  const stamp = createHash("sha256").update(readFileSync(source)).update(readFileSync(join(headers, "screen.h")));
+  const stamp = createHash("sha256")
+    .update(readFileSync(source))
+    .update(readFileSync(join(headers, "screen.h")));
   // Per user: the package's own folder may not be writable.
   const cache = join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "sealwire");
   const program = join(cache, `headless-${stamp.digest("hex").slice(0, 16)}`);
@@ -30,7 +32,9 @@ export function headlessRunner(sdk: SDK): string {
     const flags = (kind: string): string[] =>
       execFileSync("pkg-config", [kind, "gio-2.0"], { encoding: "utf8" }).trim().split(/\s+/);
     const own = ["-O1", "-Wall", "-Wextra", "-rdynamic", "-I", headers, source, "-o", temporary];
-    execFileSync("cc", [...flags("--cflags"), ...own, ...flags("--libs"), "-ldl"], { stdio: ["ignore", "pipe", "pipe"] });
+    execFileSync("cc", [...flags("--cflags"), ...own, ...flags("--libs"), "-ldl"], {
+      stdio: ["ignore", "pipe", "pipe"],
+    });
   } catch (error) {
     const { stderr, message } = error as Error & { stderr?: Buffer };
     const reason = stderr?.toString().trim() || message;

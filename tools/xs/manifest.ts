@@ -36,7 +36,5 @@ export const preloadManifests: readonly string[] = [
 
 /** Options of the host program that preload what the firmware module's and the host's manifests say. */
 export function preloadOptions(): string[] {
-  return preloadManifests
-    .flatMap((file) => preloadedModules(file))
-    .flatMap((module) => ["--preload", module]);
+  return preloadManifests.flatMap((file) => preloadedModules(file)).flatMap((module) => ["--preload", module]);
 }
