@@ -30,7 +30,8 @@ export function equal(a: Uint8Array, b: Uint8Array): boolean {
 
 /** Overwrites with zeros, as far as JavaScript can: the engine may have copied the bytes before. */
 export function wipe(bytes: Uint8Array | undefined): void {
-  bytes?.fill(0);
+  // An empty array of a preloaded module lies in flash: filling even nothing is refused there.
+  if (bytes && bytes.byteLength > 0) bytes.fill(0);
 }
 
 /** Lower-case hexadecimal. */

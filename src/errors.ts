@@ -171,12 +171,13 @@ export interface SealwireErrorOptions {
 
 /** Every failure that Sealwire reports. */
 export class SealwireError extends Error {
+  // A field, not an assignment: where built-ins are frozen in flash, what Error.prototype has cannot be assigned over.
+  override name = "SealwireError";
   readonly code: ErrorCode;
   readonly reasonCode: number | undefined;
 
   constructor(code: ErrorCode, message: string, options: SealwireErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
-    this.name = "SealwireError";
     this.code = code;
     this.reasonCode = options.reasonCode;
   }

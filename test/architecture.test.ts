@@ -170,12 +170,21 @@ describe("architecture", () => {
     assert.deepEqual(faults, []);
   });
 
-  it("names every folder of src/ in the manifest for firmware builds, where a glob is one folder deep", () => {
-    const { modules } = JSON.parse(readFileSync(join(root, "manifest.json"), "utf8")) as {
-      modules: Record<string, string>;
+  it("names every folder of src/ in a manifest for firmware builds, where a glob is one folder deep: optional rooms in their own", () => {
+    const modulesOf = (file: string, folder: string): Record<string, string> => {
+      const { modules } = JSON.parse(readFileSync(join(root, file), "utf8")) as { modules: Record<string, string> };
+      const own = Object.entries(modules).filter(([name]) => name.startsWith("sealwire/src/"));
+      return Object.fromEntries(own.map(([name, path]) => [name, `./${join(folder, path)}`]));
     };
+    const own = ["monitor", "permissions", "websocket"];
+    const modules = Object.assign(
+      modulesOf("manifest.json", "."),
+      ...own.map((room) => modulesOf(`src/${room}/manifest.json`, `src/${room}`)),
+    ) as Record<string, string>;
     const folders = [...new Set(filesOf(source).map((file) => relative(source, dirname(file))))];
-    const expected = folders.map((folder) => [join("sealwire", folder, "*"), `./${join("src", folder, "*")}`] as const);
+    const expected = folders.map(
+      (folder) => [join("sealwire/src", folder, "*"), `./${join("src", folder, "*")}`] as const,
+    );
     assert.deepEqual(modules, Object.fromEntries(expected));
   });
 

@@ -8,6 +8,7 @@ import { addDoctor } from "./doctor/command.js";
 import { applyFleet } from "./fleet/defaults.js";
 import { addInit } from "./fleet/init-command.js";
 import { addRun } from "./fleet/run-command.js";
+import { addModdable } from "./moddable/command.js";
 import { addPermissions } from "./permissions/command.js";
 import { addPKI } from "./pki/command.js";
 import { addProvision } from "./provision/command.js";
@@ -37,6 +38,7 @@ export async function run(args: readonly string[]): Promise<ExitCode> {
   addRun(program, (code) => (exitCode = code));
   addBroker(program, (code) => (exitCode = code));
   addDoctor(program, (code) => (exitCode = code));
+  addModdable(program, (code) => (exitCode = code));
   addPermissions(program, (code) => (exitCode = code));
   addSimulate(program, (code) => (exitCode = code));
   addPKI(program, (code) => (exitCode = code));

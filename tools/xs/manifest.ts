@@ -16,6 +16,8 @@ export function preloadedModules(file: string): string[] {
   const modules = (manifest.preload ?? []).flatMap((name) => {
     const path = manifest.modules[name];
     if (path === undefined) throw new Error(`${file} preloads ${name}, but has no such module.`);
+    // The names under which the SDK's apps import: the XS host maps them itself.
+    if (path.includes("/names/")) return [];
     if (!path.endsWith("/*")) return [`${join(folder, path)}.js`];
     // By the sources: what was compiled from a file that is gone may still be there.
     return readdirSync(dirname(join(source, path)))
@@ -25,9 +27,14 @@ export function preloadedModules(file: string): string[] {
   return [...new Set(modules)].sort();
 }
 
+/** The module's own, those of the optional rooms, and the host's. */
+export const preloadManifests: readonly string[] = [
+  "manifest.json",
+  ...["monitor", "permissions", "websocket"].map((room) => `src/${room}/manifest.json`),
+  "hosts/xs/manifest.json",
+];
+
 /** Options of the host program that preload what the firmware module's and the host's manifests say. */
 export function preloadOptions(): string[] {
-  return ["manifest.json", "hosts/xs/manifest.json"]
-    .flatMap((file) => preloadedModules(file))
-    .flatMap((module) => ["--preload", module]);
+  return preloadManifests.flatMap((file) => preloadedModules(file)).flatMap((module) => ["--preload", module]);
 }

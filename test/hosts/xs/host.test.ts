@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { verify } from "../../../tools/xs/engine-source.js";
-import { preloadedModules, preloadOptions } from "../../../tools/xs/manifest.js";
+import { preloadedModules, preloadManifests, preloadOptions } from "../../../tools/xs/manifest.js";
 import { root, type Variant } from "../../../tools/xs/paths.js";
 import { runOnXS, type RunResult } from "../../../tools/xs/run.js";
 import { findMosquitto, installMosquitto, PlainMosquitto } from "../../../tools/brokers/index.js";
@@ -146,7 +146,7 @@ describe("The XS host", function () {
     const { output } = await run(firmware("session"), [], ["--list", ...preloadOptions()]);
     const listed = (kind: string): string[] =>
       output.split("\n").flatMap((line) => (line.startsWith(`${kind} `) ? [line.replace(/^\S+ \S+ /, "")] : []));
-    const expected = ["manifest.json", "hosts/xs/manifest.json"].flatMap((file) => preloadedModules(file));
+    const expected = preloadManifests.flatMap((file) => preloadedModules(file));
     assert.deepEqual(listed("preload").sort(), expected.sort());
     assert.deepEqual(listed("run"), [firmware("session")]);
   });

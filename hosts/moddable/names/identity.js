@@ -1,0 +1,2 @@
+/* What a device team imports as `sealwire/identity`. */
+export * from "sealwire/src/identity/index";

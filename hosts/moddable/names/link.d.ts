@@ -1,0 +1,1 @@
+export * from "../../../src/link/index.js";

@@ -1,0 +1,2 @@
+/* What a device team imports as `sealwire/link`. */
+export * from "sealwire/src/link/index";

@@ -1,0 +1,2 @@
+/* What a device team imports as `sealwire/monitor`. */
+export * from "sealwire/src/monitor/index";

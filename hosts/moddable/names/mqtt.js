@@ -1,0 +1,2 @@
+/* What a device team imports as `sealwire/mqtt`. */
+export * from "sealwire/src/mqtt/index";

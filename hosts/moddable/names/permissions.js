@@ -1,0 +1,2 @@
+/* What a device team imports as `sealwire/permissions`. */
+export * from "sealwire/src/permissions/index";

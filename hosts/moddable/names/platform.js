@@ -1,0 +1,2 @@
+/* What a device team imports as `sealwire/platform`: types only. */
+export {};

@@ -1,0 +1,2 @@
+/* What a device team imports as `sealwire`. */
+export * from "sealwire/src/index";

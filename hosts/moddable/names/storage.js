@@ -1,0 +1,2 @@
+/* What a device team imports as `sealwire/storage`. */
+export * from "sealwire/src/storage/index";

@@ -1,0 +1,2 @@
+/* What a device team imports as `sealwire/tls`. */
+export * from "sealwire/src/tls/index";
