@@ -40,7 +40,19 @@ const topLevelForAwait = {
 export default tseslint.config(
   {
     // Native functions are declared in a syntax of the XS engine.
-    ignores: ["dist/", "certs/dev/", ".sealwire/", "hosts/xs/native/*.js", "hosts/mbedtls/*.js", "hosts/moddable/**/*.js", "hosts/simulator/**/*.js"],
+    ignores: [
+      "dist/",
+      "certs/dev/",
+      ".sealwire/",
+      "hosts/xs/native/*.js",
+      "hosts/mbedtls/*.js",
+      "hosts/moddable/**/*.js",
+      "hosts/simulator/**/*.js",
+      // Declarations for the compiler that the Moddable SDK runs, with a project of its own.
+      "hosts/*/host.d.ts",
+      "hosts/moddable/names/",
+      "hosts/moddable/sdk.d.ts",
+    ],
   },
   ...tseslint.configs.strictTypeChecked,
   {
