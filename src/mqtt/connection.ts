@@ -82,8 +82,11 @@ export abstract class Connection {
   private scheduled = false;
   /** Ticks of the ping after which nothing arrived yet. */
   pingedAt: number | undefined;
-  /** What the transport calls when it takes more, and what a microtask calls, without a count. */
-  readonly wake: (count?: number) => void;
+  /**
+   * What the transport calls when it takes more, with a count, or when it ended, with an error or nothing; and what a microtask calls, with
+   * `null`. One function: a closure costs ten slots of the heap.
+   */
+  readonly wake: (event?: number | SealwireError | null) => void;
 
   /** @param options checked. @param connect the packet; it is wiped */
   constructor(options: MQTTClientOptions<never>, connect: Uint8Array) {
@@ -102,7 +105,11 @@ export abstract class Connection {
     this.output = new Output(options.outputBuffer ?? DEFAULT_BUFFER, options.ticks);
     // It leaves as soon as the transport takes bytes.
     this.output.opening(connect, this.pipelined);
-    this.wake = (count) => this.turn(count);
+    this.wake = (event) => {
+      if (event === null) this.turn(undefined);
+      else if (typeof event === "number") this.turn(event);
+      else this.raise(event ?? null);
+    };
   }
 
   // What the owner does when it is called back. What it throws ends the connection.
@@ -131,13 +138,6 @@ export abstract class Connection {
       throw error;
     }
     this.busy = false;
-  }
-
-  /** `count` bytes can be read from the transport. */
-  arrived(count: number): void {
-    this.input.available = count;
-    this.pingedAt = undefined;
-    this.turn(-1);
   }
 
   /** Whether packets can be written. */
@@ -202,7 +202,7 @@ export abstract class Connection {
   schedule(): void {
     if (this.scheduled) return;
     this.scheduled = true;
-    void Promise.resolve(undefined).then(this.wake);
+    void Promise.resolve(null).then(this.wake);
   }
 
   /**
@@ -255,7 +255,7 @@ export abstract class Connection {
         }
         if (this.isOpen) this.received();
         output.flush();
-        if (this.state === ENDING) input.drop();
+        if (this.state === ENDING) input.discardAll();
       }
     } catch (error) {
       const failed = output.broken
@@ -317,7 +317,7 @@ export abstract class Connection {
   private seeOff(): void {
     const sent = this.output.pending === 0;
     this.output.flush();
-    this.input.drop();
+    this.input.discardAll();
     if (sent && this.drained) this.finish();
     this.drained = false;
   }

@@ -7,6 +7,7 @@ import { CONNACK, PUBACK, PUBCOMP, PUBREC, PUBREL, SUBACK, UNSUBACK } from "./co
 import type { Inbound } from "./codec/decoder.js";
 import { Connection } from "./connection.js";
 import type { SessionCore } from "./session-core.js";
+import { Inbound as SessionInbound } from "./session-inbound.js";
 import { checkFlag, checkNames, DEFAULT, invalid, type SessionSettings } from "./session-options.js";
 import type { ConnectionOptions } from "./session-types.js";
 import type {
@@ -32,8 +33,9 @@ export class SessionConnection extends Connection {
 
   protected override readable(count: number, message: Inbound): void {
     const { core } = this;
-    core.inbound.readable(this, count, message);
-    core.inbound.advance();
+    const inbound = (core.inbound ??= new SessionInbound(core));
+    inbound.readable(this, count, message);
+    inbound.advance();
     core.relieve(this);
   }
 
@@ -59,7 +61,7 @@ export class SessionConnection extends Connection {
     const { core } = this;
     const roomy = this.drained && this.writable > 0;
     if (roomy) this.drained = false;
-    core.inbound.advance();
+    core.inbound?.advance();
     if (!core.flushAcknowledgements(this) || !core.outbound.flushReleases(this)) return;
     if (core.connected) core.subscriptions.flush();
     core.outbound.flushPublications(roomy);
@@ -78,7 +80,7 @@ export class SessionConnection extends Connection {
         core.outbound.received(message.id, message.reasonCode);
         break;
       case PUBREL:
-        core.inbound.released(message.id);
+        (core.inbound ??= new SessionInbound(core)).released(message.id);
         break;
       case PUBCOMP:
         core.outbound.completed(message.id);

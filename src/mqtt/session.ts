@@ -61,7 +61,7 @@ export class MQTTSession {
 
   /** The mark of the message that was handled last, see {@link SessionMessage.mark}. The caller must not change it. */
   get mark(): Uint8Array | undefined {
-    return this.#core.inbound.mark;
+    return this.#core.inbound?.mark;
   }
 
   /** What is under way. */
@@ -71,7 +71,7 @@ export class MQTTSession {
       messages: outbound.length,
       bytes: outbound.bytes,
       inFlight: outbound.inFlight,
-      inbound: inbound.pending,
+      inbound: inbound?.pending ?? 0,
       requests: subscriptions.pending,
     };
   }
@@ -135,8 +135,8 @@ export class MQTTSession {
     const { store, outbound, inbound, subscriptions, state } = this.#core;
     return store.save({
       messages: outbound.all(),
-      handled: inbound.handled,
-      mark: inbound.mark,
+      handled: inbound?.handled,
+      mark: inbound?.mark,
       subscriptions: subscriptions.held,
       session: state,
     });
@@ -181,12 +181,12 @@ function createCore(settings: SessionSettings, store: SessionStore, found: Resto
   const damaged = found.damaged + (foreign ? 1 : 0);
   if (damaged + restored.surplus > 0) core.lost = { damaged, surplus: restored.surplus };
   core.outbound = new Outbound(core);
-  core.inbound = new Inbound(
-    core,
-    handled.size > 0 ? handled : undefined,
-    restored.mark,
-    restored.session !== undefined,
-  );
+  if (restored.session !== undefined) core.restored = true;
+  if (handled.size > 0 || restored.mark) {
+    core.inbound = new Inbound(core);
+    if (handled.size > 0) core.inbound.handled = handled;
+    core.inbound.mark = restored.mark;
+  }
   core.subscriptions = new Subscriptions(core, subscriptions);
   core.outbound.restore(messages);
   return core;
