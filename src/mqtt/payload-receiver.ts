@@ -98,9 +98,11 @@ export class Stream implements PayloadReceiver {
         return;
       }
       // In pieces: what the transport holds may be much more than the application shall hold at once.
-      const bytes = new Uint8Array(Math.min(count, connection.input.windowLength));
+      let bytes: Uint8Array | undefined = new Uint8Array(Math.min(count, connection.input.windowLength));
       count -= connection.read(bytes);
       this.write(bytes);
+      // Let go before the next one is made: there is never more than one.
+      bytes = undefined;
     }
   }
 

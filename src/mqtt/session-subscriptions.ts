@@ -2,7 +2,7 @@
 import { SealwireError, toSealwireError } from "../errors.js";
 import { SUBSCRIBE, UNSUBACK, UNSUBSCRIBE } from "./codec/constants.js";
 import { encodeEntries, type RequestEntry } from "./codec/encode.js";
-import { checkTopicFilter, isShared } from "./codec/topic.js";
+import { checkString, faultOfTopicFilter, isShared } from "./codec/topic.js";
 import { writePacket } from "./control-writer.js";
 import type { SessionConnection } from "./session-connection.js";
 import { isOverflow, type SessionCore } from "./session-core.js";
@@ -204,7 +204,9 @@ export class Subscriptions {
         const request: SubscriptionRequest =
           typeof entry === "string" || remove ? { ...options, filter: entry as string } : { ...options, ...entry };
         checkNames(request, OPTION_NAMES, "subscribe() has no option");
-        checkTopicFilter(request.filter, true);
+        checkString(request.filter, "The topic filter");
+        const fault = faultOfTopicFilter(request.filter, true);
+        if (fault !== undefined) throw new SealwireError("INVALID_ARGUMENT", `The topic filter ${fault}.`);
         const subscription = subscriptionOf(request);
         subscriptions.push(subscription);
         if (request.renew === true) renew = true;
@@ -314,7 +316,9 @@ function sameOptions(a: StoredSubscription, b: StoredSubscription): boolean {
 /** Checks the options; the filter was checked. */
 function subscriptionOf(request: SubscriptionRequest): Subscription {
   const qos = checkQoS(request.qos);
-  for (const name of ["noLocal", "retainAsPublished", "renew"] as const) checkFlag(name, request[name]);
+  checkFlag("noLocal", request.noLocal);
+  checkFlag("retainAsPublished", request.retainAsPublished);
+  checkFlag("renew", request.renew);
   const { retainHandling = 0, subscriptionIdentifier: identifier } = request;
   integer("retainHandling", retainHandling, 0, 2);
   if (identifier !== undefined) integer("subscriptionIdentifier", identifier, 1, 0x0fffffff);
