@@ -22,6 +22,7 @@ import {
   encodeAuthentication,
   expectedAfterConnack,
 } from "./handshake.js";
+import { NOW } from "./microtask.js";
 import { Output, transportFailed } from "./output.js";
 import type {
   AuthenticationStep,
@@ -44,9 +45,6 @@ const CONNECTED = 2;
 /** DISCONNECT was written. */
 const ENDING = 3;
 const CLOSED = 4;
-
-/** Is there already: what is chained to it is a microtask. One for all connections: it lies in flash. */
-const NOW = Promise.resolve(null);
 
 /** Milliseconds that the server has to close the connection after DISCONNECT. */
 const LINGER = 2000;
@@ -85,10 +83,7 @@ export abstract class Connection {
   private scheduled = false;
   /** Ticks of the ping after which nothing arrived yet. */
   pingedAt: number | undefined;
-  /**
-   * What the transport calls when it takes more, with a count, or when it ended, with an error or nothing; and what a microtask calls, with
-   * `null`. One function: a closure costs ten slots of the heap.
-   */
+  /** Called when the transport takes more, with a count, when it ended, with an error or nothing, and by a microtask, with `null`. */
   readonly wake: (event?: number | SealwireError | null) => void;
 
   /** @param options checked. @param connect the packet; it is wiped */

@@ -135,6 +135,18 @@ export class Input<Message> extends Decoder<Message> {
     return count;
   }
 
+  /**
+   * Takes what of a long payload lies in the window, together with the window: nothing is copied, and there is one buffer less.
+   * @returns `undefined` when the window is empty, or will be needed soon
+   */
+  takeWindow(): Uint8Array | undefined {
+    const { buffered } = this;
+    if (buffered === 0 || buffered > this.announced || this.unread - buffered <= this.windowLength) return undefined;
+    this.announced -= buffered;
+    this.unread -= buffered;
+    return this.detach();
+  }
+
   /** Passes over what was announced. */
   discard(): void {
     while (this.announced > 0) {

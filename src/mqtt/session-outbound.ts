@@ -65,7 +65,7 @@ export class Outbound extends Outbox {
       });
       this.append(message);
       this.wakeAt(message.expiresAt, this.core.settings);
-      core.flush();
+      core.connection?.schedule();
       return promise;
     } catch (error) {
       return Promise.reject(toSealwireError(error, "INVALID_ARGUMENT", "The message cannot be published."));

@@ -191,9 +191,8 @@ export class Subscriptions {
     filters: string | readonly (string | SubscriptionRequest)[],
     options: SubscribeOptions | undefined,
   ): Promise<number[]> {
-    const { core, requests } = this;
     try {
-      if (core.closed) throw closed();
+      if (this.core.closed) throw closed();
       const list: unknown = typeof filters === "string" ? [filters] : filters;
       if (!Array.isArray(list))
         throw new SealwireError("INVALID_ARGUMENT", "The topic filter must be a string or an array.");
@@ -207,21 +206,20 @@ export class Subscriptions {
         checkString(request.filter, "The topic filter");
         const fault = faultOfTopicFilter(request.filter, true);
         if (fault !== undefined) throw new SealwireError("INVALID_ARGUMENT", `The topic filter ${fault}.`);
-        const subscription = subscriptionOf(request);
-        subscriptions.push(subscription);
+        subscriptions.push(subscriptionOf(request));
         if (request.renew === true) renew = true;
-        if (subscription.identifier !== subscriptions[0]!.identifier)
+        if (subscriptions[i]!.identifier !== subscriptions[0]!.identifier)
           throw invalid("subscriptionIdentifier", "must be the same for all filters of one request");
       }
       if (subscriptions.length === 0)
         throw new SealwireError("INVALID_ARGUMENT", "There is no topic filter in the request.");
-      if (requests.length >= this.maximum)
+      if (this.requests.length >= this.maximum)
         throw new SealwireError("MQTT_QUEUE_FULL", "Too many subscriptions are being requested; wait for the answers.");
       if (!remove) this.checkCount(subscriptions);
       const promise = new Promise<number[]>((resolve, reject) => {
-        requests.push({ subscriptions, remove, renew, perhapsHeld: false, id: 0, resolve, reject });
+        this.requests.push({ subscriptions, remove, renew, perhapsHeld: false, id: 0, resolve, reject });
       });
-      core.flush();
+      this.core.connection?.schedule();
       return promise;
     } catch (error) {
       return Promise.reject(toSealwireError(error, "INVALID_ARGUMENT", "The request is not valid."));

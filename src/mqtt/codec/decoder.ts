@@ -103,6 +103,14 @@ export class Decoder<Message> {
     this.bytes = EMPTY;
   }
 
+  /** Gives the window away, with the bytes in it. */
+  detach(): Uint8Array {
+    const part = this.bytes.subarray(this.start, this.end);
+    this.drop();
+    this.bytes = EMPTY;
+    return part;
+  }
+
   filled(count: number): void {
     this.end += count;
   }
