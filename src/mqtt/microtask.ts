@@ -4,6 +4,7 @@
  * What `then()` makes its result with, in place of a promise: a promise and its two functions are eighteen slots of the heap, for each
  * task, and nobody looks at them. What a task throws goes to the host, as from any other callback.
  */
+// eslint-disable-next-line @typescript-eslint/no-extraneous-class -- then() wants a constructor
 class Task {
   constructor(executor: (resolve: () => void, reject: (error: unknown) => void) => void) {
     executor(done, failed);

@@ -1,8 +1,6 @@
 /** One connection of a session: it hands everything on to the session. */
-import { wipe } from "../bytes.js";
 import type { SealwireError } from "../errors.js";
 import type { BufferLike, Transport } from "../platform.js";
-import { checkClientOptions, connectPacket } from "./client-options.js";
 import { CONNACK, PUBACK, PUBCOMP, PUBREC, PUBREL, SUBACK, UNSUBACK } from "./codec/constants.js";
 import type { Inbound } from "./codec/decoder.js";
 import { Connection } from "./connection.js";
@@ -103,17 +101,6 @@ export class SessionConnection extends Connection {
   }
 }
 
-/**
- * Checks what each `connect()` would refuse: a wrong option of the session fails in its constructor.
- * @throws SealwireError `INVALID_ARGUMENT` naming the option
- */
-export function checkConnectionSettings(settings: SessionSettings): void {
-  // An exchange is begun by connect() alone.
-  const options = clientOptions(settings, NOWHERE, settings.version === 4 ? 4 : 5, settings.clientIdentifier, false);
-  checkClientOptions(options);
-  wipe(connectPacket(options));
-}
-
 /** Stands where the transport's class goes; it is never made. */
 class NoTransport implements Transport {
   read(): undefined {
@@ -127,7 +114,8 @@ class NoTransport implements Transport {
   }
 }
 
-const NOWHERE: ConnectionOptions = { address: "192.0.2.1", socket: { io: NoTransport } };
+/** With it, options of a session are checked before there is a connection. */
+export const NOWHERE: ConnectionOptions = { address: "192.0.2.1", socket: { io: NoTransport } };
 
 /** @throws SealwireError `INVALID_ARGUMENT` naming the option */
 export function clientOptions(

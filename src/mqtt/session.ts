@@ -1,7 +1,8 @@
 /** An MQTT session that outlives connections, sleep and loss of power. */
+import { wipe } from "../bytes.js";
 import { SealwireError } from "../errors.js";
 import { checkClientOptions, connectPacket } from "./client-options.js";
-import { checkConnectionSettings, clientOptions, SessionConnection } from "./session-connection.js";
+import { clientOptions, NOWHERE, SessionConnection } from "./session-connection.js";
 import { SessionCore } from "./session-core.js";
 import { closed } from "./session-errors.js";
 import { Inbound } from "./session-inbound.js";
@@ -32,7 +33,10 @@ export class MQTTSession {
   /** @throws SealwireError `INVALID_ARGUMENT` naming the option; `STORAGE_FAILED` when storage cannot be read */
   constructor(options: SessionOptions) {
     const settings = checkSessionOptions(options);
-    checkConnectionSettings(settings);
+    // What each connect() would refuse fails here. An exchange of authentication is begun by connect() alone.
+    const complete = clientOptions(settings, NOWHERE, settings.version === 4 ? 4 : 5, settings.clientIdentifier, false);
+    checkClientOptions(complete);
+    wipe(connectPacket(complete));
     const store = new SessionStore(settings.durability === "power" ? settings.storage : undefined, settings);
     const restored = store.load(settings.queue?.messages ?? DEFAULT.queueMessages, options.savedState);
     this.#core = createCore(settings, store, restored);

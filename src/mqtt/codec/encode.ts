@@ -47,16 +47,18 @@ export function encodeConnect(fields: ConnectFields): Uint8Array {
   if (password !== undefined) flags |= 0x40;
   const willMessage = bytesOf(will?.message ?? "", "The option will.message");
   const passwordBytes = password === undefined ? undefined : bytesOf(password, "The option password");
+  const properties = version === 5 ? sectionOf(fields.properties, CONNECT) : undefined;
+  const willProperties = version === 5 && will ? sectionOf(will.properties, WILL) : undefined;
   // Measured and checked, then written, without a function for it: the stack of a chip is small.
   for (let writer = new Writer(); ; writer = beginPacket(CONNECT << 4, writer.offset)) {
     writer.string("MQTT", "The protocol name"); // [MQTT-3.1.2-1]
     writer.byte(version); // [MQTT-3.1.2-2]
     writer.byte(flags); // bit 0 is reserved [MQTT-3.1.2-3]
     writer.twoBytes(fields.keepAlive);
-    if (version === 5) writeProperties(writer, fields.properties, CONNECT);
+    if (properties) writer.bytes(properties);
     writer.string(id, "The option id"); // [MQTT-3.1.3-3]
     if (will) {
-      if (version === 5) writeProperties(writer, will.properties, WILL);
+      if (willProperties) writer.bytes(willProperties);
       writer.string(will.topic, "The option will.topic");
       writer.binary(willMessage, "The option will.message");
     }
@@ -67,6 +69,10 @@ export function encodeConnect(fields: ConnectFields): Uint8Array {
     if (typeof password === "string") passwordBytes?.fill(0);
     return writer.target;
   }
+}
+
+function sectionOf(properties: Properties | undefined, packet: number): Uint8Array {
+  return properties ? encodeProperties(properties, packet) : NO_PROPERTIES;
 }
 
 function bytesOf(data: BufferLike | string, what: string): Uint8Array {
