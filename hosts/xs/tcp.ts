@@ -21,8 +21,13 @@ export class TCP extends Socket implements Transport {
       noDelay: noDelay ?? false,
       onReadable,
       onWritable,
-      onError: (reason) => onError?.(toConnectionError(reason)),
+      onError,
     });
+  }
+
+  /** A method that the native socket asks: a closure around each `onError` would cost the heap. */
+  protected override describe(reason: number): SealwireError {
+    return toConnectionError(reason);
   }
 
   override write(buffer: BufferLike): number {

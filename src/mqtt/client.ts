@@ -140,7 +140,7 @@ export class MQTTClient {
       if (target !== undefined && !(target >= 0)) throw invalidArgument("The count to read must not be negative.");
       const count = target === undefined ? announced : Math.trunc(target);
       if (announced === 0 || count === 0) return undefined;
-      result = input.slice(count);
+      result = input.readSlice(count);
     } else {
       const bytes = viewOf(target);
       if (announced === 0 || bytes.byteLength === 0) return undefined;

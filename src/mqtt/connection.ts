@@ -22,6 +22,7 @@ import {
   encodeAuthentication,
   expectedAfterConnack,
 } from "./handshake.js";
+import { NOW } from "./microtask.js";
 import { Output, transportFailed } from "./output.js";
 import type {
   AuthenticationStep,
@@ -82,8 +83,8 @@ export abstract class Connection {
   private scheduled = false;
   /** Ticks of the ping after which nothing arrived yet. */
   pingedAt: number | undefined;
-  /** What the transport calls when it takes more, and what a microtask calls, without a count. */
-  readonly wake: (count?: number) => void;
+  /** Called when the transport takes more, with a count, when it ended, with an error or nothing, and by a microtask, with `null`. */
+  readonly wake: (event?: number | SealwireError | null) => void;
 
   /** @param options checked. @param connect the packet; it is wiped */
   constructor(options: MQTTClientOptions<never>, connect: Uint8Array) {
@@ -102,7 +103,11 @@ export abstract class Connection {
     this.output = new Output(options.outputBuffer ?? DEFAULT_BUFFER, options.ticks);
     // It leaves as soon as the transport takes bytes.
     this.output.opening(connect, this.pipelined);
-    this.wake = (count) => this.turn(count);
+    this.wake = (event) => {
+      if (event === null) this.turn(undefined);
+      else if (typeof event === "number") this.turn(event);
+      else this.raise(event ?? null);
+    };
   }
 
   // What the owner does when it is called back. What it throws ends the connection.
@@ -131,13 +136,6 @@ export abstract class Connection {
       throw error;
     }
     this.busy = false;
-  }
-
-  /** `count` bytes can be read from the transport. */
-  arrived(count: number): void {
-    this.input.available = count;
-    this.pingedAt = undefined;
-    this.turn(-1);
   }
 
   /** Whether packets can be written. */
@@ -202,7 +200,7 @@ export abstract class Connection {
   schedule(): void {
     if (this.scheduled) return;
     this.scheduled = true;
-    void Promise.resolve(undefined).then(this.wake);
+    void NOW.then(this.wake);
   }
 
   /**
@@ -255,7 +253,7 @@ export abstract class Connection {
         }
         if (this.isOpen) this.received();
         output.flush();
-        if (this.state === ENDING) input.drop();
+        if (this.state === ENDING) input.discardAll();
       }
     } catch (error) {
       const failed = output.broken
@@ -317,7 +315,7 @@ export abstract class Connection {
   private seeOff(): void {
     const sent = this.output.pending === 0;
     this.output.flush();
-    this.input.drop();
+    this.input.discardAll();
     if (sent && this.drained) this.finish();
     this.drained = false;
   }

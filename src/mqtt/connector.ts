@@ -39,9 +39,13 @@ export function openTransport(connection: Connection, options: MQTTClientOptions
     address,
     ...(host === undefined ? undefined : { host }),
     port,
-    onReadable: (count: number) => connection.arrived(count),
+    onReadable: (count: number) => {
+      connection.input.available = count;
+      connection.pingedAt = undefined;
+      connection.turn(-1);
+    },
     onWritable: connection.wake,
-    onError: (error?: SealwireError) => connection.raise(error ?? null),
+    onError: connection.wake,
   });
   connection.input.transport = connection.output.transport = transport;
 }

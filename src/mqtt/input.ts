@@ -5,7 +5,7 @@
 import { SealwireError } from "../errors.js";
 import type { Transport } from "../platform.js";
 import { PUBLISH } from "./codec/constants.js";
-import { Decoder, type DecoderOptions, type Inbound } from "./codec/decoder.js";
+import { Decoder, type Inbound } from "./codec/decoder.js";
 
 /** Results of {@link Input.step} other than packet types. */
 export const NOTHING = 0;
@@ -14,26 +14,20 @@ export const PART = 16;
 /** The payload was read to its end: {@link Input.message} is complete. */
 export const DONE = 17;
 
-export class Input<Message> {
+/** A decoder and the transport it is fed from: one object, since a connection has always both. */
+export class Input<Message> extends Decoder<Message> {
   /** Bytes that can be read from the transport. */
   available = 0;
-  /** The PUBLISH whose payload is being received. */
-  message: Inbound | undefined;
   /** Bytes of payload that the application was told of and did not read yet. */
   announced = 0;
   /** What was announced last is the first part of its message. */
   first = false;
 
-  private readonly decoder: Decoder<Message>;
   transport: Transport | undefined;
   /** Bytes of payload that were not read yet, those announced included. */
   private unread = 0;
   /** Nothing was announced of the message yet. */
   private fresh = false;
-
-  constructor(options: DecoderOptions<Message>) {
-    this.decoder = new Decoder(options);
-  }
 
   close(): void {
     this.transport = undefined;
@@ -41,26 +35,16 @@ export class Input<Message> {
     this.available = this.announced = this.unread = 0;
   }
 
-  /** Packet types that may arrive now, see {@link Decoder.expected}. */
-  set expected(types: number) {
-    this.decoder.expected = types;
-  }
-
-  /** Bytes that are gathered at once, at most. */
-  get windowLength(): number {
-    return this.decoder.windowLength;
-  }
-
   /** Takes the packet that {@link step} found, which is not PUBLISH. It is not kept. */
   takeControl(): Message {
-    const control = this.decoder.control!;
-    this.decoder.control = undefined;
+    const control = this.control!;
+    this.control = undefined;
     return control;
   }
 
   /** Whether the stream stands between two packets, as far as it was read. */
   get atBoundary(): boolean {
-    return this.message === undefined && this.decoder.buffered === 0;
+    return this.message === undefined && this.buffered === 0;
   }
 
   /**
@@ -76,11 +60,9 @@ export class Input<Message> {
         if (this.fresh || this.unread > 0) return this.announce(message);
         return DONE;
       }
-      const type = this.decoder.next();
+      const type = this.next();
       if (type === PUBLISH) {
-        const found = this.decoder.message!;
-        this.message = found;
-        this.unread = found.byteLength;
+        this.unread = this.message!.byteLength;
         this.fresh = true;
       } else if (type !== 0) return type;
       else if (!this.fill()) return NOTHING;
@@ -89,12 +71,12 @@ export class Input<Message> {
 
   private announce(message: Inbound): number {
     const unread = this.unread;
-    let there = this.decoder.buffered + this.available;
+    let there = this.buffered + this.available;
     // A payload that fits into the window comes as one part, however it was cut on its way.
-    while (this.fresh && there < unread && unread <= this.decoder.windowLength) {
-      this.decoder.expect(unread);
+    while (this.fresh && there < unread && unread <= this.windowLength) {
+      this.expect(unread);
       if (!this.fill()) return NOTHING;
-      there = this.decoder.buffered + this.available;
+      there = this.buffered + this.available;
     }
     if (there === 0 && unread > 0) return NOTHING;
     this.first = this.fresh;
@@ -107,9 +89,9 @@ export class Input<Message> {
   /** Moves what fits from the transport into the decoder's window. */
   private fill(): boolean {
     if (this.available === 0) return false;
-    const space = this.decoder.space(this.available);
+    const space = this.space(this.available);
     const count = this.readInto(space);
-    this.decoder.filled(count);
+    this.filled(count);
     return count > 0;
   }
 
@@ -123,25 +105,25 @@ export class Input<Message> {
   }
 
   /** Reads at most `count` bytes of what was announced, into a buffer of their own. */
-  slice(count: number): ArrayBuffer {
+  readSlice(count: number): ArrayBuffer {
     const length = Math.min(count, this.announced);
-    if (length > this.decoder.buffered) {
+    if (length > this.buffered) {
       const bytes = new Uint8Array(length);
       this.read(bytes);
       return bytes.buffer;
     }
     this.announced -= length;
     this.unread -= length;
-    return this.decoder.slice(length);
+    return this.slice(length);
   }
 
   /** Reads at most `target.byteLength` bytes of what was announced. @returns their number */
   read(target: Uint8Array): number {
     const count = Math.min(target.byteLength, this.announced);
-    const buffered = Math.min(count, this.decoder.buffered);
-    if (buffered > 0) this.decoder.take(target, buffered);
+    const buffered = Math.min(count, this.buffered);
+    if (buffered > 0) this.take(target, buffered);
     // A long payload goes past the window: its memory is not needed meanwhile.
-    if (this.unread - buffered > this.decoder.windowLength) this.decoder.shrink();
+    if (this.unread - buffered > this.windowLength) this.shrink();
     for (let done = buffered; done < count;) {
       const part = done === 0 && count === target.byteLength ? target : target.subarray(done, count);
       const more = this.readInto(part);
@@ -153,28 +135,35 @@ export class Input<Message> {
     return count;
   }
 
+  /**
+   * Takes what of a long payload lies in the window, together with the window: nothing is copied, and there is one buffer less.
+   * @returns `undefined` when the window is empty, or will be needed soon
+   */
+  takeWindow(): Uint8Array | undefined {
+    const { buffered } = this;
+    if (buffered === 0 || buffered > this.announced || this.unread - buffered <= this.windowLength) return undefined;
+    this.announced -= buffered;
+    this.unread -= buffered;
+    return this.detach();
+  }
+
   /** Passes over what was announced. */
   discard(): void {
     while (this.announced > 0) {
-      if (this.decoder.buffered === 0 && !this.fill())
+      if (this.buffered === 0 && !this.fill())
         throw new SealwireError("CONNECTION_LOST", "The transport gave fewer bytes than it announced.");
-      const skipped = this.decoder.skip(this.announced);
+      const skipped = this.skip(this.announced);
       this.announced -= skipped;
       this.unread -= skipped;
     }
   }
 
-  /** Gives back memory that is not needed while nothing arrives. */
-  shrink(): void {
-    this.decoder.shrink();
-  }
-
   /** Throws away what is there and was not announced: transports tell of their end when everything was read. */
-  drop(): void {
+  discardAll(): void {
     if (this.announced > 0) return;
     this.message = undefined;
     this.unread = 0;
-    do this.decoder.drop();
+    do this.drop();
     while (this.fill());
   }
 }

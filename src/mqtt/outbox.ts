@@ -46,7 +46,8 @@ export class MessageList {
  */
 export abstract class Outbox {
   readonly publications = new MessageList();
-  readonly releases = new MessageList();
+  /** Not there before the first one: many devices never publish with QoS 2. */
+  declare releases?: MessageList;
   /** The publication to send next; those before it are in flight. */
   cursor: OutgoingMessage | undefined;
   /** The release to send next on this connection. */
@@ -83,7 +84,7 @@ export abstract class Outbox {
   }
 
   get length(): number {
-    return this.publications.length + this.releases.length;
+    return this.publications.length + (this.releases?.length ?? 0);
   }
 
   append(message: OutgoingMessage): void {
@@ -97,7 +98,7 @@ export abstract class Outbox {
     this.bytes -= message.cost;
     if (message.state === "release") {
       if (this.releaseCursor === message) this.releaseCursor = message.next;
-      this.releases.remove(message);
+      this.releases?.remove(message);
     } else {
       if (this.cursor === message) this.cursor = message.next;
       this.publications.remove(message);
@@ -113,27 +114,27 @@ export abstract class Outbox {
     if (message.reference !== undefined) message.reference = undefined;
     if (message.properties) message.properties = undefined;
     message.cost = 0;
-    this.releases.append(message);
+    (this.releases ??= new MessageList()).append(message);
   }
 
   /** Appends a message that is already in the state `release`. */
   appendRelease(message: OutgoingMessage): void {
-    this.releases.append(message);
+    (this.releases ??= new MessageList()).append(message);
     this.releaseCursor ??= message;
   }
 
   /** Every message: releases first. */
   *all(): Generator<OutgoingMessage> {
-    for (let message = this.releases.head; message; message = message.next) yield message;
+    for (let message = this.releases?.head; message; message = message.next) yield message;
     for (let message = this.publications.head; message; message = message.next) yield message;
   }
 
   /** A new connection: everything is to be sent again. */
   rewind(): void {
     this.cursor = this.publications.head;
-    this.releaseCursor = this.releases.head;
+    this.releaseCursor = this.releases?.head;
     for (let message = this.publications.head; message; message = message.next) message.inFlight = false;
-    for (let message = this.releases.head; message; message = message.next) message.inFlight = false;
+    for (let message = this.releases?.head; message; message = message.next) message.inFlight = false;
   }
 
   /** Tells whoever waits. The messages stay. */

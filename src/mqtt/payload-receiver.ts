@@ -98,9 +98,17 @@ export class Stream implements PayloadReceiver {
         return;
       }
       // In pieces: what the transport holds may be much more than the application shall hold at once.
-      const bytes = new Uint8Array(Math.min(count, connection.input.windowLength));
-      count -= connection.read(bytes);
+      let bytes = connection.input.takeWindow();
+      if (bytes) {
+        count -= bytes.byteLength;
+        if (connection.input.announced === 0) connection.request();
+      } else {
+        bytes = new Uint8Array(Math.min(count, connection.input.windowLength));
+        count -= connection.read(bytes);
+      }
       this.write(bytes);
+      // Let go before the next one is made: there is never more than one.
+      bytes = undefined;
     }
   }
 

@@ -51,26 +51,28 @@ export function writePublication(
   part: Uint8Array,
   aliases: TopicAliases | undefined,
 ): boolean {
-  const { output, limits } = connection;
-  const { topic, qos } = message;
-  const first = (PUBLISH << 4) | (qos << 1) | (message.sent && qos > 0 ? 0x08 : 0) | (message.retain ? 0x01 : 0);
-  checkOffered(first, limits);
-  let properties: Uint8Array | undefined;
-  let alias = 0;
-  if (connection.version === 5) {
-    alias = aliases?.of(topic) ?? 0;
-    const given = propertiesToSend(message, alias, output.ticks);
-    properties = given ? encodeProperties(given, PUBLISH) : NO_PROPERTIES;
-  }
-  const known = alias > 0 && aliases!.knows(alias);
-  if (known) output.topic.clear();
-  else output.topic.set(topic);
+  // Few variables: the stack is deepest from here on.
+  const { output } = connection;
+  const first =
+    (PUBLISH << 4) | (message.qos << 1) | (message.sent && message.qos > 0 ? 0x08 : 0) | (message.retain ? 0x01 : 0);
+  checkOffered(first, connection.limits);
+  const alias = aliases?.of(message.topic) ?? 0;
+  const isNew = alias > 0 && !aliases!.knows(alias);
+  const properties = connection.version === 5 ? encodedProperties(message, alias, output.ticks) : undefined;
+  if (alias > 0 && !isNew) output.topic.clear();
+  else output.topic.set(message.topic);
   try {
-    if (writePublish(output, first, message.id, properties, part, message.byteLength, limits) > 0) return false;
+    if (writePublish(output, first, message.id, properties, part, message.byteLength, connection.limits) > 0)
+      return false;
   } catch (error) {
     if (!output.broken) throw error;
     connection.transportFailed(error);
   }
-  if (alias > 0 && !known) aliases!.add(topic);
+  if (isNew) aliases!.add(message.topic);
   return true;
+}
+
+function encodedProperties(message: OutgoingMessage, alias: number, ticks: () => number): Uint8Array {
+  const properties = propertiesToSend(message, alias, ticks);
+  return properties ? encodeProperties(properties, PUBLISH) : NO_PROPERTIES;
 }

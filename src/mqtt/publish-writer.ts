@@ -1,4 +1,5 @@
 /** Writes PUBLISH packets, whole or in parts. */
+import { writeUTF8 } from "../bytes.js";
 import { SealwireError } from "../errors.js";
 import type { BufferLike } from "../platform.js";
 import { MAXIMUM_VARIABLE_INTEGER, PUBLISH } from "./codec/constants.js";
@@ -6,6 +7,7 @@ import { checkQoS, NO_PROPERTIES } from "./codec/encode.js";
 import { invalidArgument } from "./codec/errors.js";
 import { encodeProperties } from "./codec/properties.js";
 import { lengthOfPublishHeader, writePublishHeader } from "./codec/publish.js";
+import { writeVariableInteger } from "./codec/writer.js";
 import type { Output } from "./output.js";
 import type { ProtocolVersion, ServerLimits, WriteOptions } from "./types.js";
 import { checkId, checkPacketSize, notOffered, overflow, viewOf } from "./write-options.js";
@@ -38,34 +40,68 @@ export function writePublish(
   checkPacketSize(headerLength + byteLength, limits);
   if (output.streaming > 0) throw payloadUnderWay();
   const length = headerLength + partLength;
-  const { writable } = output;
-  if (length > writable) {
-    // A head may be longer than all that the transport ever takes at once: alone it leaves in pieces.
-    if (partLength > 0 || writable === 0 || output.pending > 0) return length;
-    const header = new Uint8Array(headerLength);
-    writePublishHeader(header, 0, first, remaining, topic, id, properties);
-    output.opening(header);
-  } else if (length <= output.bufferLength) {
-    const offset = output.reserve(length);
-    const { buffer } = output;
-    const end = writePublishHeader(buffer, offset, first, remaining, topic, id, properties);
-    buffer.set(part, end);
-    output.commit(end + partLength);
+  if (length > output.writable || length > output.bufferLength) {
+    const needed = writeLong(output, first, id, properties, part, remaining, headerLength);
+    if (needed > 0) return needed;
   } else {
-    if (headerLength <= output.bufferLength) {
-      const offset = output.reserve(headerLength);
-      output.commit(writePublishHeader(output.buffer, offset, first, remaining, topic, id, properties));
-    } else {
-      const header = new Uint8Array(headerLength);
-      writePublishHeader(header, 0, first, remaining, topic, id, properties);
-      output.direct(header);
+    // As writePublishHeader() does, but here: the stack is deepest where a packet is written.
+    let offset = output.reserve(length);
+    const { buffer } = output;
+    buffer[offset++] = first;
+    if (remaining < 0x80) buffer[offset++] = remaining;
+    else offset = writeVariableInteger(buffer, offset, remaining);
+    buffer[offset++] = topic.byteLength >> 8;
+    buffer[offset++] = topic.byteLength;
+    if (topic.bytes) buffer.set(topic.bytes, offset);
+    else writeUTF8(topic.text, buffer, offset);
+    offset += topic.byteLength;
+    if (id !== 0) {
+      buffer[offset++] = id >> 8;
+      buffer[offset++] = id;
     }
-    output.direct(part);
+    if (properties) {
+      buffer.set(properties, offset);
+      offset += properties.byteLength;
+    }
+    buffer.set(part, offset);
+    output.commit(offset + partLength);
   }
   if (byteLength > partLength) {
     output.flush();
     output.streaming = byteLength - partLength;
   }
+  return 0;
+}
+
+/** Writes a head and a part that do not fit together into the buffer, or into what the transport takes. @returns as {@link writePublish} */
+function writeLong(
+  output: Output,
+  first: number,
+  id: number,
+  properties: Uint8Array | undefined,
+  part: Uint8Array,
+  remaining: number,
+  headerLength: number,
+): number {
+  const { topic, writable } = output;
+  const length = headerLength + part.byteLength;
+  if (length > writable) {
+    // A head may be longer than all that the transport ever takes at once: alone it leaves in pieces.
+    if (part.byteLength > 0 || writable === 0 || output.pending > 0) return length;
+    const header = new Uint8Array(headerLength);
+    writePublishHeader(header, 0, first, remaining, topic, id, properties);
+    output.opening(header);
+    return 0;
+  }
+  if (headerLength <= output.bufferLength) {
+    const offset = output.reserve(headerLength);
+    output.commit(writePublishHeader(output.buffer, offset, first, remaining, topic, id, properties));
+  } else {
+    const header = new Uint8Array(headerLength);
+    writePublishHeader(header, 0, first, remaining, topic, id, properties);
+    output.direct(header);
+  }
+  output.direct(part);
   return 0;
 }
 

@@ -1,12 +1,11 @@
 /** One connection of a session: it hands everything on to the session. */
-import { wipe } from "../bytes.js";
 import type { SealwireError } from "../errors.js";
 import type { BufferLike, Transport } from "../platform.js";
-import { checkClientOptions, connectPacket } from "./client-options.js";
 import { CONNACK, PUBACK, PUBCOMP, PUBREC, PUBREL, SUBACK, UNSUBACK } from "./codec/constants.js";
 import type { Inbound } from "./codec/decoder.js";
 import { Connection } from "./connection.js";
 import type { SessionCore } from "./session-core.js";
+import { Inbound as SessionInbound } from "./session-inbound.js";
 import { checkFlag, checkNames, DEFAULT, invalid, type SessionSettings } from "./session-options.js";
 import type { ConnectionOptions } from "./session-types.js";
 import type {
@@ -32,8 +31,9 @@ export class SessionConnection extends Connection {
 
   protected override readable(count: number, message: Inbound): void {
     const { core } = this;
-    core.inbound.readable(this, count, message);
-    core.inbound.advance();
+    const inbound = (core.inbound ??= new SessionInbound(core));
+    inbound.readable(this, count, message);
+    inbound.advance();
     core.relieve(this);
   }
 
@@ -59,7 +59,7 @@ export class SessionConnection extends Connection {
     const { core } = this;
     const roomy = this.drained && this.writable > 0;
     if (roomy) this.drained = false;
-    core.inbound.advance();
+    core.inbound?.advance();
     if (!core.flushAcknowledgements(this) || !core.outbound.flushReleases(this)) return;
     if (core.connected) core.subscriptions.flush();
     core.outbound.flushPublications(roomy);
@@ -78,7 +78,7 @@ export class SessionConnection extends Connection {
         core.outbound.received(message.id, message.reasonCode);
         break;
       case PUBREL:
-        core.inbound.released(message.id);
+        (core.inbound ??= new SessionInbound(core)).released(message.id);
         break;
       case PUBCOMP:
         core.outbound.completed(message.id);
@@ -101,17 +101,6 @@ export class SessionConnection extends Connection {
   }
 }
 
-/**
- * Checks what each `connect()` would refuse: a wrong option of the session fails in its constructor.
- * @throws SealwireError `INVALID_ARGUMENT` naming the option
- */
-export function checkConnectionSettings(settings: SessionSettings): void {
-  // An exchange is begun by connect() alone.
-  const options = clientOptions(settings, NOWHERE, settings.version === 4 ? 4 : 5, settings.clientIdentifier, false);
-  checkClientOptions(options);
-  wipe(connectPacket(options));
-}
-
 /** Stands where the transport's class goes; it is never made. */
 class NoTransport implements Transport {
   read(): undefined {
@@ -125,7 +114,8 @@ class NoTransport implements Transport {
   }
 }
 
-const NOWHERE: ConnectionOptions = { address: "192.0.2.1", socket: { io: NoTransport } };
+/** With it, options of a session are checked before there is a connection. */
+export const NOWHERE: ConnectionOptions = { address: "192.0.2.1", socket: { io: NoTransport } };
 
 /** @throws SealwireError `INVALID_ARGUMENT` naming the option */
 export function clientOptions(

@@ -30,8 +30,11 @@ export class SessionCore {
   readonly identifiers = new PacketIdentifiers();
   /** The parts. Set by the session. */
   outbound!: Outbound;
-  inbound!: Inbound;
+  /** Made when the first message arrives, unless an earlier life left something. */
+  declare inbound?: Inbound;
   subscriptions!: Subscriptions;
+  /** The state comes from an earlier life: what was being handled when that ended is not known. */
+  declare restored?: true;
   /** How many records of an earlier life were dropped. */
   lost: { readonly damaged: number; readonly surplus: number } = NOTHING_LOST;
   /** The connection, from `connect()` to its end. */
@@ -99,7 +102,7 @@ export class SessionCore {
     const uncertain = sessionPresent && this.wasUncertain;
     this.connected = this.ready = true;
     try {
-      this.inbound.established(sessionPresent, uncertain);
+      this.inbound?.established(sessionPresent, uncertain);
       this.store.writeSession(state);
     } catch (error) {
       this.fail(error as SealwireError);
@@ -203,7 +206,7 @@ export class SessionCore {
     const reason = error ?? (goodbye ? undefined : serverClosed());
     if (!connected) this.attemptFailed(reason, connection.version);
     this.outbound.end(reason);
-    this.inbound.end();
+    this.inbound?.end();
     this.subscriptions.end();
     this.tellDisconnected(settings, goodbye ? undefined : reason, properties);
   }
@@ -216,7 +219,7 @@ export class SessionCore {
     connection.close();
     if (!connected) this.attemptFailed(undefined, connection.version);
     this.outbound.end(undefined);
-    this.inbound.end();
+    this.inbound?.end();
     this.subscriptions.end();
     this.tellDisconnected(this.settings, undefined, undefined);
   }
@@ -258,7 +261,7 @@ export class SessionCore {
     this.reset();
     connection?.close();
     this.outbound.close();
-    this.inbound.close();
+    this.inbound?.close();
     this.subscriptions.close();
     this.sayGoodbye();
   }

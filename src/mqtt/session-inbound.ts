@@ -28,8 +28,6 @@ export class Inbound implements ReceiverOwner {
   handled: IdentifierSet | undefined;
   mark: Uint8Array | undefined;
   private readonly core: SessionCore;
-  /** The state comes from an earlier life: what was being handled when that ended is not known. */
-  private readonly restored: boolean;
   /** Handed out and not yet acknowledged, in order. */
   private readonly deliveries: Delivery[] = [];
   /** QoS 1: handled while there was no connection to acknowledge on. */
@@ -38,11 +36,8 @@ export class Inbound implements ReceiverOwner {
   /** The server's session may be another one than ours. */
   private uncertain = false;
 
-  constructor(core: SessionCore, handled: IdentifierSet | undefined, mark: Uint8Array | undefined, restored: boolean) {
+  constructor(core: SessionCore) {
     this.core = core;
-    this.handled = handled;
-    this.mark = mark;
-    this.restored = restored;
   }
 
   /** Messages that are not acknowledged. */
@@ -130,7 +125,7 @@ export class Inbound implements ReceiverOwner {
         return undefined;
       }
     }
-    const delivery = new Delivery(head, this.restored, this);
+    const delivery = new Delivery(head, this.core.restored === true, this);
     if (head.byteLength <= (settings.maximumMessageSize ?? DEFAULT.maximumMessageSize))
       return new Whole(this, delivery);
     return this.stream(connection, delivery);

@@ -34,7 +34,7 @@ export class Outbound extends Outbox {
 
   /** Publications with QoS > 0 that wait for PUBACK or PUBREC on this connection. */
   get inFlight(): number {
-    return this.inFlightCount + this.releases.length;
+    return this.inFlightCount + (this.releases?.length ?? 0);
   }
 
   /** Takes over what an earlier life left, in its order. */
@@ -65,7 +65,7 @@ export class Outbound extends Outbox {
       });
       this.append(message);
       this.wakeAt(message.expiresAt, this.core.settings);
-      core.flush();
+      core.connection?.schedule();
       return promise;
     } catch (error) {
       return Promise.reject(toSealwireError(error, "INVALID_ARGUMENT", "The message cannot be published."));
@@ -88,7 +88,7 @@ export class Outbound extends Outbox {
     // What the server has forgotten is sent as if for the first time; what it had already received is not sent again.
     for (let message = this.publications.head; message; message = message.next)
       if (!message.inFlight) message.sent = false;
-    for (let message = this.releases.head; message;) {
+    for (let message = this.releases?.head; message;) {
       const next = message.next;
       this.settle(message);
       message = next;
@@ -173,7 +173,7 @@ export class Outbound extends Outbox {
     const core = this.core;
     const message = this.publications.find(id);
     if (!message?.sent) {
-      const known = this.releases.find(id) !== undefined;
+      const known = this.releases?.find(id) !== undefined;
       if (reasonCode < 0x80) core.acknowledge(PUBREL, id, known ? 0 : 0x92);
       return;
     }
@@ -197,7 +197,7 @@ export class Outbound extends Outbox {
 
   /** PUBCOMP [MQTT-4.3.3]. */
   completed(id: number): void {
-    const message = this.releases.find(id);
+    const message = this.releases?.find(id);
     if (!message) return;
     this.settle(message);
     this.drained();

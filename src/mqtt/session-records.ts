@@ -176,14 +176,15 @@ export function decodeInbound(bytes: Uint8Array, handled: IdentifierSet): Uint8A
 }
 
 export function encodeSubscription(subscription: StoredSubscription): Uint8Array {
-  const write = (writer: Writer): void => {
+  // Measured, then written, without a function for it: the stack of a chip is small.
+  for (let writer = new Writer(); ; writer = new Writer(new Uint8Array(writer.offset))) {
     writer.byte(RECORD.subscription);
     writer.byte(subscription.options);
     writer.byte(subscription.granted ?? 0xff);
     writer.fourBytes(subscription.identifier);
     writer.string(subscription.filter, "The topic filter");
-  };
-  return encode(write);
+    if (writer.target) return writer.target;
+  }
 }
 
 export function decodeSubscription(bytes: Uint8Array): StoredSubscription {
@@ -213,25 +214,27 @@ export function decodeSubscription(bytes: Uint8Array): StoredSubscription {
 }
 
 export function encodeSession(session: StoredSession): Uint8Array {
-  return encode((writer) => {
-    const limits = session.limits;
+  const { limits } = session;
+  for (let writer = new Writer(); ; writer = new Writer(new Uint8Array(writer.offset))) {
     writer.byte(RECORD.session);
     writer.byte(session.version);
     writer.byte((session.uncertain ? 1 : 0) | (limits ? 2 : 0));
     writer.string(session.clientIdentifier, "The client identifier");
     writer.string(session.assignedIdentifier, "The client identifier");
-    if (!limits) return;
-    writer.twoBytes(limits.receiveMaximum);
-    writer.fourBytes(limits.maximumPacketSize);
-    writer.twoBytes(limits.topicAliasMaximum);
-    writer.byte(
-      limits.maximumQoS |
-        (limits.retainAvailable ? 4 : 0) |
-        (limits.wildcardSubscriptionAvailable ? 8 : 0) |
-        (limits.subscriptionIdentifiersAvailable ? 16 : 0) |
-        (limits.sharedSubscriptionAvailable ? 32 : 0),
-    );
-  });
+    if (limits) {
+      writer.twoBytes(limits.receiveMaximum);
+      writer.fourBytes(limits.maximumPacketSize);
+      writer.twoBytes(limits.topicAliasMaximum);
+      writer.byte(
+        limits.maximumQoS |
+          (limits.retainAvailable ? 4 : 0) |
+          (limits.wildcardSubscriptionAvailable ? 8 : 0) |
+          (limits.subscriptionIdentifiersAvailable ? 16 : 0) |
+          (limits.sharedSubscriptionAvailable ? 32 : 0),
+      );
+    }
+    if (writer.target) return writer.target;
+  }
 }
 
 export function decodeSession(bytes: Uint8Array): StoredSession {
@@ -272,14 +275,6 @@ export function corrupt(cause?: unknown): SealwireError {
   return new SealwireError("STORAGE_CORRUPT", "A stored record of the MQTT session is damaged; it is dropped.", {
     cause,
   });
-}
-
-function encode(write: (writer: Writer) => void): Uint8Array {
-  const measure = new Writer();
-  write(measure);
-  const bytes = new Uint8Array(measure.offset);
-  write(new Writer(bytes));
-  return bytes;
 }
 
 /** The reader's errors blame the peer: here the storage is to blame. */

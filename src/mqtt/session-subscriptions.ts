@@ -2,7 +2,7 @@
 import { SealwireError, toSealwireError } from "../errors.js";
 import { SUBSCRIBE, UNSUBACK, UNSUBSCRIBE } from "./codec/constants.js";
 import { encodeEntries, type RequestEntry } from "./codec/encode.js";
-import { checkTopicFilter, isShared } from "./codec/topic.js";
+import { checkString, faultOfTopicFilter, isShared } from "./codec/topic.js";
 import { writePacket } from "./control-writer.js";
 import type { SessionConnection } from "./session-connection.js";
 import { isOverflow, type SessionCore } from "./session-core.js";
@@ -61,22 +61,11 @@ export class Subscriptions {
   }
 
   subscribe(filters: string | readonly (string | SubscriptionRequest)[], options: SubscribeOptions): Promise<number[]> {
-    return this.request(false, () => {
-      checkList(filters);
-      const list = typeof filters === "string" ? [filters] : filters;
-      return list.map((entry) => {
-        const request = typeof entry === "string" ? { ...options, filter: entry } : { ...options, ...entry };
-        return { subscription: check(request), renew: request.renew === true };
-      });
-    });
+    return this.request(false, filters, options);
   }
 
   async unsubscribe(filters: string | readonly string[]): Promise<void> {
-    await this.request(true, () => {
-      checkList(filters);
-      const list = typeof filters === "string" ? [filters] : filters;
-      return list.map((filter) => ({ subscription: check({ filter }), renew: false }));
-    });
+    await this.request(true, filters, undefined);
   }
 
   /**
@@ -196,31 +185,53 @@ export class Subscriptions {
     else core.report(refusal);
   }
 
-  private request(remove: boolean, read: () => { subscription: Subscription; renew: boolean }[]): Promise<number[]> {
-    const core = this.core;
+  /** In one function, without helpers of its own: the application calls it from its callbacks, and the stack of a chip is small. */
+  private request(
+    remove: boolean,
+    filters: string | readonly (string | SubscriptionRequest)[],
+    options: SubscribeOptions | undefined,
+  ): Promise<number[]> {
     try {
-      if (core.closed) throw closed();
-      const entries = read();
-      const [first] = entries;
-      if (!first) throw new SealwireError("INVALID_ARGUMENT", "There is no topic filter in the request.");
-      if (entries.some(({ subscription }) => subscription.identifier !== first.subscription.identifier))
-        throw invalid("subscriptionIdentifier", "must be the same for all filters of one request");
+      if (this.core.closed) throw closed();
+      const list: unknown = typeof filters === "string" ? [filters] : filters;
+      if (!Array.isArray(list))
+        throw new SealwireError("INVALID_ARGUMENT", "The topic filter must be a string or an array.");
+      const subscriptions: Subscription[] = [];
+      let renew = false;
+      for (let i = 0; i < list.length; i++) {
+        const entry = list[i] as string | SubscriptionRequest;
+        const request: SubscriptionRequest =
+          typeof entry === "string" || remove ? { ...options, filter: entry as string } : { ...options, ...entry };
+        checkNames(request, OPTION_NAMES, "subscribe() has no option");
+        checkString(request.filter, "The topic filter");
+        const fault = faultOfTopicFilter(request.filter, true);
+        if (fault !== undefined) throw new SealwireError("INVALID_ARGUMENT", `The topic filter ${fault}.`);
+        subscriptions.push(subscriptionOf(request));
+        if (request.renew === true) renew = true;
+        if (subscriptions[i]!.identifier !== subscriptions[0]!.identifier)
+          throw invalid("subscriptionIdentifier", "must be the same for all filters of one request");
+      }
+      if (subscriptions.length === 0)
+        throw new SealwireError("INVALID_ARGUMENT", "There is no topic filter in the request.");
       if (this.requests.length >= this.maximum)
         throw new SealwireError("MQTT_QUEUE_FULL", "Too many subscriptions are being requested; wait for the answers.");
-      if (!remove) this.checkCount(entries.map(({ subscription }) => subscription.filter));
-      return new Promise((resolve, reject) => {
-        const subscriptions = entries.map(({ subscription }) => subscription);
-        const renew = entries.some((entry) => entry.renew);
+      if (!remove) this.checkCount(subscriptions);
+      const promise = new Promise<number[]>((resolve, reject) => {
         this.requests.push({ subscriptions, remove, renew, perhapsHeld: false, id: 0, resolve, reject });
-        core.flush();
       });
+      this.core.connection?.schedule();
+      return promise;
     } catch (error) {
       return Promise.reject(toSealwireError(error, "INVALID_ARGUMENT", "The request is not valid."));
     }
   }
 
-  private checkCount(filters: readonly string[]): void {
-    const all = new Set(filters);
+  private checkCount(added: readonly Subscription[]): void {
+    let most = added.length + this.held.length;
+    for (const request of this.requests) most += request.subscriptions.length;
+    if (most <= this.maximum) return;
+    const all = new Set<string>();
+    for (const { filter } of added) all.add(filter);
     for (const { filter } of this.held) all.add(filter);
     for (const request of this.requests) for (const { filter } of request.subscriptions) all.add(filter);
     if (all.size > this.maximum)
@@ -300,16 +311,12 @@ function sameOptions(a: StoredSubscription, b: StoredSubscription): boolean {
   return a.options === b.options && a.identifier === b.identifier;
 }
 
-function checkList(filters: unknown): void {
-  if (typeof filters !== "string" && !Array.isArray(filters))
-    throw new SealwireError("INVALID_ARGUMENT", "The topic filter must be a string or an array.");
-}
-
-function check(request: SubscriptionRequest): Subscription {
-  checkNames(request, OPTION_NAMES, "subscribe() has no option");
-  checkTopicFilter(request.filter, true);
+/** Checks the options; the filter was checked. */
+function subscriptionOf(request: SubscriptionRequest): Subscription {
   const qos = checkQoS(request.qos);
-  for (const name of ["noLocal", "retainAsPublished", "renew"] as const) checkFlag(name, request[name]);
+  checkFlag("noLocal", request.noLocal);
+  checkFlag("retainAsPublished", request.retainAsPublished);
+  checkFlag("renew", request.renew);
   const { retainHandling = 0, subscriptionIdentifier: identifier } = request;
   integer("retainHandling", retainHandling, 0, 2);
   if (identifier !== undefined) integer("subscriptionIdentifier", identifier, 1, 0x0fffffff);

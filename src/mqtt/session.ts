@@ -1,7 +1,8 @@
 /** An MQTT session that outlives connections, sleep and loss of power. */
+import { wipe } from "../bytes.js";
 import { SealwireError } from "../errors.js";
 import { checkClientOptions, connectPacket } from "./client-options.js";
-import { checkConnectionSettings, clientOptions, SessionConnection } from "./session-connection.js";
+import { clientOptions, NOWHERE, SessionConnection } from "./session-connection.js";
 import { SessionCore } from "./session-core.js";
 import { closed } from "./session-errors.js";
 import { Inbound } from "./session-inbound.js";
@@ -32,7 +33,10 @@ export class MQTTSession {
   /** @throws SealwireError `INVALID_ARGUMENT` naming the option; `STORAGE_FAILED` when storage cannot be read */
   constructor(options: SessionOptions) {
     const settings = checkSessionOptions(options);
-    checkConnectionSettings(settings);
+    // What each connect() would refuse fails here. An exchange of authentication is begun by connect() alone.
+    const complete = clientOptions(settings, NOWHERE, settings.version === 4 ? 4 : 5, settings.clientIdentifier, false);
+    checkClientOptions(complete);
+    wipe(connectPacket(complete));
     const store = new SessionStore(settings.durability === "power" ? settings.storage : undefined, settings);
     const restored = store.load(settings.queue?.messages ?? DEFAULT.queueMessages, options.savedState);
     this.#core = createCore(settings, store, restored);
@@ -61,7 +65,7 @@ export class MQTTSession {
 
   /** The mark of the message that was handled last, see {@link SessionMessage.mark}. The caller must not change it. */
   get mark(): Uint8Array | undefined {
-    return this.#core.inbound.mark;
+    return this.#core.inbound?.mark;
   }
 
   /** What is under way. */
@@ -71,7 +75,7 @@ export class MQTTSession {
       messages: outbound.length,
       bytes: outbound.bytes,
       inFlight: outbound.inFlight,
-      inbound: inbound.pending,
+      inbound: inbound?.pending ?? 0,
       requests: subscriptions.pending,
     };
   }
@@ -135,8 +139,8 @@ export class MQTTSession {
     const { store, outbound, inbound, subscriptions, state } = this.#core;
     return store.save({
       messages: outbound.all(),
-      handled: inbound.handled,
-      mark: inbound.mark,
+      handled: inbound?.handled,
+      mark: inbound?.mark,
       subscriptions: subscriptions.held,
       session: state,
     });
@@ -181,12 +185,12 @@ function createCore(settings: SessionSettings, store: SessionStore, found: Resto
   const damaged = found.damaged + (foreign ? 1 : 0);
   if (damaged + restored.surplus > 0) core.lost = { damaged, surplus: restored.surplus };
   core.outbound = new Outbound(core);
-  core.inbound = new Inbound(
-    core,
-    handled.size > 0 ? handled : undefined,
-    restored.mark,
-    restored.session !== undefined,
-  );
+  if (restored.session !== undefined) core.restored = true;
+  if (handled.size > 0 || restored.mark) {
+    core.inbound = new Inbound(core);
+    if (handled.size > 0) core.inbound.handled = handled;
+    core.inbound.mark = restored.mark;
+  }
   core.subscriptions = new Subscriptions(core, subscriptions);
   core.outbound.restore(messages);
   return core;

@@ -67,12 +67,20 @@ export class BudgetBench {
   async run({ heap, waste = 0 }: BenchOptions): Promise<BenchRun> {
     const name = String(this.#next++);
     const waiting = [...payloads];
-    const answer = (_: unknown, done: () => void): void => {
-      done();
-      const payload = Buffer.alloc(waiting.shift() ?? 0, 7);
-      const message = { cmd: "publish", topic: `${name}/big`, payload, qos: 1 } as const;
+    const send = (): void => {
+      const size = waiting.shift();
+      if (size === undefined) return;
+      const message = { cmd: "publish", topic: `${name}/big`, payload: Buffer.alloc(size, 7), qos: 1 } as const;
       this.#aedes.publish({ ...message, retain: false, dup: false }, () => undefined);
     };
+    const answer = (_: unknown, done: () => void): void => {
+      done();
+      send();
+    };
+    const acknowledged = (_: unknown, client: { readonly id: string }): void => {
+      if (client.id === name) send();
+    };
+    this.#aedes.on("ack", acknowledged);
     this.#aedes.subscribe(`${name}/ready`, answer, () => undefined);
     try {
       const { port } = this.#server.address() as { port: number };
@@ -92,6 +100,7 @@ export class BudgetBench {
         report: `exit code ${exitCode}\n${output}${errors}`,
       };
     } finally {
+      this.#aedes.off("ack", acknowledged);
       this.#aedes.unsubscribe(`${name}/ready`, answer, () => undefined);
     }
   }

@@ -54,7 +54,7 @@ export async function measureBudget(options: BudgetOptions = {}): Promise<Step[]
       }),
     );
     // The caps were found one by one. With all three the garbage is collected at other moments: a little more may be needed.
-    const margin = await together(
+    const margins = await together(
       bench,
       caps.map((found) => found.at(-2)!),
       firmware,
@@ -64,7 +64,7 @@ export async function measureBudget(options: BudgetOptions = {}): Promise<Step[]
       const [chunks, slots, stack] = areas.map(({ area, unit, resolution }, j): Figure => ({
         now: step[area].now,
         // Boot and loading leave no garbage that could be collected later.
-        peak: (caps[j]![i]! + (i < 2 ? 0 : margin * resolution)) * unit,
+        peak: (caps[j]![i]! + (i < 2 ? 0 : margins[j]! * resolution)) * unit,
       })) as [Figure, Figure, Figure];
       return { ...step, chunks, slots, stack };
     });
@@ -73,13 +73,19 @@ export async function measureBudget(options: BudgetOptions = {}): Promise<Step[]
   }
 }
 
-/** @returns what must be added to each of the caps, in its resolution, so that the firmware comes to its end with all three */
-async function together(bench: BudgetBench, caps: readonly number[], firmware: BudgetOptions): Promise<number> {
-  for (let margin = 0; ; margin = margin * 2 || 1) {
-    const heap = areas.flatMap(({ option, resolution }, i) => [option, String(caps[i]! + margin * resolution)]);
+/**
+ * @returns what must be added to the caps, each in its resolution, so that the firmware comes to its end with all three. Which moments
+ * the collector finds decides about chunks and slots only.
+ */
+async function together(bench: BudgetBench, caps: readonly number[], firmware: BudgetOptions): Promise<number[]> {
+  for (let heapMargin = 0, stackMargin = 0; ;) {
+    const margins = [heapMargin, heapMargin, stackMargin];
+    const heap = areas.flatMap(({ option, resolution }, i) => [option, String(caps[i]! + margins[i]! * resolution)]);
     const run = await bench.run({ heap, ...firmware });
-    if (run.complete) return margin;
-    if (margin > 64) throw new Error(`The firmware did not come to its end: ${run.report}`);
+    if (run.complete) return margins;
+    if (heapMargin + stackMargin > 64) throw new Error(`The firmware did not come to its end: ${run.report}`);
+    if (run.report.includes("STACK_OVERFLOW")) stackMargin++;
+    else heapMargin++;
   }
 }
 

@@ -3,7 +3,16 @@
  * `-- --mbedtls DIR` for a source tree of Mbed TLS, `-- --tls12` for one without TLS 1.3.
  */
 import { execFile, execFileSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { compileAll, modified } from "./compile.js";
@@ -151,7 +160,14 @@ async function link(
   const files = [...objects, ...libraries];
   const before = existsSync(stamp) ? readFileSync(stamp, "utf8") : "";
   if (before === text && modified(program) >= Math.max(...files.map(modified))) return;
-  await run("cc", [...parameters, "-o", program], { maxBuffer: 1 << 24 });
+  // Under another name first: an interrupted link must not leave half a program that counts as up to date.
+  const unfinished = `${program}.${process.pid}.tmp`;
+  try {
+    await run("cc", [...parameters, "-o", unfinished], { maxBuffer: 1 << 24 });
+    renameSync(unfinished, program);
+  } finally {
+    rmSync(unfinished, { force: true });
+  }
   writeFileSync(stamp, text);
 }
 

@@ -99,6 +99,14 @@ static void callNumber(xsMachine* the, Connection* c, int which, double value) {
   loopCall(the, &c->watch.slots[which], &c->watch.slots[SELF], 1, &xsVar(0), NULL);
 }
 
+/* The class makes an error of the reason. */
+static void callError(xsMachine* the, Connection* c) {
+  xsmcVars(1);
+  if (!xsmcIsCallable(c->watch.slots[ON_ERROR])) return;
+  xsVar(0) = xsCall1(c->watch.slots[SELF], fxID(the, "describe"), xsInteger(c->reason));
+  loopCall(the, &c->watch.slots[ON_ERROR], &c->watch.slots[SELF], 1, &xsVar(0), NULL);
+}
+
 static void release(Connection* c) {
   c->closed = 1;
   c->watch.keepsAlive = 0;
@@ -132,7 +140,7 @@ static void dispatch(xsMachine* the, Watch* watch, short ready) {
   if (c->over && !c->closed && !unread(c)) {
     c->closed = 1;
     boardConnectionEnded(the, c);
-    callNumber(the, c, ON_ERROR, c->reason);
+    callError(the, c);
     /* Whoever closes it later must not reach what is freed now. */
     xsmcSetHostData(c->watch.slots[SELF], NULL);
     release(c);

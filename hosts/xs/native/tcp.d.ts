@@ -1,3 +1,5 @@
+import type { SealwireError } from "../../../src/errors.js";
+
 /** What a native socket is made with. */
 export interface SocketOptions {
   readonly address: string;
@@ -5,8 +7,8 @@ export interface SocketOptions {
   readonly noDelay: boolean;
   readonly onReadable: ((count: number) => void) | undefined;
   readonly onWritable: ((count: number) => void) | undefined;
-  /** `reason` is an errno, 0 when the peer closed properly. */
-  readonly onError: (reason: number) => void;
+  /** Called with what {@link Socket.describe} makes of the reason. */
+  readonly onError: ((error?: SealwireError) => void) | undefined;
 }
 
 /** A TCP connection. */
@@ -18,4 +20,6 @@ export class Socket {
   /** Writes everything. @returns what is still writable; or, when the buffer is too large, -1 less that number */
   write(buffer: ArrayBuffer | Uint8Array): number;
   close(): void;
+  /** @param reason an errno, 0 when the peer closed properly */
+  protected describe(reason: number): SealwireError;
 }

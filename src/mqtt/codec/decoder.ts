@@ -46,7 +46,6 @@ export class Decoder<Message> {
   message: Inbound | undefined;
 
   private readonly options: DecoderOptions<Message>;
-  private readonly reader: Reader;
   /** The window; empty while nothing arrived. */
   private bytes: Uint8Array<ArrayBuffer> = EMPTY;
   private start = 0;
@@ -61,7 +60,6 @@ export class Decoder<Message> {
 
   constructor(options: DecoderOptions<Message>) {
     this.options = options;
-    this.reader = new Reader(EMPTY);
   }
 
   /** Bytes of the window, at most. */
@@ -103,6 +101,14 @@ export class Decoder<Message> {
     if (this.start !== this.end) return;
     this.drop();
     this.bytes = EMPTY;
+  }
+
+  /** Gives the window away, with the bytes in it. */
+  detach(): Uint8Array {
+    const part = this.bytes.subarray(this.start, this.end);
+    this.drop();
+    this.bytes = EMPTY;
+    return part;
   }
 
   filled(count: number): void {
@@ -180,8 +186,8 @@ export class Decoder<Message> {
     if (size > this.options.controlPacketSize)
       throw tooLarge(`${nameOfPacket(type)} of ${size} bytes, more than ${this.options.controlPacketSize}`);
     if (end > this.end) return this.wait(end);
-    this.reader.reset(bytes, offset, end);
-    this.control = this.options.readControl(this.options.version, first, this.reader, this.options);
+    const { options } = this;
+    this.control = options.readControl(options.version, first, new Reader(bytes, offset, end), options);
     this.start = end;
     this.need = 2;
     return type;
@@ -219,8 +225,7 @@ export class Decoder<Message> {
     }
     let properties: ReceivedProperties | undefined;
     if (headerEnd - propertiesStart > 1) {
-      this.reader.reset(bytes, propertiesStart, headerEnd);
-      properties = readProperties(this.reader, PUBLISH, this.options);
+      properties = readProperties(new Reader(bytes, propertiesStart, headerEnd), PUBLISH, this.options);
       if (properties?.topicAlias !== undefined) {
         topic = this.aliased(topic, properties.topicAlias);
         properties = withoutAlias(properties);

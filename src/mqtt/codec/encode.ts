@@ -47,36 +47,32 @@ export function encodeConnect(fields: ConnectFields): Uint8Array {
   if (password !== undefined) flags |= 0x40;
   const willMessage = bytesOf(will?.message ?? "", "The option will.message");
   const passwordBytes = password === undefined ? undefined : bytesOf(password, "The option password");
-  const measure = new Writer();
-  writeConnect(measure, fields, flags, willMessage, passwordBytes);
-  const writer = beginPacket(CONNECT << 4, measure.offset);
-  writeConnect(writer, fields, flags, willMessage, passwordBytes);
-  // Text became bytes of our own: they are no longer needed. What the caller gave as bytes stays the caller's.
-  if (typeof password === "string") passwordBytes?.fill(0);
-  return writer.target;
+  const properties = version === 5 ? sectionOf(fields.properties, CONNECT) : undefined;
+  const willProperties = version === 5 && will ? sectionOf(will.properties, WILL) : undefined;
+  // Measured and checked, then written, without a function for it: the stack of a chip is small.
+  for (let writer = new Writer(); ; writer = beginPacket(CONNECT << 4, writer.offset)) {
+    writer.string("MQTT", "The protocol name"); // [MQTT-3.1.2-1]
+    writer.byte(version); // [MQTT-3.1.2-2]
+    writer.byte(flags); // bit 0 is reserved [MQTT-3.1.2-3]
+    writer.twoBytes(fields.keepAlive);
+    if (properties) writer.bytes(properties);
+    writer.string(id, "The option id"); // [MQTT-3.1.3-3]
+    if (will) {
+      if (willProperties) writer.bytes(willProperties);
+      writer.string(will.topic, "The option will.topic");
+      writer.binary(willMessage, "The option will.message");
+    }
+    if (user !== undefined) writer.string(user, "The option user");
+    if (passwordBytes) writer.binary(passwordBytes, "The option password");
+    if (!writer.target) continue;
+    // Text became bytes of our own: they are no longer needed. What the caller gave as bytes stays the caller's.
+    if (typeof password === "string") passwordBytes?.fill(0);
+    return writer.target;
+  }
 }
 
-function writeConnect(
-  writer: Writer,
-  fields: ConnectFields,
-  flags: number,
-  willMessage: Uint8Array,
-  password: Uint8Array | undefined,
-): void {
-  const { will } = fields;
-  writer.string("MQTT", "The protocol name"); // [MQTT-3.1.2-1]
-  writer.byte(fields.version); // [MQTT-3.1.2-2]
-  writer.byte(flags); // bit 0 is reserved [MQTT-3.1.2-3]
-  writer.twoBytes(fields.keepAlive);
-  if (fields.version === 5) writeProperties(writer, fields.properties, CONNECT);
-  writer.string(fields.id, "The option id"); // [MQTT-3.1.3-3]
-  if (will) {
-    if (fields.version === 5) writeProperties(writer, will.properties, WILL);
-    writer.string(will.topic, "The option will.topic");
-    writer.binary(willMessage, "The option will.message");
-  }
-  if (fields.user !== undefined) writer.string(fields.user, "The option user");
-  if (password) writer.binary(password, "The option password");
+function sectionOf(properties: Properties | undefined, packet: number): Uint8Array {
+  return properties ? encodeProperties(properties, packet) : NO_PROPERTIES;
 }
 
 function bytesOf(data: BufferLike | string, what: string): Uint8Array {

@@ -77,27 +77,34 @@ function writeEach(writer: Writer, properties: Properties, packet: number): void
       throw invalidArgument(
         `The property ${name} is not allowed in ${packet === 0 ? "a will" : nameOfPacket(packet)}.`,
       );
-    if (identifier === USER_PROPERTY) {
-      if (!Array.isArray(value)) throw invalidArgument("The property userProperties must be an array of pairs.");
-      for (const pair of value as readonly unknown[]) {
-        if (!Array.isArray(pair) || pair.length !== 2)
-          throw invalidArgument("Each of userProperties must be an array of a name and a value.");
-        writer.byte(USER_PROPERTY);
-        writer.string(pair[0] as string, "The name of a user property");
-        writer.string(pair[1] as string, "The value of a user property");
-      }
-    } else if (name === "subscriptionIdentifiers") {
-      if (packet !== PUBLISH || !Array.isArray(value))
-        throw invalidArgument("The property subscriptionIdentifiers is for PUBLISH and must be an array.");
-      for (const each of value as readonly unknown[]) {
-        writer.byte(identifier);
-        writeNumber(writer, each, VARIABLE | NOT_ZERO, name);
-      }
-    } else {
+    if (identifier === USER_PROPERTY) writeUserProperties(writer, value);
+    else if (name === "subscriptionIdentifiers") writeSubscriptionIdentifiers(writer, value, packet);
+    else {
       writer.byte(identifier);
-      writeValue(writer, value, specification, name);
+      if (isNumeric(specification)) writeNumber(writer, value, specification, name);
+      else writeValue(writer, value, specification, name);
       if (identifier === RESPONSE_TOPIC) checkTopicName(value, "The property responseTopic"); // [MQTT-3.3.2-14]
     }
+  }
+}
+
+function writeUserProperties(writer: Writer, value: unknown): void {
+  if (!Array.isArray(value)) throw invalidArgument("The property userProperties must be an array of pairs.");
+  for (const pair of value as readonly unknown[]) {
+    if (!Array.isArray(pair) || pair.length !== 2)
+      throw invalidArgument("Each of userProperties must be an array of a name and a value.");
+    writer.byte(USER_PROPERTY);
+    writer.string(pair[0] as string, "The name of a user property");
+    writer.string(pair[1] as string, "The value of a user property");
+  }
+}
+
+function writeSubscriptionIdentifiers(writer: Writer, value: unknown, packet: number): void {
+  if (packet !== PUBLISH || !Array.isArray(value))
+    throw invalidArgument("The property subscriptionIdentifiers is for PUBLISH and must be an array.");
+  for (const each of value as readonly unknown[]) {
+    writer.byte(identifierOf("subscriptionIdentifiers"));
+    writeNumber(writer, each, VARIABLE | NOT_ZERO, "subscriptionIdentifiers");
   }
 }
 
@@ -110,14 +117,16 @@ function writeValue(writer: Writer, value: unknown, specification: number, name:
     case TEXT:
       writer.string(value as string, `The property ${name}`);
       break;
-    case BINARY:
+    default:
       if (!(value instanceof ArrayBuffer || value instanceof Uint8Array))
         throw invalidArgument(`The property ${name} must be an ArrayBuffer or Uint8Array.`);
       writer.binary(value, `The property ${name}`);
-      break;
-    default:
-      writeNumber(writer, value, specification, name);
   }
+}
+
+function isNumeric(specification: number): boolean {
+  const type = specification & TYPE;
+  return type !== FLAG && type !== TEXT && type !== BINARY;
 }
 
 function writeNumber(writer: Writer, value: unknown, specification: number, name: string): void {

@@ -11,8 +11,9 @@ const REMEMBERED_TOPIC = 256;
  * topic that changes with each message costs no memory.
  */
 export class OutboundTopic {
-  private text = "";
-  declare private bytes?: Uint8Array | undefined;
+  text = "";
+  /** The same in UTF-8, once it came twice. */
+  declare bytes?: Uint8Array | undefined;
   /** In UTF-8, in bytes. */
   byteLength = 0;
 
@@ -32,17 +33,6 @@ export class OutboundTopic {
     this.text = "";
     if (this.bytes) this.bytes = undefined;
     this.byteLength = 0;
-  }
-
-  /** @returns the offset behind it */
-  write(target: Uint8Array, offset: number): number {
-    const { byteLength } = this;
-    target[offset] = byteLength >> 8;
-    target[offset + 1] = byteLength & 0xff;
-    offset += 2;
-    if (this.bytes) target.set(this.bytes, offset);
-    else writeUTF8(this.text, target, offset);
-    return offset + byteLength;
   }
 }
 
@@ -70,7 +60,12 @@ export function writePublishHeader(
   target[offset++] = first;
   if (remaining < 0x80) target[offset++] = remaining;
   else offset = writeVariableInteger(target, offset, remaining);
-  offset = topic.write(target, offset);
+  const { byteLength } = topic;
+  target[offset] = byteLength >> 8;
+  target[offset + 1] = byteLength & 0xff;
+  if (topic.bytes) target.set(topic.bytes, offset + 2);
+  else writeUTF8(topic.text, target, offset + 2);
+  offset += 2 + byteLength;
   if (id !== 0) {
     target[offset] = id >> 8;
     target[offset + 1] = id & 0xff;

@@ -3,18 +3,11 @@ import { fromUTF8 } from "../../bytes.js";
 import { malformed, protocolError } from "./errors.js";
 
 export class Reader {
-  private bytes: Uint8Array;
+  private readonly bytes: Uint8Array;
   offset = 0;
-  end = 0;
+  end: number;
 
   constructor(bytes: Uint8Array, start = 0, end = bytes.byteLength) {
-    this.bytes = bytes;
-    this.offset = start;
-    this.end = end;
-  }
-
-  /** Moves to another packet, so that one reader serves a connection. */
-  reset(bytes: Uint8Array, start: number, end: number): void {
     this.bytes = bytes;
     this.offset = start;
     this.end = end;

@@ -67,7 +67,7 @@ export function faultOfTopicFilter(filter: string, shared = false): string | und
   // [MQTT-4.7.3-1]
   if (filter.length === 0) return "must not be empty";
   let start = 0;
-  if (shared && isShared(filter)) {
+  if (shared && filter.startsWith("$share/")) {
     const slash = filter.indexOf("/", 7);
     const name = slash < 0 ? filter.slice(7) : filter.slice(7, slash);
     // [MQTT-4.8.2-1], [MQTT-4.8.2-2]

@@ -39,13 +39,23 @@ export class Writer {
   }
 
   twoBytes(value: number): void {
-    this.byte(value >> 8);
-    this.byte(value & 0xff);
+    const { target, offset } = this;
+    if (target) {
+      target[offset] = value >> 8;
+      target[offset + 1] = value;
+    }
+    this.offset = offset + 2;
   }
 
   fourBytes(value: number): void {
-    this.twoBytes(value >>> 16);
-    this.twoBytes(value & 0xffff);
+    const { target, offset } = this;
+    if (target) {
+      target[offset] = value >>> 24;
+      target[offset + 1] = value >>> 16;
+      target[offset + 2] = value >>> 8;
+      target[offset + 3] = value;
+    }
+    this.offset = offset + 4;
   }
 
   variable(value: number): void {

@@ -65,6 +65,10 @@ describe("The memory budget on 32-bit XS", function () {
     assert.deepEqual(overruns(budget, readLimits()), []);
   });
 
+  it("keeps every step within the stack of an ESP8266, 256 slots", () => {
+    for (const { step, stack } of budget.steps) assert.ok(stack.peak <= 256 * 16, `${step}: ${stack.peak} bytes`);
+  });
+
   it("lets the telemetry firmware run in 32,768 bytes", () => {
     const { heap, stack } = budget.fit!;
     assert.ok(stack > 1000 && stack < heap && heap <= chipHeap, `${heap} bytes, ${stack} of them stack`);
