@@ -32,6 +32,11 @@ export function claimFolder(folder: string): () => void {
   }
 }
 
+/** Whether a process that still runs has the folder. */
+export function isClaimed(folder: string): boolean {
+  return isRunning(Number(readFile(path.join(folder, fileName))));
+}
+
 function isRunning(pid: number): boolean {
   if (!Number.isSafeInteger(pid) || pid <= 0) return false;
   try {

@@ -3,19 +3,93 @@ import { Command, CommanderError } from "commander";
 import { exitCodes, type ExitCode } from "./failure.js";
 import { exitCodeOf, Output, reportFailure } from "./output.js";
 import { packageVersion } from "./paths.js";
-import { addBroker } from "./broker/command.js";
-import { addDoctor } from "./doctor/command.js";
 import { applyFleet } from "./fleet/defaults.js";
-import { addInit } from "./fleet/init-command.js";
-import { addRun } from "./fleet/run-command.js";
-import { addModdable } from "./moddable/command.js";
-import { addPermissions } from "./permissions/command.js";
-import { addPKI } from "./pki/command.js";
-import { addProvision } from "./provision/command.js";
-import { addOpen } from "./sealing/open-command.js";
-import { addSeal } from "./sealing/seal-command.js";
-import { addSimulate } from "./simulate/command.js";
-import { addXS } from "./xs/command.js";
+
+type Add = (program: Command, ended: (exitCode: ExitCode) => void) => void;
+
+/** A command whose code is loaded when it is used: what it needs of certificates and databases takes a third of a second. */
+interface Entry {
+  readonly name: string;
+  readonly summary: string;
+  readonly load: () => Promise<Add>;
+}
+
+export const commands: readonly Entry[] = [
+  {
+    name: "init",
+    summary: "make a fleet in this folder: PKI, permissions, secrets",
+    load: async () => (await import("./fleet/init-command.js")).addInit,
+  },
+  {
+    name: "provision",
+    summary: "make what devices are given at the factory",
+    load: async () => (await import("./provision/command.js")).addProvision,
+  },
+  {
+    name: "run",
+    summary: "run a simulated device of this fleet, and its back end",
+    load: async () => (await import("./fleet/run-command.js")).addRun,
+  },
+  {
+    name: "broker",
+    summary: "configure brokers so that they admit your devices only, and run one",
+    load: async () => (await import("./broker/command.js")).addBroker,
+  },
+  {
+    name: "doctor",
+    summary: "check a broker and a device's credentials from the outside",
+    load: async () => (await import("./doctor/command.js")).addDoctor,
+  },
+  {
+    name: "permissions",
+    summary: "check topic permissions, and write them in the formats of brokers",
+    load: async () => (await import("./permissions/command.js")).addPermissions,
+  },
+  {
+    name: "pki",
+    summary: "certificates: root, issuing authority, servers, devices, revocation",
+    load: async () => (await import("./pki/command.js")).addPKI,
+  },
+  {
+    name: "seal",
+    summary: "seal a payload: stdin to stdout",
+    load: async () => (await import("./sealing/seal-command.js")).addSeal,
+  },
+  {
+    name: "open",
+    summary: "open sealed payloads: stdin to stdout, or all that arrives",
+    load: async () => (await import("./sealing/open-command.js")).addOpen,
+  },
+  {
+    name: "simulate",
+    summary: "run a device and a broker on this machine",
+    load: async () => (await import("./simulate/command.js")).addSimulate,
+  },
+  {
+    name: "xs",
+    summary: "run a firmware on the XS engine",
+    load: async () => (await import("./xs/command.js")).addXS,
+  },
+  {
+    name: "moddable",
+    summary: "run an app of the Moddable simulator without a window",
+    load: async () => (await import("./moddable/command.js")).addModdable,
+  },
+];
+
+const more = `
+Exit codes, of every command:
+  0    done
+  1    what the command is there to do did not work; the last line says why
+  2    wrong arguments
+  3    something is missing or in the way: a program, a file, a port, a broker, a passphrase that is wrong, a full disk
+  130  ended by Ctrl-C
+sealwire xs run ends with the exit code of the firmware.
+
+Examples:
+  sealwire init                                the first of four commands to a fleet
+  sealwire simulate                            or see what a device does, with nothing to install
+  sealwire help provision`;
 
 /**
  * Runs the command.
@@ -31,21 +105,17 @@ export async function run(args: readonly string[]): Promise<ExitCode> {
     .helpOption("-h, --help", "print this help")
     .helpCommand("help [command]", "print the help of a command")
     .configureOutput({ outputError: (text) => errors.line(sentenceOf(text)) })
+    .addHelpText("after", more)
     .exitOverride()
     .showSuggestionAfterError();
   program.hook("preAction", (_, action) => applyFleet(action));
-  addInit(program, (code) => (exitCode = code));
-  addRun(program, (code) => (exitCode = code));
-  addBroker(program, (code) => (exitCode = code));
-  addDoctor(program, (code) => (exitCode = code));
-  addModdable(program, (code) => (exitCode = code));
-  addPermissions(program, (code) => (exitCode = code));
-  addSimulate(program, (code) => (exitCode = code));
-  addPKI(program, (code) => (exitCode = code));
-  addProvision(program, (code) => (exitCode = code));
-  addXS(program, (code) => (exitCode = code));
-  addSeal(program, (code) => (exitCode = code));
-  addOpen(program, (code) => (exitCode = code));
+  // The command is the first word; that of `sealwire help pki` is the second.
+  const [first, second] = args.filter((arg) => !arg.startsWith("-"));
+  const wanted = first === "help" ? second : first;
+  for (const { name, summary, load } of commands) {
+    if (name === wanted) (await load())(program, (code) => (exitCode = code));
+    else program.command(name).summary(summary);
+  }
   // Without a command there is nothing to do: that is a wrong use, and the help says what the right one is.
   if (args.length === 0) {
     program.outputHelp({ error: true });

@@ -4,6 +4,8 @@ import * as fs from "node:fs";
 import * as net from "node:net";
 import * as path from "node:path";
 import { SealwireError } from "../../src/index.js";
+import { Command } from "commander";
+import { commands } from "../../tools/cli.js";
 import { CommandFailure } from "../../tools/failure.js";
 import { exitCodeOf, Output, reportFailure } from "../../tools/output.js";
 import { developmentPKIFolder } from "../../tools/paths.js";
@@ -23,6 +25,25 @@ describe("The sealwire command", function () {
     assert.equal(help.exitCode, 0);
     for (const expected of ["--broker", "--tls", "--json", "--keep-running", "--state", "Exit codes:", "Examples:"])
       assert.ok(help.stdout.includes(expected), expected);
+  });
+
+  it("lists its commands as they describe themselves, each with examples, without loading them", async () => {
+    const { stdout } = await runCommand(["--help"]);
+    const unwrapped = stdout.replace(/\n {10,}/g, " ");
+    const listed = [...unwrapped.matchAll(/^ {2}([a-z]+) {2,}(\S.*)$/gm)].map(([, name, summary]) => [name, summary]);
+    assert.equal(listed.length, 11);
+    for (const [name, summary] of listed) {
+      const program = new Command();
+      const ended = (): void => undefined;
+      const entry = commands.find((each) => each.name === name);
+      (await entry!.load())(program, ended);
+      const command = program.commands[0]!;
+      assert.equal(command.summary(), summary, name);
+      let text = "";
+      const leaf = command.commands[0] ?? command;
+      leaf.configureOutput({ writeOut: (part) => (text += part) }).outputHelp();
+      assert.match(text, /Examples?:\n {2}\S/, `${name} ${leaf.name()}`);
+    }
   });
 
   it("shows its help when it is told nothing, as a wrong use", async () => {

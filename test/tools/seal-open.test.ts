@@ -79,6 +79,18 @@ describe("sealwire seal, sealwire open", function () {
     assert.equal((await pipe(open, second.stdout)).stdout.toString(), "two");
   });
 
+  it("speak JSON", async () => {
+    const common = ["--fleet-root", rootFile, "--topic", topic, "--json"];
+    const sealed = await pipe(["seal", ...common, "--sender", "sensor-1"], toUTF8("21.5"));
+    const { sealed: bytes, ...said } = JSON.parse(sealed.stdout.toString()) as { sealed: string };
+    assert.deepEqual(said, { topic, sender: "sensor-1" });
+    const opened = await pipe(["open", ...common], Buffer.from(bytes, "base64"));
+    assert.deepEqual(JSON.parse(opened.stdout.toString()), {
+      ...{ topic, sender: "sensor-1", epoch: 0, sequence: 0 },
+      payload: Buffer.from("21.5").toString("base64"),
+    });
+  });
+
   it("want secrets in files that nobody else can read, and name what is wrong", async () => {
     const open = (file: string): ReturnType<typeof pipe> =>
       pipe(["open", "--secret", file, "--topic", topic], new Uint8Array(0));

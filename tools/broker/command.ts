@@ -91,7 +91,7 @@ export function addBroker(program: Command, ended: (exitCode: ExitCode) => void)
   )
     .addHelpText(
       "after",
-      `${exitText}\n\nExamples:\n  sealwire broker run --pki pki --permissions permissions.json\n  sealwire broker run --ca ca.pem --cert server.pem --key server.key --crl issuing-ca.crl --permissions permissions.json\n  sealwire broker run ... --auth both --passwords passwords --bind 0.0.0.0\n  sealwire broker run ... --dynamic-security dynamic-security.json`,
+      `${exitText}\n\nExamples:\n  sealwire broker run --pki pki --permissions permissions.json --user-permissions back-end=back-end.json\n  sealwire broker run --ca ca.pem --cert server.pem --key server.key --crl issuing-ca.crl --permissions permissions.json\n  sealwire broker run ... --auth both --passwords passwords --bind 0.0.0.0\n  sealwire broker run ... --dynamic-security dynamic-security.json`,
     )
     .action(async (given: BrokerArguments & { state: string; restartOnRevocation?: boolean; verbose?: boolean }) => {
       ended(await runBroker(brokerOptions(given), given, out));

@@ -81,6 +81,14 @@ const names: Readonly<Record<keyof BrokerSources, string>> = {
   dynamicSecurity: "dynamic-security.json",
 };
 
+/**
+ * The file that asks a broker to end every connection once it has read what is new; gone when that is done.
+ * @param folder its state
+ */
+export function disconnectRequest(folder: string): string {
+  return path.join(folder, "disconnect");
+}
+
 /** Where packages put the plugin. */
 const pluginFolders = ["/usr/lib", "/usr/lib64", "/usr/local/lib", "/opt/homebrew/lib"];
 
@@ -123,6 +131,8 @@ export class ManagedMosquitto {
       this.#seen.set(source, this.#stamp(source));
       await this.#copy(source);
     }
+    // Of a broker that was stopped before it came to it.
+    fs.rmSync(disconnectRequest(folder), { force: true });
     await this.#run();
     this.#warn();
     this.#timer = setInterval(() => void this.follow(), watchInterval);
@@ -166,6 +176,9 @@ export class ManagedMosquitto {
 
   async #follow(): Promise<void> {
     this.#warn();
+    const request = disconnectRequest(this.#options.folder);
+    const requested = fs.existsSync(request);
+    let restarted = false;
     for (const source of this.#sources()) {
       const stamp = this.#stamp(source);
       if (stamp === this.#seen.get(source) || this.#process === undefined) continue;
@@ -182,8 +195,13 @@ export class ManagedMosquitto {
         (source === "revocationList" && restartOnRevocation === true && this.#newlyRevoked);
       if (restart) await this.restart();
       else await this.reload();
+      restarted ||= restart;
       onChange?.({ source, action: restart ? "restarted" : "reloaded" });
     }
+    if (!requested || this.#process === undefined) return;
+    if (!restarted) await this.restart();
+    fs.rmSync(request, { force: true });
+    if (!restarted) this.#options.onChange?.({ source: "revocationList", action: "restarted" });
   }
 
   /**

@@ -16,6 +16,7 @@ interface OpenArguments extends CommonArguments {
   readonly cert?: string;
   readonly key?: string;
   readonly count?: string;
+  readonly json?: true;
 }
 
 const more = `
@@ -46,6 +47,7 @@ export function addOpen(program: Command, ended: (exitCode: ExitCode) => void): 
     .option("--cert <file>", "PEM of our certificate and those above it")
     .option("--key <file>", "PEM of our private key, P-256")
     .option("--count <n>", "with --broker: end after so many messages")
+    .option("--json", "print one JSON object for each message, its content in Base64")
     .addHelpText("after", more)
     .action(async (given: OpenArguments) => {
       const { device, algorithm, state } = given;
@@ -62,7 +64,7 @@ export function addOpen(program: Command, ended: (exitCode: ExitCode) => void): 
     });
 }
 
-async function openInput(sealing: Sealing, { topic, hex }: OpenArguments): Promise<ExitCode> {
+async function openInput(sealing: Sealing, { topic, hex, json }: OpenArguments): Promise<ExitCode> {
   let message = await readInput();
   if (hex) {
     const text = Buffer.from(message).toString("latin1").trim();
@@ -71,7 +73,7 @@ async function openInput(sealing: Sealing, { topic, hex }: OpenArguments): Promi
   }
   const result = sealing.unseal(topic, message);
   if (result.outcome === "delivered") {
-    await writeOutput(result.payload);
+    await writeOutput(json ? `${jsonOf(topic, result)}\n` : result.payload);
     return exitCodes.success;
   }
   if (result.outcome === "refused") throw new CommandFailure(exitCodes.failed, result.error.code, result.error.message);
@@ -91,14 +93,22 @@ async function openAll(sealing: Sealing, given: OpenArguments, url: string): Pro
     onMessage: (topic, payload) => {
       const result = sealing.unseal(topic, payload);
       if (result.outcome === "refused") errors.line(`${topic}: ${result.error.code}: ${result.error.message}`);
-      else if (result.outcome === "delivered") process.stdout.write(`${lineOf(topic, result)}\n`);
+      else if (result.outcome === "delivered")
+        process.stdout.write(`${given.json ? jsonOf(topic, result) : lineOf(topic, result)}\n`);
     },
   });
   return exitCodes.success;
 }
 
+type Opened = Extract<Unsealed, { outcome: "delivered" }>;
+
+function jsonOf(topic: string, { sender, epoch, sequence, payload }: Opened): string {
+  const by = Buffer.from(sender).toString("utf8");
+  return JSON.stringify({ topic, sender: by, epoch, sequence, payload: Buffer.from(payload).toString("base64") });
+}
+
 /** Nothing in it can pass for another line, or for a control sequence of the terminal. */
-function lineOf(topic: string, result: Extract<Unsealed, { outcome: "delivered" }>): string {
+function lineOf(topic: string, result: Opened): string {
   const text = (bytes: Uint8Array): string =>
     JSON.stringify(Buffer.from(bytes).toString("utf8")).replace(
       /[\u007f-\u009f]/g,

@@ -12,6 +12,7 @@ interface SealArguments extends CommonArguments {
   readonly encoding: Encoding;
   readonly fullIv?: true;
   readonly hex?: true;
+  readonly json?: true;
 }
 
 const more = `
@@ -33,6 +34,7 @@ export function addSeal(program: Command, ended: (exitCode: ExitCode) => void): 
     .option("--full-iv", "write the whole IV, for COSE libraries that do not know Partial IV")
     .option("--state <folder>", "where sequence numbers are remembered")
     .option("--hex", "write hexadecimal")
+    .option("--json", "write a JSON object: topic, sender, and what is sealed in Base64")
     .addHelpText("after", more)
     .action(async (given: SealArguments) => {
       const { topic, sender, device = sender, state, algorithm, encoding } = given;
@@ -41,7 +43,9 @@ export function addSeal(program: Command, ended: (exitCode: ExitCode) => void): 
       const sealing = openStation(state === undefined ? options : { ...options, state });
       try {
         const sealed = sealing.seal(topic, await readInput());
-        await writeOutput(given.hex ? `${Buffer.from(sealed).toString("hex")}\n` : sealed);
+        if (given.json)
+          await writeOutput(`${JSON.stringify({ topic, sender, sealed: Buffer.from(sealed).toString("base64") })}\n`);
+        else await writeOutput(given.hex ? `${Buffer.from(sealed).toString("hex")}\n` : sealed);
       } finally {
         sealing.close();
       }

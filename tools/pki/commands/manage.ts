@@ -10,6 +10,7 @@ import { createPKI, type ImportedAuthority } from "../create-pki.js";
 import { type AuthorityName, commonNameOf, type FleetPKI, type RevocationListResult } from "../fleet-pki.js";
 import { type KeyAlgorithm, keyAlgorithms } from "../keys.js";
 import { type RevocationReason, revocationReasons } from "../revocation.js";
+import { checkDisconnect, disconnectRevoked, type DisconnectRevokedArguments } from "./disconnect-revoked.js";
 import {
   type CommonArguments,
   dayOf,
@@ -36,6 +37,8 @@ interface InitArguments extends CommonArguments {
   readonly issuingCrl?: string;
   readonly importPassphraseFile?: string;
 }
+
+type RevokeArguments = CommonArguments & DisconnectRevokedArguments & { readonly reason: RevocationReason };
 
 type Ended = (exitCode: ExitCode) => void;
 
@@ -69,12 +72,23 @@ export function addManage(pki: Command, ended: Ended): void {
       "Revokes certificates by serial number, or all that are valid of a server or device by its name, and issues a new list. Give the list to the broker; sealwire pki list shows serial numbers.",
     )
     .addOption(new Option("--reason <reason>", "why").choices([...revocationReasons]).default("unspecified"))
+    .option(
+      "--disconnect",
+      "end their connections: by a restart of the broker that sealwire broker run runs, or with --broker by its dynamic security",
+    )
+    .option("--broker-state <folder>", "with --disconnect: the --state of sealwire broker run", ".sealwire/broker")
+    .option("--broker <url>", "with --disconnect: mqtts://host:port of a listener that admits the administrator")
+    .option("--ca <file>", "with --broker: PEM of the authorities that sign its certificate")
+    .option("--cert <file>", "with --broker: PEM of the administrator's certificate")
+    .option("--key <file>", "with --broker: PEM of the administrator's private key")
+    .option("--admin <name>", "with --broker: user name of the administrator")
+    .option("--admin-password-file <file>", "with --broker: the administrator's password; - for standard input")
     .addHelpText(
       "after",
-      `${passphraseHelp}\n${exitCodeHelp}\n\nExamples:\n  sealwire pki revoke pump-0001 --reason keyCompromise\n  sealwire pki revoke 5f2c90d1a8b44e0b9c1f66b0a1d0c7e2`,
+      `${passphraseHelp}\n${exitCodeHelp}\nWhen a connection could not be ended, the certificate is revoked all the same: exit code 1.\n\nExamples:\n  sealwire pki revoke pump-0001 --reason keyCompromise\n  sealwire pki revoke 5f2c90d1a8b44e0b9c1f66b0a1d0c7e2 --disconnect\n  sealwire pki revoke pump-0001 --disconnect --broker mqtts://localhost:8884 --ca ca.pem --admin admin --admin-password-file admin.secret`,
     )
-    .action(async (names: string[], given: CommonArguments & { reason: RevocationReason }) => {
-      ended(await tellResult(given, () => withPKI(given, (open) => revoke(open, names, given.reason))));
+    .action(async (names: string[], given: RevokeArguments) => {
+      ended(await tellResult(given, () => withPKI(given, (open) => revoke(open, names, given))));
     });
   withCommonOptions(pki.command("crl"))
     .summary("issue new revocation lists")
@@ -177,7 +191,9 @@ function importedOf(
   return undefined;
 }
 
-async function revoke(pki: FleetPKI, names: readonly string[], reason: RevocationReason): Promise<CommandResult> {
+async function revoke(pki: FleetPKI, names: readonly string[], given: RevokeArguments): Promise<CommandResult> {
+  const { reason } = given;
+  checkDisconnect(given);
   const chosen = new Map<string, CertificateEntry>();
   for (const name of names) {
     const serialNumber = name
@@ -194,18 +210,27 @@ async function revoke(pki: FleetPKI, names: readonly string[], reason: Revocatio
     for (const entry of found) chosen.set(entry.serialNumber, entry);
   }
   const entries = [...chosen.values()].filter(({ revokedAt }) => revokedAt === undefined);
-  if (entries.length === 0)
+  const devices = [...new Set([...chosen.values()].filter(({ kind }) => kind === "device").map(({ name }) => name))];
+  if (entries.length === 0 && !given.disconnect)
     return { json: { revoked: [], lists: [] }, lines: ["All of them are revoked already; nothing was changed."] };
-  const lists = await pki.revoke(entries, reason);
+  const lists = entries.length === 0 ? [] : await pki.revoke(entries, reason);
+  // Also for who was revoked before: a first attempt may have failed.
+  const ended = given.disconnect ? await disconnectRevoked(devices, given) : undefined;
   return {
+    ...(ended && ended.failures.length > 0 && { warnings: ended.failures, exitCode: exitCodes.failed }),
     json: {
       revoked: entries.map(({ serialNumber, name }) => ({ serialNumber, name, reason })),
       lists: lists.map((list) => jsonOf(pki, list)),
+      ...(ended && { disconnected: ended }),
     },
     lines: [
       ...entries.map(({ serialNumber, name }) => `Revoked  ${serialNumber}  ${name}`),
       ...lists.map((list) => sentenceOf(pki, list)),
-      "A broker must read the new list; one that is connected may stay so until then.",
+      ended === undefined
+        ? "A broker must read the new list; who is connected stays so (--disconnect ends that)."
+        : ended.failures.length > 0
+          ? "Who is connected may stay so: see the warnings."
+          : `Disconnected, by ${ended.how}: ${devices.join(", ")}`,
     ],
   };
 }

@@ -1,0 +1,81 @@
+/** `sealwire pki revoke --disconnect`: ends the live connections of who was revoked, since a broker looks at its list at the next connect only. */
+import * as fs from "node:fs";
+import { disconnectClient } from "../../broker/disconnect.js";
+import { disconnectRequest } from "../../broker/managed-mosquitto.js";
+import { isClaimed } from "../../claim.js";
+import { SealwireError } from "../../../src/errors.js";
+import { usageFailure } from "../../failure.js";
+import { createFile } from "../../files.js";
+
+export interface DisconnectRevokedArguments {
+  readonly disconnect?: boolean;
+  readonly brokerState: string;
+  readonly broker?: string;
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+  readonly admin?: string;
+  readonly adminPasswordFile?: string;
+}
+
+/** Milliseconds that a broker has to read the list and start again. */
+const longestRestart = 20_000;
+
+export interface Disconnected {
+  readonly how: "dynamic security" | "broker restart";
+  readonly names: readonly string[];
+  /** What did not work, in sentences. */
+  readonly failures: readonly string[];
+}
+
+/** What must be right before anything is revoked. @throws CommandFailure with exit code 2 */
+export function checkDisconnect(given: DisconnectRevokedArguments): void {
+  const { disconnect, broker, ca, cert, key, admin, adminPasswordFile } = given;
+  const others = [broker, ca, cert, key, admin, adminPasswordFile].some((value) => value !== undefined);
+  if (others && !disconnect) throw usageFailure("--broker and what belongs to it go with --disconnect.");
+  if (others && (broker === undefined || ca === undefined))
+    throw usageFailure("To disconnect through dynamic security, --broker and --ca are needed.");
+}
+
+/** @param names of the devices that were revoked */
+export async function disconnectRevoked(
+  names: readonly string[],
+  given: DisconnectRevokedArguments,
+): Promise<Disconnected> {
+  const { broker, ca } = given;
+  if (broker === undefined || ca === undefined) return restartBroker(names, given.brokerState);
+  const { cert, key, admin, adminPasswordFile } = given;
+  const failures: string[] = [];
+  for (const name of names)
+    try {
+      await disconnectClient(name, {
+        broker,
+        ca,
+        ...(cert !== undefined && { cert }),
+        ...(key !== undefined && { key }),
+        ...(admin !== undefined && { admin }),
+        ...(adminPasswordFile !== undefined && { passwordFile: adminPasswordFile }),
+      });
+    } catch (error) {
+      if (!(error instanceof SealwireError)) throw error;
+      failures.push(`${name} could not be disconnected: ${error.message}`);
+    }
+  return { how: "dynamic security", names, failures };
+}
+
+async function restartBroker(names: readonly string[], state: string): Promise<Disconnected> {
+  const result = (...failures: string[]): Disconnected => ({ how: "broker restart", names, failures });
+  if (!isClaimed(state))
+    return result(`No sealwire broker run has its state in ${state} (--broker-state): nobody was disconnected.`);
+  const request = disconnectRequest(state);
+  createFile(request, "", 0o600);
+  const end = performance.now() + longestRestart;
+  while (fs.existsSync(request)) {
+    if (performance.now() > end || !isClaimed(state)) {
+      fs.rmSync(request, { force: true });
+      return result(`The broker whose state is in ${state} did not start again: look whether it runs.`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  return result();
+}
