@@ -40,7 +40,17 @@ const topLevelForAwait = {
 export default tseslint.config(
   {
     // Native functions are declared in a syntax of the XS engine.
-    ignores: ["dist/", "certs/dev/", ".sealwire/", "hosts/xs/native/*.js", "hosts/mbedtls/*.js", "hosts/moddable/**/*.js", "hosts/simulator/**/*.js"],
+    ignores: [
+      "dist/",
+      "certs/dev/",
+      ".sealwire/",
+      "hosts/xs/native/*.js",
+      "hosts/mbedtls/*.js",
+      "hosts/moddable/**/*.js",
+      "hosts/simulator/**/*.js",
+      "hosts/moddable/names/",
+      "hosts/*/host.d.ts",
+    ],
   },
   ...tseslint.configs.strictTypeChecked,
   {
