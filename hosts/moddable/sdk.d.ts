@@ -1,12 +1,12 @@
 /** The modules of the Moddable SDK as far as they are used here: `embedded:io/socket/tcp`, `net`, `time`, `timer`. */
 
 /** The address of a name by the system's own resolver (lwIP's on a chip, with the DNS servers that DHCP named). */
-export class Net {
+export const Net: {
   /** `IP` and `MAC`, as text; `undefined` when there is none. */
-  static get(name: "IP" | "MAC"): string | undefined;
+  get(name: "IP" | "MAC"): string | undefined;
   /** `address` is `undefined` when the name could not be resolved. */
-  static resolve(host: string, callback: (host: string, address: string | undefined) => void): void;
-}
+  resolve(host: string, callback: (host: string, address: string | undefined) => void): void;
+};
 
 export interface TCPOptions {
   readonly address: string;
@@ -28,16 +28,16 @@ export class TCP {
   close(): void;
 }
 
-export class Time {
+export const Time: {
   /** Seconds since 1970. */
-  static set(seconds: number): void;
+  set(seconds: number): void;
   /** Milliseconds from any beginning: 32 bits on a chip. */
-  static readonly ticks: number;
-  static delta(start: number, end: number): number;
-}
+  readonly ticks: number;
+  delta(start: number, end: number): number;
+};
 
-export class Timer {
-  static set(callback: () => void, milliseconds: number): object;
+export const Timer: {
+  set(callback: () => void, milliseconds: number): object;
   /** Harmless for a timer that fired. */
-  static clear(timer: object | undefined): void;
-}
+  clear(timer: object | undefined): void;
+};
