@@ -201,7 +201,8 @@ describe("The XS host", function () {
       const subscriber = client!;
       subscriber.on("message", (topic, payload) => {
         seen.push(`${topic} ${payload.toString()}`);
-        if (topic === "device/ready") subscriber.publish("device/big", Buffer.alloc(65_536, 7), { qos: 1 });
+        if (topic !== "device/ready") return;
+        for (let i = 0; i < 2; i++) subscriber.publish("device/big", Buffer.alloc(65_536, 7), { qos: 1 });
       });
       await subscriber.subscribeAsync(["telemetry", "device/ready"], { qos: 1 });
       const { output, errors } = await run(firmware("session"), [
@@ -210,7 +211,7 @@ describe("The XS host", function () {
         "device",
       ]);
       assert.equal(output, "131072 bytes streamed, 0 wasted\n", errors);
-      assert.deepEqual(seen, ["telemetry 21.5 degrees", "device/ready ", "device/ready "]);
+      assert.deepEqual(seen, ["telemetry 21.5 degrees", "device/ready "]);
     });
   });
 });
