@@ -1,5 +1,6 @@
 /** `npm run bench:fleet`: how a fleet of devices comes back to a broker that was away. */
-import { Command, InvalidArgumentError } from "commander";
+import { Command } from "commander";
+import { positive } from "../../tools/positive.js";
 import { simulateFleet } from "../../test/support/fleet.js";
 
 interface Options {
@@ -22,12 +23,6 @@ interface FleetCase {
   readonly recovered: number;
   /** Attempts per second since the loss, on average over the seeds, in steps of 10 s. */
   readonly histogram: readonly number[];
-}
-
-function positive(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError("It must be a whole number from 1 on.");
-  return value;
 }
 
 function measure(outage: number, away: FleetCase["away"], { devices, seeds }: Options): FleetCase {

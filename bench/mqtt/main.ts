@@ -2,8 +2,9 @@
 import { mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import * as os from "node:os";
-import { Command, InvalidArgumentError } from "commander";
+import { Command } from "commander";
 import { PlainMosquitto } from "../../tools/brokers/index.js";
+import { positive } from "../../tools/positive.js";
 import { cases, heapTarget } from "./cases.js";
 import { compare, type CaseResult, type CompareOptions } from "./compare.js";
 import { measureDurability } from "./durability.js";
@@ -19,12 +20,6 @@ interface Options {
   readonly only?: string;
   readonly json: boolean;
   readonly cpuProf?: string;
-}
-
-function positive(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError("It must be a whole number from 1 on.");
-  return value;
 }
 
 function theirVersion(): string {

@@ -7,8 +7,9 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { fileURLToPath } from "node:url";
-import { Command, InvalidArgumentError } from "commander";
+import { Command } from "commander";
 import { createPKI } from "../../tools/pki/index.js";
+import { positive } from "../../tools/positive.js";
 
 interface Options {
   readonly devices: number;
@@ -18,12 +19,6 @@ interface Options {
 
 const passphrase = "the passphrase of a benchmark";
 const main = fileURLToPath(new URL("../../tools/main.js", import.meta.url));
-
-function positive(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError("It must be a whole number from 1 on.");
-  return value;
-}
 
 /** Megabytes that the process has in RAM; `undefined` where the system does not tell. */
 function residentMegabytes(pid: number): number | undefined {

@@ -2,7 +2,8 @@
 import * as os from "node:os";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { Command, InvalidArgumentError } from "commander";
+import { Command } from "commander";
+import { positive } from "../../tools/positive.js";
 import { createCrypto } from "../../hosts/node/crypto/crypto.js";
 import { CONTENT_ALGORITHM, type ContentAlgorithmName } from "../../src/cose/index.js";
 import type { AEADOptions } from "../../src/platform.js";
@@ -169,12 +170,6 @@ function report(rows: readonly Row[]): string {
   const foot =
     "Overhead in bytes: without and with a random ID Context, sender of 2 bytes. Memory: bytes beyond the message.";
   return [head, ...lines, "", foot].join("\n");
-}
-
-function positive(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError("It must be a whole number from 1 on.");
-  return value;
 }
 
 function bench({ runs, messages, json }: { runs: number; messages: number; json: boolean }): void {

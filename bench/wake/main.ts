@@ -5,10 +5,11 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { Command, InvalidArgumentError } from "commander";
+import { Command } from "commander";
 import type { TLSVersion } from "../../src/platform.js";
 import { MosquittoBroker } from "../../tools/brokers/index.js";
 import { DevelopmentPKI, toPEM } from "../../tools/pki/index.js";
+import { positive } from "../../tools/positive.js";
 import { spreadOf } from "../statistics.js";
 import type { FromWorker, ToWorker, WakeResult, WakeSettings } from "./protocol.js";
 import { RoundTripProxy } from "./round-trip-proxy.js";
@@ -38,12 +39,6 @@ interface Wake extends WakeResult {
 }
 
 const contestants = ["sealwire", "mqtt.js"] as const;
-
-function positive(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError("It must be a whole number from 1 on.");
-  return value;
-}
 
 class Worker {
   readonly #child: ChildProcess;

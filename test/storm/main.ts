@@ -5,8 +5,9 @@
  *
  * Prints what each leg did and, last, the counts; exits with 1 when a message was lost, repeated where it must not be, or overtaken.
  */
-import { Command, InvalidArgumentError, Option } from "commander";
+import { Command, Option } from "commander";
 import { PlainMosquitto } from "../../tools/brokers/index.js";
+import { positive } from "../../tools/positive.js";
 import { type Damage, damages } from "./damage.js";
 import type { LegResult } from "./leg.js";
 import { modelLeg } from "./model-leg.js";
@@ -34,12 +35,6 @@ const kinds: readonly Kind[] = [
   [4, true],
   [5, false],
 ];
-
-function whole(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError("It must be a whole number from 1 on.");
-  return value;
-}
 
 function describeLeg(result: LegResult, seconds: number, verbose: boolean): string {
   const { name, outbound, inbound, connections, cuts, crashes, struck, excused, violations, violationCount } = result;
@@ -130,10 +125,15 @@ async function storm(options: Options): Promise<void> {
 
 const command = new Command("storm")
   .description("Messages both ways while connections are cut and the device loses its power.")
-  .option("--messages <n>", "messages of each QoS, each way, for each broker and way of acknowledgement", whole, full)
-  .option("--seed <n>", "the same seed cuts at the same places", whole, 1)
+  .option(
+    "--messages <n>",
+    "messages of each QoS, each way, for each broker and way of acknowledgement",
+    positive,
+    full,
+  )
+  .option("--seed <n>", "the same seed cuts at the same places", positive, 1)
   .addOption(new Option("--broker <name>", "which legs").choices(["model", "mosquitto", "both"]).default("both"))
-  .option("--leg <n>", "only this leg, counted from 1", whole)
+  .option("--leg <n>", "only this leg, counted from 1", positive)
   .addOption(new Option("--break <what>", "use a storage that fails, to see that the storm tells").choices(damages))
   .option("--verbose", "also where the power failed", false)
   .action(storm);

@@ -1,18 +1,19 @@
 /** The command line of `npm run build:xs`. */
-import { buildHost, MissingCompiler } from "./build.js";
-import { parseVariant } from "./paths.js";
+import { Command } from "commander";
+import { buildHost } from "./build.js";
+import { addVariantOptions, type VariantArguments, variantOf } from "./variant-options.js";
 
-const { variant, rest } = parseVariant(process.argv.slice(2));
-try {
-  if (rest.length > 0)
-    throw new MissingCompiler(
-      `${rest[0]!} is no option, or wants a value; there are --m32, --sanitize, --mbedtls DIR and --tls12.`,
-    );
-  const begin = performance.now();
-  const program = await buildHost(variant);
-  console.log(`${program} (${((performance.now() - begin) / 1000).toFixed(1)} s)`);
-} catch (error) {
-  const { message, stderr } = error as Error & { stderr?: string };
-  console.error(stderr || message);
-  process.exitCode = 1;
-}
+await addVariantOptions(new Command("build:xs"))
+  .description("Compiles the host of the XS engine; its sources come from npm.")
+  .action(async (given: VariantArguments) => {
+    try {
+      const begin = performance.now();
+      const program = await buildHost(variantOf(given));
+      console.log(`${program} (${((performance.now() - begin) / 1000).toFixed(1)} s)`);
+    } catch (error) {
+      const { message, stderr } = error as Error & { stderr?: string };
+      console.error(stderr || message);
+      process.exitCode = 1;
+    }
+  })
+  .parseAsync();

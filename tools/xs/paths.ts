@@ -46,21 +46,3 @@ export function variantName(variant: Variant): string {
 export function hostProgram(variant: Variant): string {
   return join(cacheFolder, variantName(variant), "sealwire-xs");
 }
-
-/** What the command lines of the tools have in common. @returns the variant, and the arguments that are left */
-export function parseVariant(parameters: readonly string[]): { variant: Variant; rest: string[] } {
-  const rest: string[] = [];
-  let bits: 32 | 64 = 64;
-  let sanitize = false;
-  let tls12 = false;
-  let mbedtls: string | undefined;
-  for (let i = 0; i < parameters.length; i++) {
-    const parameter = parameters[i]!;
-    if (parameter === "--m32") bits = 32;
-    else if (parameter === "--sanitize") sanitize = true;
-    else if (parameter === "--tls12") tls12 = true;
-    else if (parameter === "--mbedtls" && i + 1 < parameters.length) mbedtls = parameters[++i];
-    else rest.push(parameter);
-  }
-  return { variant: { bits, sanitize, tls12, mbedtls }, rest };
-}

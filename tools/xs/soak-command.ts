@@ -1,40 +1,34 @@
-/**
- * `npm run soak:xs`: 100,000 messages on the 32-bit XS host; fails when the heap grows. `-- --messages N`, `--leak BYTES` (to see it
- * fail), `--m64`, `--json`.
- */
-import { parseArgs } from "node:util";
-import { buildHost, MissingCompiler } from "./build.js";
+/** The command line of `npm run soak:xs`. */
+import { Command } from "commander";
+import { positive } from "../positive.js";
+import { hostOrSkip } from "./host-or-skip.js";
 import { soak } from "./soak.js";
 
-async function main(): Promise<number> {
-  const { values } = parseArgs({
-    options: {
-      messages: { type: "string", default: "100000" },
-      leak: { type: "string", default: "0" },
-      m64: { type: "boolean", default: false },
-      json: { type: "boolean", default: false },
-    },
-  });
-  const variant = { bits: values.m64 ? 64 : 32, sanitize: false } as const;
-  try {
-    await buildHost(variant);
-  } catch (error) {
-    if (!(error instanceof MissingCompiler)) throw error;
-    const mustRun = process.env["SEALWIRE_NO_SKIP"] === "1";
-    console.error(`${mustRun ? "" : "Skipped: "}${error.message}`);
-    return mustRun ? 1 : 0;
-  }
-  // Slots are twice as large on 64 bits.
-  const heap = values.m64 ? 131_072 : 65_536;
-  const result = await soak({ variant, messages: Number(values.messages), leak: Number(values.leak), heap });
-  if (values.json) console.log(JSON.stringify(result));
-  else
-    console.log(
-      `${result.messages} messages out and back in ${result.seconds.toFixed(1)} s; heap without garbage ${result.begin} bytes ` +
-        `after the first tenth, ${result.end} at the end, ${result.most} at most`,
-    );
-  for (const fault of result.faults) console.error(fault);
-  return result.faults.length === 0 ? 0 : 1;
+interface Arguments {
+  readonly messages: number;
+  readonly leak: number;
+  readonly m64?: true;
+  readonly json?: true;
 }
 
-process.exitCode = await main();
+await new Command("soak:xs")
+  .description("Sends messages out and back on the XS engine, and fails when the heap grows.")
+  .option("--messages <n>", "messages each way", positive, 100_000)
+  .option("--leak <bytes>", "bytes that are lost with each message, to see it fail", positive, 0)
+  .option("--m64", "64 bits (needs no gcc-multilib)")
+  .option("--json", "one JSON object")
+  .action(async ({ messages, leak, m64, json }: Arguments) => {
+    const variant = { bits: m64 ? 64 : 32, sanitize: false } as const;
+    if (!(await hostOrSkip(variant))) return;
+    // Slots are twice as large on 64 bits.
+    const result = await soak({ variant, messages, leak, heap: m64 ? 131_072 : 65_536 });
+    if (json) console.log(JSON.stringify(result));
+    else
+      console.log(
+        `${result.messages} messages out and back in ${result.seconds.toFixed(1)} s; heap without garbage ${result.begin} bytes ` +
+          `after the first tenth, ${result.end} at the end, ${result.most} at most`,
+      );
+    for (const fault of result.faults) console.error(fault);
+    if (result.faults.length > 0) process.exitCode = 1;
+  })
+  .parseAsync();
