@@ -210,6 +210,25 @@ describe("Replay protection across restarts", () => {
     strictEqual(textOf(pair.receive(3)), "3");
   });
 
+  it("opens nothing of the epochs so far when the mark of the MQTT session is damaged, either", () => {
+    for (const load of [
+      (pair: Pair) => throws(() => pair.receiver.sealing.loadMark(toUTF8("rubbish")), "STORAGE_CORRUPT"),
+      (pair: Pair) => pair.receiver.sealing.loadMark(undefined, true),
+    ]) {
+      const pair = new Pair();
+      pair.send(2);
+      pair.acknowledge(0);
+      pair.receiver.powerCut();
+      load(pair);
+      strictEqual(pair.receiver.sealing.status.replayState, "lost");
+      for (const again of ["now", "after another start"]) {
+        strictEqual(codeOf(pair.receive(0, 1)), "SEALED_EPOCH_EXPIRED", again);
+        strictEqual(codeOf(pair.receive(1, 1)), "SEALED_EPOCH_EXPIRED", again);
+        pair.receiver.powerCut();
+      }
+    }
+  });
+
   it("begins anew when what was stored is damaged, where that is wanted", () => {
     const pair = new Pair({ whenReplayStateIsLost: "accept" });
     pair.send(2);
