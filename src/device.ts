@@ -77,7 +77,7 @@ export class Device {
     const { qos = 0 } = options;
     const expanded = this.#core.topics.expand(topic);
     this.#core.permissions.require("publish", expanded, qos);
-    const bytes = this.#core.sealing.seal(expanded, payload, seal);
+    const bytes = this.#core.sealing.seal(expanded, payload, rest.retain, seal);
     try {
       await this.#core.session.publish(expanded, bytes, rest);
     } catch (error) {

@@ -2,7 +2,7 @@
 import { concat, equal } from "../bytes.js";
 import type { ContentAlgorithm } from "../cose/index.js";
 import type { Crypto } from "../platform.js";
-import { deriveSenderKeys, deriveStreamKeys, type SenderKeys } from "./key-schedule.js";
+import { deriveSenderKeys, deriveStreamKeys, randomPartOf, referenceOf, type SenderKeys } from "./key-schedule.js";
 import type { ReplayEntry } from "./replay-table.js";
 import type { SecretSource } from "./secrets.js";
 
@@ -30,6 +30,8 @@ export class Peers {
   readonly #peers = new Map<string, Peer>();
   /** The one that was found last: most often the next one too. */
   #last: Peer | undefined;
+  /** By sender and reference, whose ID Context was heard last. All of them are in `#peers` too. */
+  readonly #referred = new Map<string, Peer>();
 
   constructor(options: PeersOptions, secrets: SecretSource) {
     this.#options = options;
@@ -40,6 +42,19 @@ export class Peers {
     const last = this.#last;
     if (last && equal(last.sender, sender) && equal(last.idContext, idContext)) return last;
     return (this.#last = this.#peers.get(nameOf(sender, idContext)));
+  }
+
+  /** Whose ID Context a sender refers to, if it is known here. */
+  findReferred(sender: Uint8Array, reference: Uint8Array): Peer | undefined {
+    return this.#referred.get(nameOf(sender, reference));
+  }
+
+  /** The sender refers to this one from now on. It must be kept. */
+  refer(peer: Peer): void {
+    const random = randomPartOf(peer.idContext);
+    if (random.byteLength === 0) return;
+    const name = nameOf(peer.sender, referenceOf(random));
+    if (this.#referred.get(name) !== peer) this.#referred.set(name, peer);
   }
 
   /** Derives the keys of a sender. @returns `undefined` when no secret is held; else the caller hands it to {@link keep}, or closes its key */
@@ -72,10 +87,12 @@ export class Peers {
   keep(peer: Peer): void {
     const name = nameOf(peer.sender, peer.idContext);
     if (this.#peers.size >= this.#options.maximum && !this.#peers.has(name)) {
-      const [oldest] = this.#peers.keys();
-      this.#peers.get(oldest!)?.keys.key.close();
+      const [[oldest, { sender, idContext, keys }]] = this.#peers as Iterable<[string, Peer]> as [[string, Peer]];
+      keys.key.close();
       this.#last = undefined;
-      this.#peers.delete(oldest!);
+      this.#peers.delete(oldest);
+      const random = randomPartOf(idContext);
+      if (random.byteLength > 0) this.#referred.delete(nameOf(sender, referenceOf(random)));
     }
     this.#peers.set(name, peer);
   }
@@ -97,6 +114,7 @@ export class Peers {
   close(): void {
     for (const { keys } of this.#peers.values()) keys.key.close();
     this.#peers.clear();
+    this.#referred.clear();
     this.#last = undefined;
   }
 }

@@ -41,6 +41,8 @@ export interface SealOptions {
   readonly context?: string | undefined;
   /** In place of the one of {@link SealingOptions}. */
   readonly encoding?: Encoding | undefined;
+  /** Whether the broker retains it, for subscribers to come: it then carries the ID Context in full, see `idContextInterval`. */
+  readonly retain?: boolean | undefined;
 }
 
 export interface UnsealOptions extends DeliveryFlags {
@@ -146,7 +148,8 @@ export class Sealing {
    * @throws SealwireError `SEALED_UNKNOWN_KEY` when there is no secret; `SEALED_COUNTER_EXHAUSTED`, `STORAGE_FAILED`, `INVALID_ARGUMENT`, `CLOSED`
    */
   seal(topic: string, payload: BufferLike, options: SealOptions = {}): Uint8Array {
-    return this.#requireSealer().seal(options.context ?? topic, payload, options.encoding);
+    const { context = topic, encoding, retain } = options;
+    return this.#requireSealer().seal(context, payload, encoding, retain);
   }
 
   /** Opens a message that came by `topic`, in place: its bytes are changed. What is wrong is in the result, not thrown. */
@@ -229,6 +232,7 @@ export class Sealing {
   #makeSealer(masterSecret: Key, epoch: number, kept: RetainedCounter | undefined, secretIsNew: boolean): void {
     const { crypto, storage } = this.#open;
     const { masterSalt, blockSize = 64, atPowerOn = "continue", encoding, fullIV, sign: signing } = this.#options;
+    const { idContextInterval } = this.#options;
     const common = { crypto, masterSecret, masterSalt, epoch, sender: this.#sender };
     this.#counter = new SenderCounter({
       ...common,
@@ -241,7 +245,8 @@ export class Sealing {
       secretIsNew,
     });
     const algorithm = this.#algorithm;
-    this.#sealer = new Sealer({ ...common, algorithm, sequence: this.#counter, encoding, fullIV, signing });
+    const sequence = this.#counter;
+    this.#sealer = new Sealer({ ...common, algorithm, sequence, encoding, fullIV, signing, idContextInterval });
   }
 
   #requireSealer(): Sealer {

@@ -49,7 +49,7 @@ describe("Sealed payloads", () => {
     const figures: string[] = [];
     for (const algorithm of algorithms)
       for (const encoding of encodings)
-        for (const epoch of [0, 255]) {
+        for (const epoch of [0, 127]) {
           const station = new Station("d1", { algorithm, encoding, blockSize: 65_535 });
           station.storage?.delete(STORAGE_KEY.sealingCounter);
           station.memory.losePower();
@@ -67,21 +67,21 @@ describe("Sealed payloads", () => {
         }
     deepEqual(figures, [
       "A128GCM cose 0: 33",
-      "A128GCM cose 255: 36",
+      "A128GCM cose 127: 36",
       "A128GCM compact 0: 21",
-      "A128GCM compact 255: 23",
+      "A128GCM compact 127: 23",
       "A256GCM cose 0: 33",
-      "A256GCM cose 255: 36",
+      "A256GCM cose 127: 36",
       "A256GCM compact 0: 21",
-      "A256GCM compact 255: 23",
+      "A256GCM compact 127: 23",
       "AES-CCM-16-64-128 cose 0: 25",
-      "AES-CCM-16-64-128 cose 255: 28",
+      "AES-CCM-16-64-128 cose 127: 28",
       "AES-CCM-16-64-128 compact 0: 13",
-      "AES-CCM-16-64-128 compact 255: 15",
+      "AES-CCM-16-64-128 compact 127: 15",
       "AES-CCM-16-128-128 cose 0: 34",
-      "AES-CCM-16-128-128 cose 255: 37",
+      "AES-CCM-16-128-128 cose 127: 37",
       "AES-CCM-16-128-128 compact 0: 21",
-      "AES-CCM-16-128-128 compact 255: 23",
+      "AES-CCM-16-128-128 compact 127: 23",
     ]);
   });
 
