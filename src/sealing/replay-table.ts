@@ -22,6 +22,8 @@ const DIGEST = 8;
 /** Where the random part ends. */
 const NAMED = DIGEST + RANDOM_LENGTH;
 const ENTRY = 35;
+/** Bytes before the entries of a snapshot. */
+const SNAPSHOT_HEAD = 5;
 /** Entries in a mark of at most 255 bytes. */
 export const MARK_ENTRIES = 7;
 
@@ -145,10 +147,10 @@ export class ReplayTable {
    * @param settled whether messages that are still being handled count as received
    */
   snapshot({ exact = false, settled = false } = {}): Uint8Array {
-    const bytes = new Uint8Array(5 + this.#entries.size * ENTRY);
+    const bytes = new Uint8Array(snapshotLength(this.#entries.size));
     bytes[0] = FORMAT;
     new DataView(bytes.buffer).setUint32(1, this.lowestEpoch);
-    let at = 5;
+    let at = SNAPSHOT_HEAD;
     for (const entry of this.#entries.values()) {
       const { window, pending } = entry;
       const stored = settled || pending.length === 0 ? window : window.without(pending);
@@ -172,9 +174,9 @@ export class ReplayTable {
    * @throws SealwireError `STORAGE_CORRUPT`
    */
   loadSnapshot(bytes: Uint8Array, isStored: boolean): void {
-    if (bytes[0] !== FORMAT || bytes.byteLength < 5) throw corrupt();
+    if (bytes[0] !== FORMAT || bytes.byteLength < SNAPSHOT_HEAD) throw corrupt();
     const lowest = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(1);
-    this.#load(bytes.subarray(5), isStored, !isStored);
+    this.#load(bytes.subarray(SNAPSHOT_HEAD), isStored, !isStored);
     this.lowestEpoch = Math.max(this.lowestEpoch, lowest);
   }
 
@@ -235,6 +237,11 @@ export class ReplayTable {
       this.lowestEpoch = Math.max(this.lowestEpoch, epoch + 1);
     }
   }
+}
+
+/** The bytes of a snapshot of so many senders. */
+export function snapshotLength(senders: number): number {
+  return SNAPSHOT_HEAD + senders * ENTRY;
 }
 
 function allowanceOf({ ceiling, window }: ReplayEntry): number {

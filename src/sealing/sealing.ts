@@ -29,6 +29,7 @@ import type { Encoding } from "./envelope.js";
 import { checkSender } from "./key-schedule.js";
 import { Opener, type DeliveryFlags, type Unsealed } from "./opener.js";
 import { ReplayStore, type ReplayState } from "./replay-store.js";
+import { snapshotLength } from "./replay-table.js";
 import { Sealer } from "./sealer.js";
 import { checkSealingOptions, type SealingOpenOptions, type SealingOptions } from "./sealing-options.js";
 import { EpochSecrets, type SecretSource } from "./secrets.js";
@@ -90,13 +91,20 @@ export class Sealing {
 
   /**
    * Begins.
-   * @throws SealwireError `INVALID_STATE` the second time; `INVALID_ARGUMENT` when the client identifier is too long to be the sender
+   * @throws SealwireError `INVALID_STATE` the second time; `INVALID_ARGUMENT` when the client identifier is too long to be the sender, or
+   * `maximumSenders` more than a value in storage holds
    */
   open(options: SealingOpenOptions): void {
     if (this.#state !== "new") throw new SealwireError("INVALID_STATE", "Sealing was opened before.");
     const { sender = options.clientIdentifier, replayInterval = 32, maximumSenders = 32 } = this.#options;
     const senderBytes = typeof sender === "string" ? toUTF8(sender) : sender.slice();
     checkSender(senderBytes);
+    const room = options.storage?.maximumValueLength ?? Infinity;
+    if (snapshotLength(maximumSenders) > room)
+      throw new SealwireError(
+        "INVALID_ARGUMENT",
+        `sealing.maximumSenders is ${maximumSenders}, more than the storage holds in one value of ${room} bytes.`,
+      );
     this.#open = options;
     this.#sender = senderBytes;
     const { counter, replay } = this.#takeRetained(options.retained);

@@ -43,7 +43,8 @@ function loseCounter(device: Station): void {
 function alike(name: string): Station {
   let drawn = 0;
   const random = (byteLength: number): Uint8Array => new Uint8Array(byteLength).fill(++drawn).fill(0x42, 0, 1);
-  return new Station(name, { idContextInterval: interval }, { crypto: { ...crypto, random } });
+  const predictable = Object.create(crypto, { random: { value: random } }) as typeof crypto;
+  return new Station(name, { idContextInterval: interval }, { crypto: predictable });
 }
 
 describe("A random ID Context that is carried now and then", () => {

@@ -4,6 +4,7 @@ import { Sealer, Sealing, type Encoding, type Refused, type SequenceSource } fro
 import { RETAINED_SECTION, STORAGE_KEY } from "../../../src/storage/index.js";
 import { deepEqual, strictEqual, throws } from "../../support/assert.js";
 import { describe, it } from "../../support/bdd.js";
+import { MemoryStorage } from "../../support/memory-storage.js";
 import { algorithms, codeOf, crypto, delivered, secretKey, Station, textOf } from "./sealing-world.js";
 
 const topic = "dev/telemetry";
@@ -206,6 +207,11 @@ describe("Sealed payloads", () => {
       throws(() => new Sealing(options), "INVALID_ARGUMENT");
     const long = new Sealing();
     throws(() => long.open({ crypto, secrets: new Map(), clientIdentifier: "x".repeat(65) }), "INVALID_ARGUMENT");
+    // More senders than the storage can hold in one value would be noticed when there are so many.
+    const crowded = new Sealing({ maximumSenders: 115 });
+    const storage = new MemoryStorage();
+    throws(() => crowded.open({ crypto, storage, secrets: new Map(), clientIdentifier: "x" }), "INVALID_ARGUMENT");
+    new Sealing({ maximumSenders: 114 }).open({ crypto, storage, secrets: new Map(), clientIdentifier: "x" });
   });
 
   it("longer than AES-CCM takes are refused before a number is spent", () => {
