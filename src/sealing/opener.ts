@@ -10,7 +10,7 @@ import { SealwireError, toSealwireError } from "../errors.js";
 import type { Crypto } from "../platform.js";
 import { AdditionalData, signedData } from "./additional-data.js";
 import { malformed, protectedHeader, readEnvelope, readPartialIV, type Envelope } from "./envelope.js";
-import { encodeIDContext, epochOf, isReference, randomPartOf, referenceOf } from "./key-schedule.js";
+import { encodeIDContext, epochOf, isReference, randomPartOf } from "./key-schedule.js";
 import { Peers, type Peer } from "./peers.js";
 import type { ReplayEntry } from "./replay-table.js";
 import type { ReplayStore } from "./replay-store.js";
@@ -205,10 +205,10 @@ export class Opener {
     );
   }
 
+  /** Of two ID Contexts that share a reference, the one that was heard last in full is meant. */
   #heard(peer: Peer, refers: boolean): void {
     if (!refers) this.#options.replay.hear(peer.entry!);
-    // Of two that share a reference, the one that was heard last in full.
-    if (!refers || !this.#peers.findReferred(peer.sender, referenceOf(peer.entry!.random))) this.#peers.refer(peer);
+    if (!peer.referred) this.#peers.refer(peer);
   }
 
   /** The sequence number, and the nonce, which is left in `#nonce`. */

@@ -13,6 +13,8 @@ export interface Peer {
   readonly keys: SenderKeys;
   /** Once something of it was received. */
   entry: ReplayEntry | undefined;
+  /** Whether it is the one that its sender refers to, see {@link Peers.refer}. */
+  referred: boolean;
 }
 
 export interface PeersOptions {
@@ -51,10 +53,13 @@ export class Peers {
 
   /** The sender refers to this one from now on. It must be kept. */
   refer(peer: Peer): void {
+    peer.referred = true;
     const random = randomPartOf(peer.idContext);
     if (random.byteLength === 0) return;
     const name = nameOf(peer.sender, referenceOf(random));
-    if (this.#referred.get(name) !== peer) this.#referred.set(name, peer);
+    const before = this.#referred.get(name);
+    if (before && before !== peer) before.referred = false;
+    this.#referred.set(name, peer);
   }
 
   /** Derives the keys of a sender. @returns `undefined` when no secret is held; else the caller hands it to {@link keep}, or closes its key */
@@ -66,6 +71,7 @@ export class Peers {
       epoch,
       keys: deriveSenderKeys({ crypto, masterSecret, masterSalt, algorithm, sender, idContext }),
       entry: undefined,
+      referred: false,
     }));
   }
 
@@ -87,12 +93,12 @@ export class Peers {
   keep(peer: Peer): void {
     const name = nameOf(peer.sender, peer.idContext);
     if (this.#peers.size >= this.#options.maximum && !this.#peers.has(name)) {
-      const [[oldest, { sender, idContext, keys }]] = this.#peers as Iterable<[string, Peer]> as [[string, Peer]];
-      keys.key.close();
+      const [oldest] = this.#peers.keys();
+      const forgotten = this.#peers.get(oldest!)!;
+      forgotten.keys.key.close();
       this.#last = undefined;
-      this.#peers.delete(oldest);
-      const random = randomPartOf(idContext);
-      if (random.byteLength > 0) this.#referred.delete(nameOf(sender, referenceOf(random)));
+      this.#peers.delete(oldest!);
+      for (const [reference, each] of this.#referred) if (each === forgotten) this.#referred.delete(reference);
     }
     this.#peers.set(name, peer);
   }
