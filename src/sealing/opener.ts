@@ -130,8 +130,8 @@ export class Opener {
       let sequence: number;
       let payload: Uint8Array;
       try {
-        sequence = this.#sequence(envelope, peer);
-        payload = this.#decrypt(context, envelope, peer, sequence);
+        sequence = this.sequenceOf(envelope, peer);
+        payload = this.decrypt(context, envelope, peer, sequence);
       } catch (error) {
         if (!known) peer.keys.key.close();
         throw error;
@@ -139,7 +139,7 @@ export class Opener {
       if (known) this.#peers.touch(peer);
       else this.#peers.keep(peer);
       by = { sender: peer.sender, epoch, sequence };
-      return this.#accept(by, payload, peer, flags);
+      return this.accept(by, payload, peer, flags);
     } catch (error) {
       const refused = toSealwireError(error, "SEALED_MALFORMED", "The sealed payload could not be opened.");
       // What a broker retained of an epoch that has ended is nobody's attack.
@@ -181,7 +181,7 @@ export class Opener {
   }
 
   /** The sequence number, and the nonce, which is left in `#nonce`. */
-  #sequence({ iv, partialIV }: Envelope, { keys: { contextIV } }: Peer): number {
+  private sequenceOf({ iv, partialIV }: Envelope, { keys: { contextIV } }: Peer): number {
     const nonce = this.#nonce;
     if (iv) {
       // The whole IV is the padded Partial IV, XOR the Context IV: what is in front of the five bytes must be zero.
@@ -203,7 +203,7 @@ export class Opener {
     return sequence;
   }
 
-  #decrypt(context: string, { ciphertext, idContext }: Envelope, peer: Peer, sequence: number): Uint8Array {
+  private decrypt(context: string, { ciphertext, idContext }: Envelope, peer: Peer, sequence: number): Uint8Array {
     const { crypto, algorithm, signing } = this.#options;
     const data = ciphertext.subarray(0, ciphertext.byteLength - algorithm.tagLength);
     try {
@@ -224,14 +224,14 @@ export class Opener {
     return verify(crypto, signing, peer.sender, data, signedData(peer.sender, context, idContext, sequence));
   }
 
-  #accept(by: SealedBy, payload: Uint8Array, peer: Peer, flags: DeliveryFlags): Unsealed {
+  private accept(by: SealedBy, payload: Uint8Array, peer: Peer, flags: DeliveryFlags): Unsealed {
     const { replay } = this.#options;
     const digest = peer.entry ? undefined : this.#peers.digest(peer.sender, peer.idContext);
     const entry = peer.entry ?? (digest && replay.find(digest));
     const acknowledged = (flags.qos ?? 0) > 0;
     if (entry) {
       peer.entry = entry;
-      const repeated = this.#repeated(by, entry, flags);
+      const repeated = this.repeated(by, entry, flags);
       if (repeated) return repeated;
     }
     const mine = (peer.entry ??= replay.add(digest!, by.epoch, this.#options.secrets.minimumEpoch));
@@ -241,7 +241,11 @@ export class Opener {
     return { outcome: "delivered", sender, epoch, sequence, payload, mark, settle };
   }
 
-  #repeated(by: SealedBy, entry: ReplayEntry, { duplicate, retain, qos = 0 }: DeliveryFlags): Duplicate | undefined {
+  private repeated(
+    by: SealedBy,
+    entry: ReplayEntry,
+    { duplicate, retain, qos = 0 }: DeliveryFlags,
+  ): Duplicate | undefined {
     const { replay } = this.#options;
     const seen = replay.check(entry, by.sequence);
     if (seen === "new") return undefined;

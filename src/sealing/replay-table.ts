@@ -70,13 +70,13 @@ export class ReplayTable {
    * @throws SealwireError `SEALED_TOO_MANY_SENDERS`
    */
   add(digest: Uint8Array, epoch: number, minimumEpoch: number): ReplayEntry {
-    if (this.#entries.size >= this.#options.maximumSenders) this.#giveUp(minimumEpoch);
+    if (this.#entries.size >= this.#options.maximumSenders) this.giveUp(minimumEpoch);
     if (this.#entries.size >= this.#options.maximumSenders)
       throw new SealwireError(
         "SEALED_TOO_MANY_SENDERS",
         `Replay protection is kept for ${this.#options.maximumSenders} senders, and there are more: rotate the payload secret, or allow more.`,
       );
-    return this.#insert(digest, epoch);
+    return this.insert(digest, epoch);
   }
 
   /** A number that was checked to be new is received. */
@@ -142,22 +142,22 @@ export class ReplayTable {
   loadSnapshot(bytes: Uint8Array, isStored: boolean): void {
     if (bytes[0] !== FORMAT || bytes.byteLength < 5) throw corrupt();
     const lowest = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(1);
-    this.#load(bytes.subarray(5), isStored, !isStored);
+    this.load(bytes.subarray(5), isStored, !isStored);
     this.lowestEpoch = Math.max(this.lowestEpoch, lowest);
   }
 
   /** Takes over a mark, in addition to what is there. @throws SealwireError `STORAGE_CORRUPT` */
   loadMark(bytes: Uint8Array): void {
     if (bytes[0] !== FORMAT) throw corrupt();
-    this.#load(bytes.subarray(1), false, true);
+    this.load(bytes.subarray(1), false, true);
   }
 
-  #load(bytes: Uint8Array, isStored: boolean, changed: boolean): void {
+  private load(bytes: Uint8Array, isStored: boolean, changed: boolean): void {
     if (bytes.byteLength % ENTRY !== 0) throw corrupt();
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     for (let at = 0; at < bytes.byteLength; at += ENTRY) {
       const digest = bytes.subarray(at, at + DIGEST);
-      const entry = this.find(digest) ?? this.#insert(digest, view.getUint32(at + 8));
+      const entry = this.find(digest) ?? this.insert(digest, view.getUint32(at + 8));
       // Biased by one: a sender of whom nothing is received has -1.
       const highest = view.getUint8(at + 12) * 0x1_0000_0000 + view.getUint32(at + 13) - 1;
       entry.window.merge(highest, view.getUint32(at + 17), view.getUint32(at + 21));
@@ -174,7 +174,7 @@ export class ReplayTable {
   }
 
   /** Without a look at the bound: what was stored counts even if that was lowered since. */
-  #insert(digest: Uint8Array, epoch: number): ReplayEntry {
+  private insert(digest: Uint8Array, epoch: number): ReplayEntry {
     const entry: ReplayEntry = {
       digest: digest.slice(),
       epoch,
@@ -190,7 +190,7 @@ export class ReplayTable {
     return entry;
   }
 
-  #giveUp(minimumEpoch: number): void {
+  private giveUp(minimumEpoch: number): void {
     for (const [id, { epoch }] of this.#entries) if (epoch < minimumEpoch) this.#entries.delete(id);
   }
 }

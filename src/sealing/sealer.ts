@@ -80,21 +80,21 @@ export class Sealer {
     let content = toBytes(payload);
     const { signing, crypto } = this.#options;
     // The number is taken before anything depends on it: what fails after that wastes one, and repeats none.
-    const sequence = this.#take(content.byteLength);
+    const sequence = this.nextSequence(content.byteLength);
     if (signing) content = sign(crypto, signing, content, signedData(this.sender, context, this.idContext, sequence));
     const sealedLength = content.byteLength + this.algorithm.tagLength;
-    const head = this.#head(encoding);
+    const head = this.head(encoding);
     const start = headBytes(head, sequence, sealedLength);
     const message = new Uint8Array(start + sealedLength);
     message.set(content, start);
-    this.#encrypt(signing ? "signed" : "message", context, message.subarray(start));
+    this.encrypt(signing ? "signed" : "message", context, message.subarray(start));
     writeHead(message, head, sequence, this.#nonce, sealedLength);
     return message;
   }
 
   /** Bytes that {@link sealInPlace} needs before the payload, at most. */
   get headroom(): number {
-    const head = this.#head(this.#options.encoding ?? "cose");
+    const head = this.head(this.#options.encoding ?? "cose");
     return headBytes(head, MAXIMUM_SEQUENCE, this.algorithm.maximumLength);
   }
 
@@ -115,10 +115,10 @@ export class Sealer {
     const sealedLength = byteLength + this.algorithm.tagLength;
     if (offset < this.headroom || offset + sealedLength > buffer.byteLength)
       throw new SealwireError("INVALID_ARGUMENT", "There is not enough room around the payload to seal it in place.");
-    const head = this.#head(this.#options.encoding ?? "cose");
-    const sequence = this.#take(byteLength);
+    const head = this.head(this.#options.encoding ?? "cose");
+    const sequence = this.nextSequence(byteLength);
     const start = offset - headBytes(head, sequence, sealedLength);
-    this.#encrypt("message", context, buffer.subarray(offset, offset + sealedLength));
+    this.encrypt("message", context, buffer.subarray(offset, offset + sealedLength));
     writeHead(buffer.subarray(start), head, sequence, this.#nonce, sealedLength);
     return buffer.subarray(start, offset + sealedLength);
   }
@@ -129,7 +129,7 @@ export class Sealer {
    */
   takeSequence(): number {
     if (this.#options.signing) throw unsignedStream();
-    return this.#take(0);
+    return this.nextSequence(0);
   }
 
   /** Wipes the key. Safe more than once. */
@@ -138,12 +138,12 @@ export class Sealer {
     this.#keys.key.close();
   }
 
-  #head(encoding: Encoding): Parameters<typeof writeHead>[1] {
+  private head(encoding: Encoding): Parameters<typeof writeHead>[1] {
     const { sender, idContext, algorithm } = this;
     return { encoding, sender, idContext, algorithm, fullIV: this.#options.fullIV === true };
   }
 
-  #take(byteLength: number): number {
+  private nextSequence(byteLength: number): number {
     if (this.#closed) throw new SealwireError("CLOSED", "The sealer was closed.");
     if (byteLength > this.algorithm.maximumLength)
       throw new SealwireError(
@@ -161,7 +161,7 @@ export class Sealer {
   }
 
   /** @param sealed the content, and room for the tag */
-  #encrypt(purpose: Purpose, context: string, sealed: Uint8Array): void {
+  private encrypt(purpose: Purpose, context: string, sealed: Uint8Array): void {
     const { aead, tagLength } = this.algorithm;
     const data = sealed.subarray(0, sealed.byteLength - tagLength);
     const tag = this.#options.crypto.encrypt(
