@@ -82,7 +82,11 @@ async function bench(options: Options): Promise<void> {
 const command = new Command("bench:mqtt")
   .description("Speed and memory against MQTT.js and a plain socket, on one Mosquitto over loopback.")
   .option("--messages <n>", "messages of a run", positive, 20_000)
-  .option("--warmup <n>", "messages before the clock runs, in each column; as many as are measured when left out", positive)
+  .option(
+    "--warmup <n>",
+    "messages before the clock runs, in each column; as many as are measured when left out",
+    positive,
+  )
   .option("--runs <n>", "alternating runs of each case", positive, 5)
   .option("--connections <n>", "idle connections whose heap is measured", positive, 1_000)
   .option("--only <text>", 'only the cases whose name contains this; also "durability" and "heap"')
