@@ -234,6 +234,10 @@ class ClientConnection extends Connection {
     this.#callbacks.onWritable?.call(this.#client, writable);
   }
 
+  protected override sated(): boolean {
+    return this.#callbacks.onWritable === undefined;
+  }
+
   protected override control(message: ControlMessage): void {
     const { operation } = message;
     if (!this.#manual) {
