@@ -40,6 +40,7 @@ void xs_system_random(xsMachine* the) {
 void xs_system_exit(xsMachine* the) {
   int code = xsmcToInteger(xsArg(0));
   boardFlush(the);
+  heapAtEnd(the);
   fflush(stdout);
   exit(code);
 }
