@@ -2,11 +2,12 @@
  * Runs a whole firmware with mutual TLS, `examples/telemetry`: a `Device` with its vault, provisioned as at the factory, against a broker in
  * this process.
  */
-import { cpSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createServer, type Server, type TLSSocket } from "node:tls";
 import { Aedes } from "aedes";
+import { STORAGE_KEY } from "../../src/storage/index.js";
 import { DevelopmentPKI, toPEM } from "../pki/index.js";
 import { provision } from "../simulate/provision.js";
 import { preloadOptions } from "./manifest.js";
@@ -89,7 +90,10 @@ export class TLSFirmwareBench {
       throw new Error(`The telemetry firmware does not come through its first start: ${first.report}`);
     const cut = join(folder, "full handshake");
     cpSync(join(folder, "resumed handshake"), cut, { recursive: true });
-    for (const gone of ["wake", "retained", join("storage", "sw.tls")]) rmSync(join(cut, gone), { force: true });
+    for (const gone of ["wake", "retained"]) rmSync(join(cut, gone), { force: true });
+    const stored = readdirSync(join(cut, "storage"));
+    for (const name of stored.filter((entry) => decodeURIComponent(entry).startsWith(STORAGE_KEY.tlsSession)))
+      rmSync(join(cut, "storage", name));
     return bench;
   }
 

@@ -113,11 +113,30 @@ static void functionName(txMachine* the, const txSlot* function, char* target) {
   else if (name && (name->kind == XS_KEY_KIND || name->kind == XS_KEY_X_KIND)) snprintf(target, NAME_BYTES - 16, "%s", name->value.key.string);
 }
 
+/* Where a function without a name begins: `file:line` of its TypeScript source, where the source map tells. */
+static void functionPlace(txMachine* the, const txSlot* function, char* target) {
+  const txSlot* home = function->next->next;
+  const txSlot* module = home && home->kind == XS_HOME_KIND ? home->value.home.module : NULL;
+  const txByte* code = function->next->value.code.address;
+  int line = 0, source = 0;
+  static char path[4096];
+  for (int i = 0; code && !line && i < 16; i++)
+    if ((txU1)code[i] == XS_CODE_LINE) line = (txU1)code[i + 1] | (txU1)code[i + 2] << 8;
+  const txSlot* internal = module ? module->next : NULL;
+  if (!internal || internal->kind != XS_MODULE_KIND) return;
+  const char* name = fxGetKeyName(the, internal->value.module.id);
+  if (!name) return;
+  if (!sourceMapFind(name, line, path, &source)) snprintf(path, sizeof path, "%s", name), source = line;
+  const char* file = strrchr(path, '/');
+  snprintf(target, NAME_BYTES - 16, "%.24s:%d", file ? file + 1 : path, source);
+}
+
 static void describe(txMachine* the, const txSlot* instance, char* target) {
   char name[NAME_BYTES];
   if (isFunction(instance)) {
     functionName(the, instance, name);
-    snprintf(target, NAME_BYTES, "function %.30s", name);
+    if (!name[0]) functionPlace(the, instance, name);
+    snprintf(target, NAME_BYTES, "function %.34s", name);
     return;
   }
   const txSlot* first = instance->next;
@@ -177,6 +196,9 @@ void heapCensus(txMachine* the, const char* step) {
         if (slot->kind != XS_INSTANCE_KIND || census->owners[indexOf(census, slot)]) continue;
         describe(the, slot, name);
         if (round == 0 && !strcmp(name, "scope")) continue;
+        if (getenv("CENSUS_BUFFERS") && slot->next && slot->next->kind == XS_ARRAY_BUFFER_KIND) snprintf(name, NAME_BYTES, "ArrayBuffer of %d", (int)slot->next->next->value.bufferInfo.length);
+        if (getenv("CENSUS_BUFFERS") && !strncmp(name, "object without", 14)) { int n = 0; for (txSlot* q = slot->next; q; q = q->next) n++; snprintf(name, NAME_BYTES, "oc n%d k%d f%d k2 %d id %s", n, slot->next ? slot->next->kind : -2, slot->next ? slot->next->flag : 0, slot->next && slot->next->next ? slot->next->next->kind : -2, slot->next && slot->next->ID != XS_NO_ID ? fxGetKeyName(the, slot->next->ID) : ""); }
+        if (getenv("CENSUS_BUFFERS") && !strcmp(name, "Object")) { const txSlot* q = slot->next; while (q && q->flag & XS_INTERNAL_FLAG) q = q->next; char* a = q ? fxGetKeyName(the, q->ID) : ""; int n = 0; for (const txSlot* k = slot->next; k; k = k->next) n++; snprintf(name, NAME_BYTES, "Object %d %s %s", n, a ? a : "", q && q->next ? fxGetKeyName(the, q->next->ID) : ""); }
         size_t kind = kindOf(census, name);
         census->kinds[kind].count++;
         ownList(census, slot, kind);

@@ -10,7 +10,9 @@
 #include <time.h>
 
 void xs_system_print(xsMachine* the) {
-  puts(xsmcToString(xsArg(0)));
+  char* line = xsmcToString(xsArg(0));
+  puts(line);
+  if (hostOptions()->census) heapMeasure(the, "line");
 }
 
 /* Milliseconds since the process began. */
