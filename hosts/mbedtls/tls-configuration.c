@@ -163,6 +163,7 @@ static int setUp(SwTLS* e, const SwTLSOptions* options) {
 #endif
   error = setProtocols(e, options);
   if (!error) error = mbedtls_ssl_setup(&e->ssl, &e->conf);
+  if (!error && !sw_tls_buffers_begin(e)) error = MBEDTLS_ERR_SSL_ALLOC_FAILED;
   uint8_t address[16];
   const char* name = sw_x509_address(options->serverName, address) ? NULL : options->serverName;
   /* Sent as SNI. What the library compares it with is of no account: see tls-x509.c. */
@@ -189,6 +190,7 @@ SwFailure sw_tls_configure(SwTLS* e, const SwTLSOptions* options, const SwCreden
   size_t message;
   SwFailure failure = checkCredentials(options, credentials, &message);
   if (failure) return failure;
+  e->ownMessage = message;
   unsigned allocations = sw_memory_failures();
   size_t nameSize = strlen(options->serverName) + 1;
   e->verification.serverName = sw_memory_calloc(1, nameSize);
