@@ -18,6 +18,9 @@ void sw_tls_fail(SwTLS* e, SwFailure failure) {
 }
 
 static int isOutOfMemory(int error) {
+#if MBEDTLS_VERSION_NUMBER >= 0x04000000
+  return error == PSA_ERROR_INSUFFICIENT_MEMORY;
+#else
   switch (error) {
     case MBEDTLS_ERR_SSL_ALLOC_FAILED:
     case MBEDTLS_ERR_X509_ALLOC_FAILED:
@@ -29,6 +32,7 @@ static int isOutOfMemory(int error) {
     case MBEDTLS_ERR_ASN1_ALLOC_FAILED: return 1;
     default: return 0;
   }
+#endif
 }
 
 /* Errors of X.509 are a sum: a module's high part and the low part of ASN.1. */
