@@ -158,11 +158,7 @@ static int setProtocols(SwTLS* e, const SwTLSOptions* options) {
 }
 
 static int setUp(SwTLS* e, const SwTLSOptions* options) {
-  int error = 0;
-#if SW_TLS13
-  if (psa_crypto_init()) return MBEDTLS_ERR_SSL_ALLOC_FAILED;
-#endif
-  error = setProtocols(e, options);
+  int error = setProtocols(e, options);
   if (!error) error = mbedtls_ssl_setup(&e->ssl, &e->conf);
   uint8_t address[16];
   const char* name = sw_x509_address(options->serverName, address) ? NULL : options->serverName;
@@ -188,6 +184,10 @@ static void setVerification(SwTLS* e, const SwTLSOptions* options) {
 
 SwFailure sw_tls_configure(SwTLS* e, const SwTLSOptions* options, const SwCredentials* credentials) {
   size_t message;
+#if SW_TLS13 || MBEDTLS_VERSION_NUMBER >= 0x04000000
+  /* 4.0 wants it to read a certificate. */
+  if (psa_crypto_init()) return SW_FAILURE_OUT_OF_MEMORY;
+#endif
   SwFailure failure = checkCredentials(options, credentials, &message);
   if (failure) return failure;
   unsigned allocations = sw_memory_failures();

@@ -19,12 +19,15 @@ typedef mbedtls_pk_sigalg_t SwSignatureAlgorithm;
   #define SW_SIGNATURE_RSA_PSS MBEDTLS_PK_SIGALG_RSA_PSS
   #define SW_SIGNATURE_ECDSA MBEDTLS_PK_SIGALG_ECDSA
   #define SW_SIGNATURE_OPTIONS(certificate) NULL
+  /* MBEDTLS_PK_ECKEY, which is private there, but what a profile means. */
+  #define SW_KEY_EC (MBEDTLS_PK_SIGALG_ECDSA + 1)
 #else
 typedef mbedtls_pk_type_t SwSignatureAlgorithm;
   #define SW_SIGNATURE_RSA MBEDTLS_PK_RSA
   #define SW_SIGNATURE_RSA_PSS MBEDTLS_PK_RSASSA_PSS
   #define SW_SIGNATURE_ECDSA MBEDTLS_PK_ECDSA
   #define SW_SIGNATURE_OPTIONS(certificate) ((certificate)->MBEDTLS_PRIVATE(sig_opts))
+  #define SW_KEY_EC MBEDTLS_PK_ECKEY
 #endif
 
 typedef struct {
