@@ -71,7 +71,7 @@ export class DeviceCore implements LinkOptions {
     if (options.login) this.login = new DeviceLogin(this);
     this.connector = new DeviceConnector(this, credentials, savedSession !== undefined);
     this.session = this.createSession(savedSession);
-    this.sealing.loadMark(this.session.mark);
+    this.sealing.loadMark(this.session);
     this.link = new Link(this);
   }
 
@@ -195,6 +195,8 @@ export class DeviceCore implements LinkOptions {
       ...(will && { will: { ...will, topic: this.topics.expand(will.topic) } }),
       ...(this.options.login === "SCRAM-SHA-256" && { authentication: this.login! }),
       durability: "sleep",
+      // A mark must outlast the power, or what was acknowledged could be replayed after it.
+      ...(this.sealing.isThere && this.memory.storage && { storage: this.memory.storage }),
       ...(savedState && { savedState }),
       onMessage: (message) => this.topics.dispatch(message),
       onConnected: ({ sessionPresent }) => this.onConnected(sessionPresent),

@@ -1,7 +1,7 @@
 /** The sealing of a device's payloads, with or without the optional room that does it. */
 import { toUTF8 } from "../bytes.js";
 import { SealwireError } from "../errors.js";
-import type { SessionMessage } from "../mqtt/index.js";
+import type { MQTTSession, SessionMessage } from "../mqtt/index.js";
 import type { Key } from "../platform.js";
 import type { Credentials } from "../vault/index.js";
 import type { DeviceCore } from "./device-core.js";
@@ -34,10 +34,10 @@ export class DeviceSealing {
     return this.#core.options.unencrypted === true;
   }
 
-  /** @param mark of the MQTT session, from an earlier life */
-  loadMark(mark: Uint8Array | undefined): void {
+  /** What the MQTT session stored of messages in an earlier life. */
+  loadMark({ mark, markLost }: MQTTSession): void {
     this.attempt("What was received sealed in an earlier life is not known.", () =>
-      this.#core.options.sealing?.loadMark(mark),
+      this.#core.options.sealing?.loadMark(mark, markLost),
     );
   }
 

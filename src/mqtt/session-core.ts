@@ -35,6 +35,8 @@ export class SessionCore {
   subscriptions!: Subscriptions;
   /** The state comes from an earlier life: what was being handled when that ended is not known. */
   declare restored?: true;
+  /** Whether the mark of an earlier life was damaged. */
+  declare markLost?: true;
   /** How many records of an earlier life were dropped. */
   lost: { readonly damaged: number; readonly surplus: number } = NOTHING_LOST;
   /** The connection, from `connect()` to its end. */

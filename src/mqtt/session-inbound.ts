@@ -272,8 +272,10 @@ export class Inbound implements ReceiverOwner {
         throw new SealwireError("INVALID_ARGUMENT", `The mark of a message is at most ${MAXIMUM_MARK} bytes.`);
       if (handled && handled.runs > MAXIMUM_RUNS)
         throw new SealwireError("MQTT_QUOTA_EXCEEDED", "The server leaves too many QoS 2 messages unreleased.");
-      if (mark) this.mark = mark;
-      this.core.store.writeInbound(handled, this.mark);
+      if (mark) {
+        this.mark = mark;
+        this.core.store.writeMark(handled, mark);
+      } else this.core.store.writeInbound(handled, this.mark);
       return true;
     } catch (error) {
       if (added) handled!.delete(id);

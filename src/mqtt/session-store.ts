@@ -39,6 +39,8 @@ export interface RestoredState {
   messages: OutgoingMessage[];
   handled: IdentifierSet;
   mark: Uint8Array | undefined;
+  /** Whether there was a mark, and it was damaged. */
+  markLost?: true;
   /** With the index each has in storage. */
   subscriptions: { index: number; subscription: StoredSubscription }[];
   session: StoredSession | undefined;
@@ -58,14 +60,21 @@ export interface SavedParts {
 }
 
 export class SessionStore {
+  /** For the state as a whole. */
   private readonly storage: KeyValueStorage | undefined;
+  /** For the application's mark alone. */
+  private readonly markStorage: KeyValueStorage | undefined;
   private readonly clock: ExpiryClock;
 
-  /** Without `storage` nothing is written. */
-  constructor(storage: KeyValueStorage | undefined, clock: ExpiryClock) {
+  /**
+   * Without `storage` nothing is written.
+   * @param whole whether all of the state is kept there; only the application's mark, if not
+   */
+  constructor(storage: KeyValueStorage | undefined, clock: ExpiryClock, whole: boolean) {
     if (storage && storage.maximumKeyLength < 11)
       throw new SealwireError("INVALID_ARGUMENT", "The option storage must allow keys of 11 bytes.");
-    this.storage = storage;
+    if (whole) this.storage = storage;
+    else this.markStorage = storage;
     this.clock = clock;
   }
 
@@ -100,6 +109,13 @@ export class SessionStore {
   /** Stores inbound state. One write. */
   writeInbound(handled: IdentifierSet | undefined, mark: Uint8Array | undefined): void {
     if (this.storage) this.write(STORAGE_KEY.mqttInbound, encodeInbound(handled, mark));
+  }
+
+  /** As {@link writeInbound}, for a message with a mark: that is kept even where the rest of the state is not. */
+  writeMark(handled: IdentifierSet | undefined, mark: Uint8Array): void {
+    const { markStorage } = this;
+    if (markStorage) this.write(STORAGE_KEY.mqttInbound, encodeInbound(undefined, mark), markStorage);
+    else this.writeInbound(handled, mark);
   }
 
   writeSubscription(index: number, subscription: StoredSubscription): void {
@@ -158,6 +174,7 @@ export class SessionStore {
     const state = emptyState();
     if (saved) this.loadSaved(state, saved);
     else if (this.storage) this.loadStorage(state, maximumMessages);
+    if (this.markStorage && !state.mark) this.loadMark(state, this.markStorage);
     state.messages.sort(bySequence);
     if (state.messages.length > maximumMessages) {
       for (const message of state.messages.splice(maximumMessages)) {
@@ -192,6 +209,7 @@ export class SessionStore {
       } catch {
         // Damaged, forged, or of another device.
         state.damaged++;
+        if (key === STORAGE_KEY.mqttInbound) state.markLost = true;
         if (removals.length < MAXIMUM_REMOVALS) removals.push(key);
       }
       // Whoever fills the storage must not fill the memory.
@@ -209,6 +227,16 @@ export class SessionStore {
       } catch {
         // It is met again at the next start.
       }
+    }
+  }
+
+  private loadMark(state: RestoredState, storage: KeyValueStorage): void {
+    try {
+      const bytes = storage.read(STORAGE_KEY.mqttInbound);
+      if (bytes) state.mark = decodeInbound(new Uint8Array(bytes), new IdentifierSet());
+    } catch {
+      state.damaged++;
+      state.markLost = true;
     }
   }
 
@@ -252,6 +280,7 @@ export class SessionStore {
         this.loadRecord(state, view.getUint16(offset + 4), saved.subarray(offset + SAVED_HEAD, end));
       } catch {
         state.damaged++;
+        if (saved[offset + SAVED_HEAD] === RECORD.inbound) state.markLost = true;
       }
       offset = end;
     }
@@ -273,8 +302,7 @@ export class SessionStore {
     }
   }
 
-  private write(key: string, value: BufferLike): void {
-    const storage = this.storage!;
+  private write(key: string, value: BufferLike, storage = this.storage!): void {
     if (value.byteLength > storage.maximumValueLength)
       throw new SealwireError(
         "STORAGE_VALUE_TOO_LARGE",

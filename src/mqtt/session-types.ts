@@ -19,8 +19,7 @@ import type {
 } from "./types.js";
 
 /**
- * What outlives what. `"none"`: connections. `"sleep"`: also a restart, through {@link MQTTSession.save}; nothing is written to storage.
- * `"power"`: also a loss of power at any moment, through `storage`.
+ * What outlives what. `"none"`: connections. `"sleep"`: also a restart, through {@link MQTTSession.save}. `"power"`: also a loss of power at any moment, through `storage`.
  */
 export type Durability = "none" | "sleep" | "power";
 
@@ -193,7 +192,10 @@ export interface SessionOptions {
   // What survives
   /** `"none"` when left out. */
   readonly durability?: Durability | undefined;
-  /** Needed for `"power"`. One session per storage. */
+  /**
+   * Needed for `"power"`. For `"sleep"` the marks of messages are stored there, and nothing else: one write for each message that has one. One
+   * session per storage.
+   */
   readonly storage?: KeyValueStorage | undefined;
   /** For `"sleep"`: what {@link MQTTSession.save} returned before. Whoever keeps it authenticates it. */
   readonly savedState?: Uint8Array | undefined;

@@ -37,7 +37,8 @@ export class MQTTSession {
     const complete = clientOptions(settings, NOWHERE, settings.version === 4 ? 4 : 5, settings.clientIdentifier, false);
     checkClientOptions(complete);
     wipe(connectPacket(complete));
-    const store = new SessionStore(settings.durability === "power" ? settings.storage : undefined, settings);
+    const { durability, storage } = settings;
+    const store = new SessionStore(durability === "none" ? undefined : storage, settings, durability === "power");
     const restored = store.load(settings.queue?.messages ?? DEFAULT.queueMessages, options.savedState);
     this.#core = createCore(settings, store, restored);
   }
@@ -66,6 +67,11 @@ export class MQTTSession {
   /** The mark of the message that was handled last, see {@link SessionMessage.mark}. The caller must not change it. */
   get mark(): Uint8Array | undefined {
     return this.#core.inbound?.mark;
+  }
+
+  /** Whether an earlier life left a mark that is damaged: what it said is not known. */
+  get markLost(): boolean {
+    return this.#core.markLost === true;
   }
 
   /** What is under way. */
@@ -184,6 +190,7 @@ function createCore(settings: SessionSettings, store: SessionStore, found: Resto
   const core = new SessionCore(settings, store, state);
   const damaged = found.damaged + (foreign ? 1 : 0);
   if (damaged + restored.surplus > 0) core.lost = { damaged, surplus: restored.surplus };
+  if (found.markLost) core.markLost = true;
   core.outbound = new Outbound(core);
   if (restored.session !== undefined) core.restored = true;
   if (handled.size > 0 || restored.mark) {

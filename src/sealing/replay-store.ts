@@ -26,17 +26,28 @@ export interface ReplayStoreOptions extends ReplayTableOptions {
 export type ReplayState = "ok" | "new" | "lost";
 
 export class ReplayStore {
-  readonly state: ReplayState;
+  #state: ReplayState;
   readonly #options: ReplayStoreOptions;
   readonly #table: ReplayTable;
 
   constructor(options: ReplayStoreOptions) {
     this.#options = options;
     this.#table = new ReplayTable(options);
-    this.state = this.load(options.kept);
-    if (this.state !== "lost" || options.whenLost === "accept") return;
+    this.#state = this.load(options.kept);
+    if (this.#state === "lost") this.lose();
+  }
+
+  get state(): ReplayState {
+    return this.#state;
+  }
+
+  /** Something of what was received is not known any more. */
+  lose(): void {
+    const { epoch = 0, whenLost } = this.#options;
+    this.#state = "lost";
+    if (whenLost === "accept") return;
     // A message of an epoch that is not in use yet cannot be an old one.
-    this.#table.lowestEpoch = (options.epoch ?? 0) + 1;
+    this.#table.lowestEpoch = Math.max(this.#table.lowestEpoch, epoch + 1);
     this.tryWrite();
   }
 
@@ -124,9 +135,15 @@ export class ReplayStore {
     return this.#table.mark() ?? new Uint8Array(0);
   }
 
-  /** Takes over a mark. @throws SealwireError `STORAGE_CORRUPT` */
+  /** Takes over a mark. @throws SealwireError `STORAGE_CORRUPT`: it counts as lost */
   loadMark(mark: Uint8Array): void {
-    if (mark.byteLength > 0) this.#table.loadMark(mark);
+    if (mark.byteLength === 0) return;
+    try {
+      this.#table.loadMark(mark);
+    } catch (error) {
+      this.lose();
+      throw error;
+    }
   }
 
   /** Puts the exact state into retained memory, for a wake from deep sleep; the caller commits it. Where it is too large for that: into storage. */

@@ -6,7 +6,7 @@
  * - QoS 0: a **snapshot** of all senders is stored every N messages of a sender, with the allowance of N ahead of them. After a restart the
  *   messages within the allowance may have been delivered: `afterRestart` says what becomes of them.
  *
- * Bound: `maximumSenders` entries of some 100 bytes. An entry is given up only when its epoch has ended, since then nothing of it opens any more:
+ * Bound: `maximumSenders` entries of some 100 bytes. An entry is given up only when its epoch has ended, and that epoch stays closed from then on:
  * so no replay is ever opened again. While none can be given up, new senders are refused.
  *
  * One entry, stored (27 bytes): digest of sender and ID Context (8), epoch (4), highest number (5), window (8), allowance (2). Snapshot: format (1 byte,
@@ -14,7 +14,7 @@
  */
 import { toHex } from "../bytes.js";
 import { SealwireError } from "../errors.js";
-import { ReplayWindow, type Seen } from "./replay-window.js";
+import { ReplayWindow, WINDOW, type Seen } from "./replay-window.js";
 
 const FORMAT = 1;
 const DIGEST = 8;
@@ -83,7 +83,12 @@ export class ReplayTable {
   receive(entry: ReplayEntry, sequence: number, pending: boolean): void {
     entry.window.add(sequence);
     entry.changed = true;
-    if (pending) entry.pending.push(sequence);
+    if (!pending) return;
+    entry.pending.push(sequence);
+    // What the window has left behind does not come again.
+    if (entry.pending.length <= WINDOW) return;
+    const left = entry.pending.findIndex((each) => each <= entry.window.highest - WINDOW);
+    entry.pending.splice(left, 1);
   }
 
   /** It was not received after all. */
@@ -191,7 +196,12 @@ export class ReplayTable {
   }
 
   private giveUp(minimumEpoch: number): void {
-    for (const [id, { epoch }] of this.#entries) if (epoch < minimumEpoch) this.#entries.delete(id);
+    for (const [id, { epoch }] of this.#entries) {
+      if (epoch >= minimumEpoch) continue;
+      this.#entries.delete(id);
+      // It stays closed, even if a rotation is rolled back and its secret is held again.
+      this.lowestEpoch = Math.max(this.lowestEpoch, epoch + 1);
+    }
   }
 }
 

@@ -5,7 +5,8 @@
  *
  * 1. `open()` once, before anything is sealed or unsealed, and before anything else writes to retained memory: what an orderly sleep left there is
  *    taken out and committed at once, so that it is never used twice. It does not connect, and writes nothing to storage.
- * 2. `loadMark(session.mark)` once, with what the MQTT session stored in an earlier life.
+ * 2. `loadMark(session.mark, session.markLost)` once, with what the MQTT session stored in an earlier life. It needs `storage`, or marks are
+ *    forgotten with the power.
  * 3. `seal()` when the application publishes, once for each message: the MQTT session queues the sealed bytes, and sends the same bytes again. (Sealed when they
  *    are sent, a repeat would be another message.) `topic` is the one that is published to, `%c` expanded.
  * 4. `unseal()` for each message that arrives by a sealed subscription, in the order of arrival, before the application sees it:
@@ -122,9 +123,14 @@ export class Sealing {
     };
   }
 
-  /** Takes over what the MQTT session stored with an acknowledgement. @throws SealwireError `STORAGE_CORRUPT` */
-  loadMark(mark: Uint8Array | undefined): void {
+  /**
+   * Takes over what the MQTT session stored with an acknowledgement.
+   * @param lost whether there was a mark, and it is damaged: what was received is not known then, see `whenReplayStateIsLost`
+   * @throws SealwireError `STORAGE_CORRUPT`
+   */
+  loadMark(mark: Uint8Array | undefined, lost = false): void {
     this.mustBeOpen();
+    if (lost) this.#replay.lose();
     if (mark) this.#replay.loadMark(mark);
   }
 

@@ -7,7 +7,7 @@ import { malformed, protectedHeader, readCompactHead, readPartialIV } from "./en
 import type { SenderKeys } from "./key-schedule.js";
 import { tampered, type Opener, type SealedBy } from "./opener.js";
 import type { ReplayEntry } from "./replay-table.js";
-import { MAXIMUM_CHUNK, STREAM_FORMAT, STREAM_PREFIX, writeChunkNonce } from "./stream-sealer.js";
+import { DEFAULT_CHUNK, STREAM_FORMAT, STREAM_PREFIX, writeChunkNonce } from "./stream-sealer.js";
 
 /** Longest head: prefix, flags, length and bytes of the sender, Partial IV, length and bytes of the ID Context. */
 const MAXIMUM_HEAD = STREAM_PREFIX + 1 + 1 + 64 + 5 + 1 + 12;
@@ -21,7 +21,10 @@ export interface StreamOpenerOptions {
    * missing: what was made of a stream that fails must be thrown away.
    */
   readonly onBytes: (bytes: Uint8Array) => void;
-  /** Largest chunk that is accepted; 16,384 bytes when left out. It bounds the memory of the opener. */
+  /**
+   * Largest chunk that is accepted; 1024 bytes when left out, what a sender makes that is not told otherwise. So much memory is taken before anything of the
+   * stream is authenticated.
+   */
   readonly maximumChunk?: number | undefined;
 }
 
@@ -123,7 +126,7 @@ export class StreamOpener {
   }
 
   private begin(sender: Uint8Array, idContext: Uint8Array, partialIV: Uint8Array): Begun {
-    const { opener, maximumChunk = MAXIMUM_CHUNK } = this.#options;
+    const { opener, maximumChunk = DEFAULT_CHUNK } = this.#options;
     const chunkSize = new DataView(this.#head.buffer).getUint32(1);
     const sequence = readPartialIV(partialIV);
     // Before a byte of memory is spent on it.

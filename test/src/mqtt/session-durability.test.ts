@@ -1,5 +1,6 @@
 import type { PublishOptions, SessionMessage, SessionOptions } from "../../../src/mqtt/index.js";
 import { fromUTF8, toUTF8 } from "../../../src/bytes.js";
+import { STORAGE_KEY } from "../../../src/storage/index.js";
 import { deepEqual, ok, rejects, strictEqual } from "../../support/assert.js";
 import { describe, it } from "../../support/bdd.js";
 import { PACKET, PowerLoss, World } from "../../support/session-world.js";
@@ -248,6 +249,40 @@ for (const version of [4, 5] as const) {
       strictEqual(world.flash.writes - before, 3);
       world.powerLoss();
       deepEqual(world.start(options).mark, Uint8Array.of(2));
+    });
+
+    it('stores marks and nothing else for "sleep", and tells when one is damaged', async () => {
+      const world = new World();
+      let mark = 0;
+      const options = (): Partial<SessionOptions> => ({
+        durability: "sleep",
+        storage: world.flash,
+        version,
+        onMessage: (message) => {
+          if (message.topic === "marked") message.mark = Uint8Array.of(++mark);
+        },
+      });
+      const session = await world.online(options());
+      void session.subscribe("#", { qos: 2 });
+      void session.publish("out", "x", { qos: 1 });
+      await world.run();
+      for (const qos of [0, 1, 2] as const) world.broker.publish("unmarked", "x", qos);
+      await world.run();
+      strictEqual(world.flash.writes, 0);
+      for (const qos of [0, 1, 2] as const) world.broker.publish("marked", "x", qos);
+      await world.run();
+      deepEqual([...world.flash.values.keys()], [STORAGE_KEY.mqttInbound]);
+      strictEqual(world.flash.writes, 2, "one for each that is acknowledged");
+      const savedState = session.save();
+      world.powerLoss();
+      deepEqual(world.start(options()).mark, Uint8Array.of(3));
+      // What was saved is not older.
+      deepEqual(world.start({ ...options(), savedState }).mark, Uint8Array.of(3));
+      strictEqual(world.session.markLost, false);
+      world.flash.write(STORAGE_KEY.mqttInbound, Uint8Array.of(1, 2));
+      strictEqual(world.start(options()).mark, undefined);
+      strictEqual(world.session.markLost, true);
+      strictEqual(world.start({ ...options(), durability: "power" }).markLost, true);
     });
 
     it("makes up a SUBSCRIBE that a lost answer may have left undone", async () => {

@@ -1,5 +1,6 @@
 import { toUTF8 } from "../../../src/bytes.js";
 import type { Delivered, Refused, SealingOptions, Unsealed } from "../../../src/sealing/index.js";
+import { ReplayTable } from "../../../src/sealing/replay-table.js";
 import { STORAGE_KEY } from "../../../src/storage/index.js";
 import { deepEqual, strictEqual, throws } from "../../support/assert.js";
 import { describe, it } from "../../support/bdd.js";
@@ -210,6 +211,25 @@ describe("Replay protection across restarts", () => {
     strictEqual(textOf(pair.receive(3)), "3");
   });
 
+  it("opens nothing of the epochs so far when the mark of the MQTT session is damaged, either", () => {
+    for (const load of [
+      (pair: Pair) => throws(() => pair.receiver.sealing.loadMark(toUTF8("rubbish")), "STORAGE_CORRUPT"),
+      (pair: Pair) => pair.receiver.sealing.loadMark(undefined, true),
+    ]) {
+      const pair = new Pair();
+      pair.send(2);
+      pair.acknowledge(0);
+      pair.receiver.powerCut();
+      load(pair);
+      strictEqual(pair.receiver.sealing.status.replayState, "lost");
+      for (const again of ["now", "after another start"]) {
+        strictEqual(codeOf(pair.receive(0, 1)), "SEALED_EPOCH_EXPIRED", again);
+        strictEqual(codeOf(pair.receive(1, 1)), "SEALED_EPOCH_EXPIRED", again);
+        pair.receiver.powerCut();
+      }
+    }
+  });
+
   it("begins anew when what was stored is damaged, where that is wanted", () => {
     const pair = new Pair({ whenReplayStateIsLost: "accept" });
     pair.send(2);
@@ -248,6 +268,34 @@ describe("Replay protection of many senders", () => {
     receiver.sealing.setSecrets(secrets(2));
     strictEqual(textOf(receiver.unseal(topic, at("c", 2))), "x");
     strictEqual(codeOf(receiver.unseal(topic, old)), "SEALED_EPOCH_EXPIRED");
+  });
+
+  it("keeps an epoch closed that senders were forgotten of, should its secret come back", () => {
+    const secrets = (...epochs: number[]): Map<number, ReturnType<typeof secretKey>> =>
+      new Map(epochs.map((epoch) => [epoch, secretKey(`the master secret of epoch ${epoch}.....`)]));
+    const receiver = new Station("device", { maximumSenders: 2 }, { secrets: secrets(1) });
+    const [old, other] = ["a", "b"].map((name) => new Station(name, {}, { secrets: secrets(1) }).seal(topic, "x"));
+    for (const message of [old!, other!]) strictEqual(textOf(receiver.unseal(topic, message)), "x");
+    // A rotation that makes room, and is rolled back.
+    receiver.sealing.setSecrets(secrets(2));
+    strictEqual(textOf(receiver.unseal(topic, new Station("a", {}, { secrets: secrets(2) }).seal(topic, "y"))), "y");
+    receiver.sealing.setSecrets(secrets(1));
+    for (const restart of [false, true]) {
+      if (restart) receiver.powerCut();
+      strictEqual(codeOf(receiver.unseal(topic, old!)), "SEALED_EPOCH_EXPIRED");
+    }
+  });
+
+  it("takes no more memory for messages whose handling failed than the window is long", () => {
+    const pair = new Pair();
+    pair.send(1000);
+    for (let i = 0; i < 1000; i++) strictEqual(pair.receive(i, 1).outcome, "delivered");
+    const table = new ReplayTable({ maximumSenders: 1, afterRestart: "refuse" });
+    const entry = table.add(new Uint8Array(8), 0, 0);
+    for (let i = 0; i < 1000; i++) table.receive(entry, i, true);
+    strictEqual(entry.pending.length <= 64, true, `${entry.pending.length}`);
+    // Those that may come again still do.
+    strictEqual(entry.pending.includes(999) && entry.pending.includes(936), true);
   });
 
   it("fits into marks of 255 bytes, however many there are", () => {

@@ -159,6 +159,11 @@ describe("Sealed streams", () => {
     const [head] = seal(device, pattern(10));
     new DataView(head!.buffer).setUint32(1, 0xffffffff);
     refuses(server, head!, "SEALED_MALFORMED");
+    // What anybody can ask for by a head that nothing authenticates yet: a chunk of the default size.
+    refuses(server, seal(device, pattern(10), 50, 1025)[0]!, "SEALED_MALFORMED");
+    const large = server.sealing.openStream(topic, { onBytes: () => undefined, chunkSize: 1025 });
+    for (const part of seal(device, pattern(10), 50, 1025)) large.write(part);
+    large.end();
     const small = server.sealing.openStream(topic, { onBytes: () => undefined, chunkSize: 32 });
     throws(() => small.write(seal(device, pattern(10))[0]!), "SEALED_MALFORMED");
     throws(() => device.sealing.sealStream(topic, { onBytes: () => undefined, chunkSize: 20_000 }), "INVALID_ARGUMENT");
