@@ -13,7 +13,7 @@ import { connect, type TLSSocket } from "node:tls";
 import { SealwireError, toSealwireError } from "../../../src/errors.js";
 import type { TLSEngine, TLSEngineOptions, TLSNegotiated, TLSSessionData, TLSVersion } from "../../../src/platform.js";
 import { ByteQueue } from "../byte-queue.js";
-import { type Certificate, readCertificate } from "../x509/certificate.js";
+import { type Certificate, readCertificate, requireOpenSSL } from "../x509/certificate.js";
 import { toTLSError } from "./tls-errors.js";
 import { type CheckedOptions, checkTLSOptions } from "./tls-engine-options.js";
 import { RecordGuard } from "./tls-record-guard.js";
@@ -233,7 +233,9 @@ export class NodeTLSEngine implements TLSEngine {
     let next: X509Certificate | undefined = this.#tls.getPeerX509Certificate();
     while (next !== undefined && presented.length < maximumPresented) {
       try {
-        presented.push(readCertificate(next.raw));
+        const certificate = readCertificate(next.raw, next);
+        requireOpenSSL(certificate);
+        presented.push(certificate);
       } catch (error) {
         // A leaf that cannot be read is refused; further rubbish in the chain is left out.
         if (presented.length === 0)
