@@ -43,19 +43,19 @@ export class Clock {
 
   /** The present time in milliseconds since 1970, or `undefined` when there is no wall clock that can be true. */
   now(): number | undefined {
-    const wall = this.#wall();
+    const wall = this.wall();
     return wall && Math.max(wall.now, this.#floor);
   }
 
   /** The bounds of the present time. */
   interval(): TimeInterval {
-    const wall = this.#wall();
+    const wall = this.wall();
     if (wall === undefined) return { earliest: this.#floor, latest: undefined };
     return { earliest: Math.max(wall.now - wall.uncertainty, this.#floor), latest: wall.now + wall.uncertainty };
   }
 
   /** What the host says, unless it cannot be true. */
-  #wall(): WallTime | undefined {
+  private wall(): WallTime | undefined {
     const wall = this.#platform.time();
     // Asked the other way round, NaN would pass, and no comparison with it ever expires anything.
     return wall &&

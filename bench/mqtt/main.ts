@@ -15,6 +15,7 @@ import { brokerSettings } from "./run.js";
 
 interface Options {
   readonly messages: number;
+  readonly warmup?: number;
   readonly runs: number;
   readonly connections: number;
   readonly only?: string;
@@ -29,7 +30,7 @@ function theirVersion(): string {
 }
 
 async function bench(options: Options): Promise<void> {
-  const { messages, runs, connections, only = "", json, cpuProf } = options;
+  const { messages, warmup = messages, runs, connections, only = "", json, cpuProf } = options;
   const wanted = (name: string): boolean => name.toLowerCase().includes(only.toLowerCase());
   const interactive = process.stderr.isTTY;
   const onProgress = (text: string): void => {
@@ -43,7 +44,7 @@ async function bench(options: Options): Promise<void> {
     const common: CompareOptions = {
       port: broker.port,
       messages,
-      warmup: Math.ceil(messages / 4),
+      warmup,
       runs,
       nodeOptions: cpuProf === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${cpuProf}`],
       onProgress,
@@ -76,6 +77,11 @@ async function bench(options: Options): Promise<void> {
 const command = new Command("bench:mqtt")
   .description("Speed and memory against MQTT.js and a plain socket, on one Mosquitto over loopback.")
   .option("--messages <n>", "messages of a run", positive, 20_000)
+  .option(
+    "--warmup <n>",
+    "messages before the clock runs, in each column; as many as are measured when left out",
+    positive,
+  )
   .option("--runs <n>", "alternating runs of each case", positive, 5)
   .option("--connections <n>", "idle connections whose heap is measured", positive, 1_000)
   .option("--only <text>", 'only the cases whose name contains this; also "durability" and "heap"')

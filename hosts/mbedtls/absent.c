@@ -93,5 +93,10 @@ int sw_memory_watched(void) {
   return 0;
 }
 
+size_t sw_memory_cap(size_t bytes) {
+  (void)bytes;
+  return 0;
+}
+
 void sw_memory_reset_peak(void) {
 }

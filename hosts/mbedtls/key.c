@@ -37,7 +37,8 @@ static int parsePublic(mbedtls_pk_context* context, const uint8_t* der, size_t s
   int error = mbedtls_pk_parse_subpubkey(&p, der + size, context);
   if (!error && p != der + size) error = -1;
 #else
-  int error = mbedtls_pk_parse_public_key(context, der, size);
+  int error = psa_crypto_init();
+  if (!error) error = mbedtls_pk_parse_public_key(context, der, size);
 #endif
   if (error && sw_memory_failures() != failures) return SW_MEMORY;
   return error ? SW_INVALID : SW_OK;

@@ -1,5 +1,6 @@
 /*
- * Configuration of Mbed TLS 2.28 and 3.6 for a device: a TLS client with the least memory that is still safe.
+ * Configuration of Mbed TLS 2.28, 3.6 and 4.0 for a device: a TLS client with the least memory that is still safe. The cryptography of 4.0
+ * is configured in mbedtls_crypto_config.h.
  *
  * Used by every build of the library that is ours: the 32-bit XS host, and `build:xs -- --mbedtls DIR`. What the comments call "costs"
  * is heap unless they say otherwise. A setting that is not here is off.
@@ -10,12 +11,17 @@
 /* 2.28 reads this file before it knows its own version. */
 #if defined(MBEDTLS_VERSION_NUMBER) && MBEDTLS_VERSION_NUMBER >= 0x03000000
   #define SEALWIRE_MBEDTLS_3
+  #if MBEDTLS_VERSION_NUMBER >= 0x04000000
+    #define SEALWIRE_MBEDTLS_4
+  #endif
 #endif
 
 /* TLS 1.3 needs 3.6, and makes it keep the server's certificate. A build without it: -DSEALWIRE_TLS12_ONLY. */
 #if defined(SEALWIRE_MBEDTLS_3) && !defined(SEALWIRE_TLS12_ONLY)
   #define SEALWIRE_TLS13
 #endif
+
+#ifndef SEALWIRE_MBEDTLS_4
 
 /* ---- The place it runs on ---- */
 
@@ -79,7 +85,7 @@ void sw_memory_free(void* block);
 #define MBEDTLS_ECDH_C
 #define MBEDTLS_ECDSA_C
 
-/* ---- Keys and certificates ---- */
+/* ---- Keys ---- */
 
 #define MBEDTLS_ASN1_PARSE_C
 #define MBEDTLS_ASN1_WRITE_C
@@ -87,14 +93,30 @@ void sw_memory_free(void* block);
 #define MBEDTLS_PK_C
 #define MBEDTLS_PK_PARSE_C
 #define MBEDTLS_PK_WRITE_C              /* PKCS#8 and SubjectPublicKeyInfo. */
+
+/* ---- PSA, where the crypto backend of 3.6 and TLS 1.3 want it ---- */
+
+#ifdef SEALWIRE_MBEDTLS_3
+  #define MBEDTLS_PSA_CRYPTO_C
+  #define MBEDTLS_PSA_CRYPTO_EXTERNAL_RNG     /* random.c: one generator for everything, no second pool. */
+  #define MBEDTLS_PSA_ASSUME_EXCLUSIVE_BUFFERS /* No copies of input and output: nothing else runs while we are in here. */
+  #define MBEDTLS_PSA_KEY_SLOT_COUNT 12       /* Static memory: 12 keys at once; a TLS 1.3 handshake has 4, the rest are ours for a moment. */
+#endif
+
+#endif /* SEALWIRE_MBEDTLS_4 */
+
+/* ---- Certificates ---- */
+
 #define MBEDTLS_X509_USE_C
 #define MBEDTLS_X509_CRT_PARSE_C
 #define MBEDTLS_X509_CRL_PARSE_C
 #define MBEDTLS_X509_CSR_PARSE_C
 #define MBEDTLS_X509_CREATE_C
 #define MBEDTLS_X509_CSR_WRITE_C
-#define MBEDTLS_X509_CHECK_KEY_USAGE    /* 2.28 only: 3.6 always checks. */
-#define MBEDTLS_X509_CHECK_EXTENDED_KEY_USAGE
+#ifndef SEALWIRE_MBEDTLS_3
+  #define MBEDTLS_X509_CHECK_KEY_USAGE  /* 3.6 always checks. */
+  #define MBEDTLS_X509_CHECK_EXTENDED_KEY_USAGE
+#endif
 #define MBEDTLS_X509_RSASSA_PSS_SUPPORT
 #define MBEDTLS_X509_MAX_INTERMEDIATE_CA 5 /* Longest chain that is followed. */
 #define MBEDTLS_X509_REMOVE_INFO        /* No texts for people: flash. */
@@ -130,19 +152,9 @@ void sw_memory_free(void* block);
   #define MBEDTLS_SSL_TLS1_3_COMPATIBILITY_MODE /* Some middleboxes want it (RFC 8446 appendix D.4). */
   #define MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_EPHEMERAL_ENABLED
   #define MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_PSK_EPHEMERAL_ENABLED /* Resumption with forward secrecy only. */
-  #define MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_ENABLED 1
   #define MBEDTLS_SSL_KEEP_PEER_CERTIFICATE /* 3.6 has no TLS 1.3 without: one server certificate for the life of the connection. */
 #else
   #define SEALWIRE_SUITES13
-#endif
-
-/* ---- PSA, where the crypto backend of 3.6 and TLS 1.3 want it ---- */
-
-#ifdef SEALWIRE_MBEDTLS_3
-  #define MBEDTLS_PSA_CRYPTO_C
-  #define MBEDTLS_PSA_CRYPTO_EXTERNAL_RNG     /* random.c: one generator for everything, no second pool. */
-  #define MBEDTLS_PSA_ASSUME_EXCLUSIVE_BUFFERS /* No copies of input and output: nothing else runs while we are in here. */
-  #define MBEDTLS_PSA_KEY_SLOT_COUNT 12       /* Static memory: 12 keys at once; a TLS 1.3 handshake has 4, the rest are ours for a moment. */
 #endif
 
 #ifndef SEALWIRE_MBEDTLS_3

@@ -5,11 +5,15 @@
 #if MBEDTLS_VERSION_NUMBER >= 0x04000000
 
 #include "psa/crypto.h"
+#include <string.h>
 
 int sw_random(void* context, unsigned char* output, size_t size) {
   (void)context;
   psa_status_t status = psa_crypto_init();
-  return status ? (int)status : (int)psa_generate_random(output, size);
+  if (!status) status = psa_generate_random(output, size);
+  /* Weak bytes are worse than none. */
+  if (status && size) memset(output, 0, size);
+  return (int)status;
 }
 
 #else

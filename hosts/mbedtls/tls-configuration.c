@@ -132,7 +132,8 @@ static SwFailure setVersions(SwTLS* e, const SwTLSOptions* options) {
   static const mbedtls_ssl_protocol_version versions[] = {MBEDTLS_SSL_VERSION_TLS1_2, MBEDTLS_SSL_VERSION_TLS1_3};
   mbedtls_ssl_conf_min_tls_version(&e->conf, versions[options->minimumVersion - 2]);
   mbedtls_ssl_conf_max_tls_version(&e->conf, versions[most - 2]);
-  #if SW_TLS13
+  #if SW_TLS13 && MBEDTLS_VERSION_NUMBER < 0x04000000
+  /* 4.0 always tells of them. */
   mbedtls_ssl_conf_tls13_enable_signal_new_session_tickets(&e->conf, MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_ENABLED);
   #endif
 #else
@@ -157,12 +158,9 @@ static int setProtocols(SwTLS* e, const SwTLSOptions* options) {
 }
 
 static int setUp(SwTLS* e, const SwTLSOptions* options) {
-  int error = 0;
-#if SW_TLS13
-  if (psa_crypto_init()) return MBEDTLS_ERR_SSL_ALLOC_FAILED;
-#endif
-  error = setProtocols(e, options);
+  int error = setProtocols(e, options);
   if (!error) error = mbedtls_ssl_setup(&e->ssl, &e->conf);
+  if (!error && !sw_tls_buffers_begin(e)) error = MBEDTLS_ERR_SSL_ALLOC_FAILED;
   uint8_t address[16];
   const char* name = sw_x509_address(options->serverName, address) ? NULL : options->serverName;
   /* Sent as SNI. What the library compares it with is of no account: see tls-x509.c. */
@@ -187,8 +185,13 @@ static void setVerification(SwTLS* e, const SwTLSOptions* options) {
 
 SwFailure sw_tls_configure(SwTLS* e, const SwTLSOptions* options, const SwCredentials* credentials) {
   size_t message;
+#if SW_TLS13 || MBEDTLS_VERSION_NUMBER >= 0x04000000
+  /* 4.0 wants it to read a certificate. */
+  if (psa_crypto_init()) return SW_FAILURE_OUT_OF_MEMORY;
+#endif
   SwFailure failure = checkCredentials(options, credentials, &message);
   if (failure) return failure;
+  e->ownMessage = message;
   unsigned allocations = sw_memory_failures();
   size_t nameSize = strlen(options->serverName) + 1;
   e->verification.serverName = sw_memory_calloc(1, nameSize);
@@ -198,7 +201,9 @@ SwFailure sw_tls_configure(SwTLS* e, const SwTLSOptions* options, const SwCreden
   memcpy(e->verification.serverName, options->serverName, nameSize);
   e->inputBuffer = options->inputBuffer < IN_CONTENT ? options->inputBuffer : IN_CONTENT;
   sw_records_begin(&e->records, e->inputBuffer);
+#if MBEDTLS_VERSION_NUMBER < 0x04000000
   mbedtls_ssl_conf_rng(&e->conf, sw_random, NULL);
+#endif
   mbedtls_ssl_conf_ciphersuites(&e->conf, suites);
 #ifdef MBEDTLS_SSL_RENEGOTIATION
   mbedtls_ssl_conf_renegotiation(&e->conf, MBEDTLS_SSL_RENEGOTIATION_DISABLED);

@@ -25,8 +25,25 @@ int sw_tls_is13(const SwTLS* e) {
 
 /* ---- What the library reads and writes ---- */
 
+static uint8_t ringByte(const SwTLS* e, size_t at) {
+  return e->ring[(e->ringBegin + at) % SW_TLS_RING];
+}
+
+/*
+ * The library reads the header of a record by itself, and then the rest. It gets no header before all of it came and its buffer has room for
+ * what follows: a buffer can be exchanged between two calls only.
+ */
+static int waits(SwTLS* e) {
+  enum { HEADER = 5 };
+  e->partialHeader = 0;
+  if (e->ssl.MBEDTLS_PRIVATE(in_left) != 0 || e->ringCount == 0) return 0;
+  if (e->ringCount < HEADER) return e->partialHeader = !e->ended;
+  return !sw_tls_input_fits(e, (size_t)(ringByte(e, 3) << 8 | ringByte(e, 4)));
+}
+
 int sw_tls_on_receive(void* context, unsigned char* target, size_t size) {
   SwTLS* e = context;
+  if (waits(e)) return MBEDTLS_ERR_SSL_WANT_READ;
   if (e->ringCount == 0) {
     if (!e->ended) return MBEDTLS_ERR_SSL_WANT_READ;
     e->atEnd = 1;
@@ -100,6 +117,7 @@ size_t sw_tls_feed(SwTLS* e, const uint8_t* bytes, size_t size) {
     case SW_RECORDS_NOT_TLS: sw_tls_fail(e, SW_FAILURE_NOT_TLS); return size;
     default: break;
   }
+  if (size) e->partialHeader = 0;
   for (size_t i = 0; i < size; i++) e->ring[(e->ringBegin + e->ringCount + i) % SW_TLS_RING] = bytes[i];
   e->ringCount = (uint16_t)(e->ringCount + size);
   return size;
@@ -164,9 +182,19 @@ static int settle(SwTLS* e, int result, unsigned allocations) {
   return 0;
 }
 
+/* The library waits for room. @returns whether it is to be called again */
+static int roomWasMade(SwTLS* e, int* result) {
+  if (*result != MBEDTLS_ERR_SSL_WANT_READ || !e->inputNeeded) return 0;
+  if (sw_tls_grow_input(e)) return 1;
+  *result = MBEDTLS_ERR_SSL_ALLOC_FAILED;
+  return 0;
+}
+
 /* 3.6 says "want read" of a ticket that it has read and not looked at. That must not wait: a write would stumble over it. */
 static int readSome(SwTLS* e, uint8_t* target, size_t size) {
-  int result = mbedtls_ssl_read(&e->ssl, target, size);
+  int result;
+  do result = mbedtls_ssl_read(&e->ssl, target, size);
+  while (roomWasMade(e, &result));
 #if SW_TLS13
   if (result == MBEDTLS_ERR_SSL_WANT_READ && state(e) == MBEDTLS_SSL_TLS1_3_NEW_SESSION_TICKET)
     result = mbedtls_ssl_read(&e->ssl, target, size);
@@ -190,7 +218,7 @@ size_t sw_tls_write(SwTLS* e, const uint8_t* bytes, size_t size) {
   unsigned allocations = sw_memory_failures();
   if (size > room) size = room;
   if (size == 0) return 0;
-  int result = mbedtls_ssl_write(&e->ssl, bytes, size);
+  int result = sw_tls_output_for(e, size) ? mbedtls_ssl_write(&e->ssl, bytes, size) : MBEDTLS_ERR_SSL_ALLOC_FAILED;
   /* The record is made, and waits to be drained. */
   if (result == MBEDTLS_ERR_SSL_WANT_WRITE) return size;
   if (result < 0) {
@@ -261,7 +289,9 @@ static int advance(SwTLS* e, const SwCredentials* credentials) {
     result = lendChain(e, credentials);
   else if (isCertificateVerify(at) && e->key)
     result = sw_key_to_pk(e->key, &e->ownKey);
-  if (!result) result = mbedtls_ssl_handshake_step(&e->ssl);
+  if (!result && !sw_tls_output_for_state(e, at)) result = MBEDTLS_ERR_SSL_ALLOC_FAILED;
+  if (!result) do result = mbedtls_ssl_handshake_step(&e->ssl);
+    while (roomWasMade(e, &result));
   /* The library passes from the one to the other and back within a step. */
   int wasTicket = at == SW_TLS_STATE_TICKET ||
                   (at == MBEDTLS_SSL_SERVER_CHANGE_CIPHER_SPEC && state(e) == MBEDTLS_SSL_SERVER_CHANGE_CIPHER_SPEC);
@@ -318,6 +348,7 @@ static void opened(SwTLS* e) {
   e->key = NULL;
   sw_memory_free(e->own);
   e->own = NULL;
+  sw_tls_buffers_open(e);
   sw_tls_session_note(e);
 }
 
@@ -359,6 +390,6 @@ unsigned sw_tls_status(SwTLS* e) {
   if (e->failure) return status | SW_TLS_FAILED;
   if (e->sessionDue) status |= SW_TLS_SESSION;
   if (e->peerClosed) return readable ? status : status | SW_TLS_CLOSED;
-  if (e->ringCount || (e->ended && !e->atEnd) || (e->open && mbedtls_ssl_check_pending(&e->ssl))) status |= SW_TLS_WORK;
+  if ((e->ringCount && !e->partialHeader) || (e->ended && !e->atEnd) || (e->open && mbedtls_ssl_check_pending(&e->ssl))) status |= SW_TLS_WORK;
   return status;
 }

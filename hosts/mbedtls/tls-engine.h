@@ -110,6 +110,10 @@ typedef struct {
   size_t targetRoom;
   /* What the library wanted to send and could not. */
   size_t pending;
+  /* Of the library's buffers: what it made them for, and the size that the record which comes needs (0: it fits). */
+  size_t fullInput, fullOutput, inputNeeded;
+  /* Of our Certificate message. */
+  size_t ownMessage;
   size_t inputBuffer;
   uint16_t ringBegin, ringCount;
   uint8_t ring[SW_TLS_RING];
@@ -118,6 +122,8 @@ typedef struct {
   uint8_t offeredExtendedMasterSecret, ticketIssued;
   /* The state of the library before the step that is under way, or was the last. */
   uint8_t stepState;
+  /* What the ring holds is a part of a record's header. */
+  uint8_t partialHeader;
   uint8_t set, open, ended, atEnd, peerClosed, goodbye, goodbyeSaid, sessionDue;
   /* Of the failure: what happened, the alert that came, the library's own number. */
   uint8_t failure, alert;
@@ -152,8 +158,17 @@ void sw_tls_session_offer(SwTLS* engine, const uint8_t* bytes, size_t size);
 void sw_tls_session_note(SwTLS* engine);
 int sw_tls_is13(const SwTLS* engine);
 
-/* Frees a block that the library allocated. */
+/* Frees a block that the library allocated; allocates one that it will free. */
 void sw_tls_free_of_library(void* block);
+void* sw_tls_calloc_of_library(size_t size);
+
+/* tls-buffers.c. Those with a result @return whether there was memory, but for `fits`: whether this body of a record has room now. */
+int sw_tls_buffers_begin(SwTLS* engine);
+int sw_tls_input_fits(SwTLS* engine, size_t body);
+int sw_tls_grow_input(SwTLS* engine);
+int sw_tls_output_for(SwTLS* engine, size_t content);
+int sw_tls_output_for_state(SwTLS* engine, int state);
+void sw_tls_buffers_open(SwTLS* engine);
 
 /* tls-configuration.c. @returns 0, or the failure of options that cannot be used */
 SwFailure sw_tls_configure(SwTLS* engine, const SwTLSOptions* options, const SwCredentials* credentials);

@@ -4,7 +4,14 @@
  * The native engine does the work and calls nothing back. What it leads to is told in a later turn of the event loop, by a timer, in the
  * order open, session, readable, writable, drainable, and at last close or error. Bounds are said in tls-engine.h.
  */
-import type { PlatformTimer, TLSEngine, TLSEngineOptions, TLSNegotiated, TimerHandle } from "../../src/platform.js";
+import type {
+  PlatformTimer,
+  TLSEngine,
+  TLSEngineOptions,
+  TLSNegotiated,
+  TLSVersion,
+  TimerHandle,
+} from "../../src/platform.js";
 import { toTLSError } from "./tls-errors.js";
 import { NativeTLS } from "./tls-native.js";
 import { createNative } from "./tls-options.js";
@@ -28,24 +35,21 @@ const REFUSED = 16;
 const OURS = 32;
 /** A step of the handshake waited for that. */
 const BLOCKED = 64;
+/** The handshake is done, and was told. */
+const TOLD_OPEN = 128;
 
+/** In methods and in functions of the module: a closure, or a private method, of each engine would cost the heap. */
 export class MbedTLSEngine implements TLSEngine {
   readonly #options: TLSEngineOptions;
   readonly #timer: PlatformTimer;
-  readonly #turn: () => void;
   #native: NativeTLS | undefined;
   #handle: TimerHandle;
-  #negotiated: TLSNegotiated | undefined;
   #marks = 0;
 
   /** @throws SealwireError `INVALID_ARGUMENT`, `CRYPTO_INVALID`, `UNSUPPORTED` or `TLS_OUT_OF_MEMORY` */
   constructor(options: TLSEngineOptions, timer: PlatformTimer) {
     this.#options = options;
     this.#timer = timer;
-    this.#turn = () => {
-      this.#handle = undefined;
-      this.#dispatch();
-    };
     const native = createNative(options);
     const failure = toTLSError(native, options.serverName);
     if (failure) {
@@ -55,41 +59,52 @@ export class MbedTLSEngine implements TLSEngine {
     this.#native = native;
   }
 
+  /** Made anew each time. */
   get negotiated(): TLSNegotiated | undefined {
-    return this.#negotiated;
+    return this.#native && (this.#marks & TOLD_OPEN) !== 0 ? negotiatedOf(this.#native) : undefined;
+  }
+
+  /** What the native ring takes. */
+  get feedSize(): number {
+    return 256;
+  }
+
+  /** What fits a segment of TCP on the smallest of chips. */
+  get drainSize(): number {
+    return 512;
   }
 
   feed(ciphertext: Uint8Array): number {
     const taken = this.#native?.feed(ciphertext) ?? ciphertext.byteLength;
     if (taken < ciphertext.byteLength) this.#marks |= REFUSED;
-    this.#schedule();
+    this.schedule();
     return taken;
   }
 
   feedEnd(): void {
     this.#native?.feedEnd();
     this.#marks |= OURS;
-    this.#schedule();
+    this.schedule();
   }
 
   drain(buffer: Uint8Array): number {
     const count = this.#native?.drain(buffer) ?? 0;
     if (count > 0) {
-      if (this.#negotiated !== undefined || (this.#marks & BLOCKED) !== 0) this.#marks |= OURS;
-      this.#schedule();
+      if ((this.#marks & (TOLD_OPEN | BLOCKED)) !== 0) this.#marks |= OURS;
+      this.schedule();
     }
     return count;
   }
 
   get unsent(): boolean {
-    return ((this.#native?.status() ?? 0) & UNSENT) !== 0;
+    return (this.status & UNSENT) !== 0;
   }
 
   read(buffer: Uint8Array): number {
     const count = this.#native?.read(buffer) ?? 0;
     if (count > 0) {
       this.#marks &= ~TOLD_READABLE;
-      this.#schedule();
+      this.schedule();
     }
     return count;
   }
@@ -99,28 +114,28 @@ export class MbedTLSEngine implements TLSEngine {
   }
 
   write(plaintext: Uint8Array): number {
-    if (this.#negotiated === undefined) return 0;
+    if ((this.#marks & TOLD_OPEN) === 0) return 0;
     const count = this.#native?.write(plaintext) ?? 0;
     this.#marks |= WRITTEN;
-    this.#schedule();
+    this.schedule();
     return count;
   }
 
   get writable(): number {
-    return this.#negotiated === undefined ? 0 : (this.#native?.writable() ?? 0);
+    return (this.#marks & TOLD_OPEN) === 0 ? 0 : (this.#native?.writable() ?? 0);
   }
 
   step(): boolean {
-    const more = this.#work();
+    const more = this.work();
     if (!more && this.unsent) this.#marks |= BLOCKED;
     else this.#marks &= ~BLOCKED;
-    this.#schedule();
+    this.schedule();
     return more;
   }
 
   end(): void {
     this.#native?.end();
-    this.#schedule();
+    this.schedule();
   }
 
   close(): void {
@@ -131,55 +146,55 @@ export class MbedTLSEngine implements TLSEngine {
     native?.close();
   }
 
-  #work(): boolean {
-    const { trustAnchors, revocationLists = [], certificateChain = [] } = this.#options;
-    return this.#native?.step(trustAnchors, revocationLists, certificateChain) ?? false;
+  private get status(): number {
+    return this.#native?.status() ?? 0;
+  }
+
+  /** What of the status may still be told: nothing after the end. */
+  private get live(): number {
+    return (this.#marks & OVER) === 0 ? this.status : 0;
+  }
+
+  private work(): boolean {
+    const options = this.#options;
+    return this.#native?.step(options.trustAnchors, options.revocationLists, options.certificateChain) ?? false;
   }
 
   /** Sets the timer when there is something to tell, or to do that nobody else will ask for. */
-  #schedule(): void {
+  private schedule(): void {
     if (this.#handle !== undefined || this.#native === undefined) return;
-    if (this.#isDue(this.#native.status())) this.#handle = this.#timer.set(this.#turn, 0);
-  }
-
-  #isDue(status: number): boolean {
-    const marks = this.#marks;
-    if ((marks & OVER) !== 0) return ((status & UNSENT) !== 0) !== ((marks & WAS_UNSENT) !== 0);
-    if ((status & (SESSION | CLOSED | FAILED)) !== 0) return true;
-    if ((status & OPEN) !== 0 && this.#negotiated === undefined) return true;
-    if ((status & READABLE) !== 0) return (marks & TOLD_READABLE) === 0;
-    if (((status & UNSENT) !== 0) !== ((marks & WAS_UNSENT) !== 0)) return true;
-    return (marks & (WRITTEN | OURS)) !== 0 || ((status & WORK) !== 0 && this.#negotiated !== undefined);
+    if (isDue(this.#native.status(), this.#marks)) this.#handle = this.#timer.set(() => this.dispatch(), 0);
   }
 
   /** Calls what is due. Every callback may close the engine or make more things due. */
-  #dispatch(): void {
-    const { onOpen, onReadable, onWritable, onDrainable } = this.#options;
-    const live = (): NativeTLS | undefined => ((this.#marks & OVER) === 0 ? this.#native : undefined);
-    const isOurs = this.#negotiated !== undefined || (this.#marks & OURS) !== 0;
+  private dispatch(): void {
+    this.#handle = undefined;
+    const isOurs = (this.#marks & (TOLD_OPEN | OURS)) !== 0;
     this.#marks &= ~OURS;
-    if (live() && isOurs && this.#work() && this.#negotiated === undefined) this.#marks |= OURS;
-    const status = this.#native?.status() ?? 0;
-    if ((status & OPEN) !== 0 && (status & FAILED) === 0 && this.#negotiated === undefined) onOpen(this.#negotiate());
-    while (((live()?.status() ?? 0) & SESSION) !== 0) this.#tellSession();
-    if (((live()?.status() ?? 0) & READABLE) !== 0 && (this.#marks & TOLD_READABLE) === 0) {
+    if ((this.#marks & OVER) === 0 && isOurs && this.work() && (this.#marks & TOLD_OPEN) === 0) this.#marks |= OURS;
+    const status = this.status;
+    if (this.#native && (status & OPEN) !== 0 && (status & FAILED) === 0 && (this.#marks & TOLD_OPEN) === 0) {
+      this.#marks |= TOLD_OPEN;
+      this.#options.onOpen(negotiatedOf(this.#native));
+    }
+    while ((this.live & SESSION) !== 0) this.tellSession();
+    if ((this.live & READABLE) !== 0 && (this.#marks & TOLD_READABLE) === 0) {
       this.#marks = (this.#marks | TOLD_READABLE) & ~REFUSED;
-      onReadable();
+      this.#options.onReadable();
     }
-    if ((this.#marks & WRITTEN) !== 0 && (live()?.writable() ?? 0) > 0) {
+    if ((this.#marks & (WRITTEN | OVER)) === WRITTEN && this.writable > 0) {
       this.#marks &= ~WRITTEN;
-      onWritable();
+      this.#options.onWritable();
     }
-    const unsent = this.unsent;
-    if (this.#native && unsent !== ((this.#marks & WAS_UNSENT) !== 0)) {
+    if (this.#native && this.unsent !== ((this.#marks & WAS_UNSENT) !== 0)) {
       this.#marks ^= WAS_UNSENT;
-      onDrainable();
+      this.#options.onDrainable();
     }
-    this.#dispatchEnd();
-    this.#schedule();
+    this.dispatchEnd();
+    this.schedule();
   }
 
-  #dispatchEnd(): void {
+  private dispatchEnd(): void {
     const native = this.#native;
     if (native === undefined || (this.#marks & OVER) !== 0) return;
     const status = native.status();
@@ -190,33 +205,46 @@ export class MbedTLSEngine implements TLSEngine {
     else this.#options.onClose();
   }
 
-  #tellSession(): void {
+  private tellSession(): void {
     const native = this.#native!;
     const lifetime = native.number(12);
     const extendedMasterSecret = native.number(8) === 1;
     const bytes = native.session();
     if (bytes === undefined) return;
     this.#options.onSession?.({
-      protocol: native.number(6) === 3 ? "TLSv1.3" : "TLSv1.2",
+      protocol: protocolOf(native),
       bytes: new Uint8Array(bytes),
       lifetime: lifetime < 0 ? undefined : lifetime,
       extendedMasterSecret,
     });
   }
+}
 
-  #negotiate(): TLSNegotiated {
-    const native = this.#native!;
-    const resumed = native.number(7) === 1;
-    const nextUpdate = native.number(11);
-    return (this.#negotiated = {
-      protocol: native.number(6) === 3 ? "TLSv1.3" : "TLSv1.2",
-      cipherSuite: native.text(0) ?? "",
-      applicationProtocol: native.text(1),
-      resumed,
-      extendedMasterSecret: native.number(8) === 1,
-      chainNotAfter: resumed ? undefined : native.number(9),
-      chainNotBefore: resumed ? undefined : native.number(10),
-      revocationNextUpdate: nextUpdate === Infinity ? undefined : nextUpdate,
-    });
-  }
+function isDue(status: number, marks: number): boolean {
+  const unsentChanged = ((status & UNSENT) !== 0) !== ((marks & WAS_UNSENT) !== 0);
+  if ((marks & OVER) !== 0) return unsentChanged;
+  if ((status & (SESSION | CLOSED | FAILED)) !== 0) return true;
+  if ((status & OPEN) !== 0 && (marks & TOLD_OPEN) === 0) return true;
+  if ((status & READABLE) !== 0) return (marks & TOLD_READABLE) === 0;
+  if (unsentChanged) return true;
+  return (marks & (WRITTEN | OURS)) !== 0 || ((status & WORK) !== 0 && (marks & TOLD_OPEN) !== 0);
+}
+
+function protocolOf(native: NativeTLS): TLSVersion {
+  return native.number(6) === 3 ? "TLSv1.3" : "TLSv1.2";
+}
+
+function negotiatedOf(native: NativeTLS): TLSNegotiated {
+  const resumed = native.number(7) === 1;
+  const nextUpdate = native.number(11);
+  return {
+    protocol: protocolOf(native),
+    cipherSuite: native.text(0) ?? "",
+    applicationProtocol: native.text(1),
+    resumed,
+    extendedMasterSecret: native.number(8) === 1,
+    chainNotAfter: resumed ? undefined : native.number(9),
+    chainNotBefore: resumed ? undefined : native.number(10),
+    revocationNextUpdate: nextUpdate === Infinity ? undefined : nextUpdate,
+  };
 }

@@ -18,6 +18,9 @@ void sw_tls_fail(SwTLS* e, SwFailure failure) {
 }
 
 static int isOutOfMemory(int error) {
+#if MBEDTLS_VERSION_NUMBER >= 0x04000000
+  return error == PSA_ERROR_INSUFFICIENT_MEMORY;
+#else
   switch (error) {
     case MBEDTLS_ERR_SSL_ALLOC_FAILED:
     case MBEDTLS_ERR_X509_ALLOC_FAILED:
@@ -29,6 +32,7 @@ static int isOutOfMemory(int error) {
     case MBEDTLS_ERR_ASN1_ALLOC_FAILED: return 1;
     default: return 0;
   }
+#endif
 }
 
 /* Errors of X.509 are a sum: a module's high part and the low part of ASN.1. */
@@ -55,6 +59,11 @@ static SwFailure ofCertificate(SwTLS* e, int error) {
   return (SwFailure)v->failure;
 }
 
+/* 3.6 says "bad input" of a message that does not fit its buffer. */
+static int isTooLarge(int error) {
+  return error == MBEDTLS_ERR_SSL_FEATURE_UNAVAILABLE || error == MBEDTLS_ERR_SSL_BAD_INPUT_DATA || error == MBEDTLS_ERR_SSL_BUFFER_TOO_SMALL;
+}
+
 void sw_tls_fail_with(SwTLS* e, int error, unsigned allocations) {
   if (e->failure) return;
   e->error = error;
@@ -69,13 +78,11 @@ void sw_tls_fail_with(SwTLS* e, int error, unsigned allocations) {
     return;
   }
   if (error == BAD_VERSION) sw_tls_fail(e, SW_FAILURE_VERSION);
+  else if (isTooLarge(error) && !e->verification.failure) sw_tls_fail(e, SW_FAILURE_MESSAGE_TOO_LARGE);
   else if (!e->open && e->stepState == MBEDTLS_SSL_SERVER_CERTIFICATE &&
            (e->verification.failure || error == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED || error == BAD_CERTIFICATE ||
             (-error & 0x7f80) < 0x4000))
     sw_tls_fail(e, ofCertificate(e, error));
-  /* 3.6 says "bad input" of a message that does not fit its buffer. */
-  else if (error == MBEDTLS_ERR_SSL_FEATURE_UNAVAILABLE || error == MBEDTLS_ERR_SSL_BAD_INPUT_DATA || error == MBEDTLS_ERR_SSL_BUFFER_TOO_SMALL)
-    sw_tls_fail(e, SW_FAILURE_MESSAGE_TOO_LARGE);
   else
     sw_tls_fail(e, SW_FAILURE_HANDSHAKE);
 }

@@ -39,7 +39,7 @@ export class NativeTLS {
   readable(): number;
   writable(): number;
   /** @returns whether there is more to do at once */
-  step(anchors: Views, lists: Views, chain: Views): boolean;
+  step(anchors: Views, lists: Views | undefined, chain: Views | undefined): boolean;
   end(): void;
   close(): void;
   /** Bits: 1 open, 2 readable, 4 session, 8 closed by the peer, 16 failed, 32 unsent, 64 a step may find something to do. */

@@ -17,7 +17,7 @@ typedef struct {
 typedef struct {
   mbedtls_x509_buf signedPart, issuer, signature;
   mbedtls_md_type_t hash;
-  mbedtls_pk_type_t algorithm;
+  SwSignatureAlgorithm algorithm;
   double thisUpdate, nextUpdate;
   Reader entries;
   int limited;
@@ -87,8 +87,8 @@ static int readAlgorithm(Reader* from, List* list) {
   int last = id.end[-1];
   id.end--;
   int first = 0;
-  if (isBytes(id, ecdsa, sizeof ecdsa - 1)) first = 2, list->algorithm = MBEDTLS_PK_ECDSA;
-  else if (isBytes(id, rsa, sizeof rsa - 1)) first = 11, list->algorithm = MBEDTLS_PK_RSA;
+  if (isBytes(id, ecdsa, sizeof ecdsa - 1)) first = 2, list->algorithm = SW_SIGNATURE_ECDSA;
+  else if (isBytes(id, rsa, sizeof rsa - 1)) first = 11, list->algorithm = SW_SIGNATURE_RSA;
   if (first && last >= first && last < first + 3) {
     static const mbedtls_md_type_t hashes[] = {MBEDTLS_MD_SHA256, MBEDTLS_MD_SHA384, MBEDTLS_MD_SHA512};
     list->hash = hashes[last - first];
@@ -205,7 +205,7 @@ static SwDetail whyUnusable(const SwVerification* v, const List* list, const mbe
   if (list->thisUpdate > v->latest) return SW_DETAIL_LIST_FUTURE;
   if (mbedtls_x509_crt_check_key_usage(issuer, MBEDTLS_X509_KU_CRL_SIGN)) return SW_DETAIL_LIST_NO_SIGNER;
   if (list->hash == MBEDTLS_MD_NONE) return SW_DETAIL_LIST_SIGNATURE;
-  return sw_x509_is_signed(&list->signedPart, (int)list->hash, (int)list->algorithm, NULL, &list->signature, issuer)
+  return sw_x509_is_signed(&list->signedPart, list->hash, list->algorithm, NULL, &list->signature, issuer)
              ? SW_DETAIL_NONE
              : SW_DETAIL_LIST_SIGNATURE;
 }

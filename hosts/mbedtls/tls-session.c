@@ -10,6 +10,10 @@ void sw_tls_free_of_library(void* block) {
   else mbedtls_free(block);
 }
 
+void* sw_tls_calloc_of_library(size_t size) {
+  return sw_memory_watched() ? sw_memory_calloc(1, size) : mbedtls_calloc(1, size);
+}
+
 /* With one that cannot be read the handshake is full, without an error. */
 void sw_tls_session_offer(SwTLS* e, const uint8_t* bytes, size_t size) {
   mbedtls_ssl_session session;

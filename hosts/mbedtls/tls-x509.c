@@ -14,8 +14,9 @@
 
 const mbedtls_x509_crt_profile sw_x509_profile = {
     MBEDTLS_X509_ID_FLAG(MBEDTLS_MD_SHA256) | MBEDTLS_X509_ID_FLAG(MBEDTLS_MD_SHA384) | MBEDTLS_X509_ID_FLAG(MBEDTLS_MD_SHA512),
-    MBEDTLS_X509_ID_FLAG(MBEDTLS_PK_RSA) | MBEDTLS_X509_ID_FLAG(MBEDTLS_PK_RSASSA_PSS) | MBEDTLS_X509_ID_FLAG(MBEDTLS_PK_ECKEY) |
-        MBEDTLS_X509_ID_FLAG(MBEDTLS_PK_ECDSA),
+    /* Of signatures, and of the key of the server's certificate. */
+    MBEDTLS_X509_ID_FLAG(SW_SIGNATURE_RSA) | MBEDTLS_X509_ID_FLAG(SW_SIGNATURE_RSA_PSS) | MBEDTLS_X509_ID_FLAG(SW_SIGNATURE_ECDSA) |
+        MBEDTLS_X509_ID_FLAG(SW_KEY_EC),
     MBEDTLS_X509_ID_FLAG(MBEDTLS_ECP_DP_SECP256R1) | MBEDTLS_X509_ID_FLAG(MBEDTLS_ECP_DP_SECP384R1) |
         MBEDTLS_X509_ID_FLAG(MBEDTLS_ECP_DP_SECP521R1),
     2048,
@@ -64,14 +65,19 @@ static void report(SwVerification* v, SwFailure failure, SwDetail detail, int de
   if (v->failure != before && depth > 0) describeSubject(v, certificate);
 }
 
-int sw_x509_is_signed(const mbedtls_x509_buf* signedPart, int hash, int algorithm, const void* options, const mbedtls_x509_buf* signature,
-                      const mbedtls_x509_crt* issuer) {
-  const mbedtls_md_info_t* info = mbedtls_md_info_from_type((mbedtls_md_type_t)hash);
+int sw_x509_is_signed(const mbedtls_x509_buf* signedPart, mbedtls_md_type_t hash, SwSignatureAlgorithm algorithm, const void* options,
+                      const mbedtls_x509_buf* signature, const mbedtls_x509_crt* issuer) {
+  const mbedtls_md_info_t* info = mbedtls_md_info_from_type(hash);
+  mbedtls_pk_context* key = (mbedtls_pk_context*)&issuer->pk;
   unsigned char digest[64];
   if (!info || mbedtls_md_get_size(info) > sizeof digest || mbedtls_md(info, signedPart->p, signedPart->len, digest)) return 0;
-  if (!mbedtls_pk_can_do(&issuer->pk, (mbedtls_pk_type_t)algorithm)) return 0;
-  return mbedtls_pk_verify_ext((mbedtls_pk_type_t)algorithm, options, (mbedtls_pk_context*)&issuer->pk, (mbedtls_md_type_t)hash, digest,
-                               mbedtls_md_get_size(info), signature->p, signature->len) == 0;
+#if MBEDTLS_VERSION_NUMBER >= 0x04000000
+  (void)options;
+  return mbedtls_pk_verify_ext(algorithm, key, hash, digest, mbedtls_md_get_size(info), signature->p, signature->len) == 0;
+#else
+  if (!mbedtls_pk_can_do(key, algorithm)) return 0;
+  return mbedtls_pk_verify_ext(algorithm, options, key, hash, digest, mbedtls_md_get_size(info), signature->p, signature->len) == 0;
+#endif
 }
 
 static int sameBytes(const mbedtls_x509_buf* a, const mbedtls_x509_buf* b) {
@@ -128,8 +134,8 @@ static void checkName(SwVerification* v, const mbedtls_x509_crt* leaf) {
 /* A candidate that signed the certificate, but was not allowed to: why. */
 static SwDetail whyNotIssuer(const mbedtls_x509_crt* candidate, const mbedtls_x509_crt* certificate) {
   if (!sameBytes(&candidate->subject_raw, &certificate->issuer_raw)) return SW_DETAIL_NONE;
-  if (!sw_x509_is_signed(&certificate->tbs, (int)certificate->MBEDTLS_PRIVATE(sig_md), (int)certificate->MBEDTLS_PRIVATE(sig_pk),
-                         certificate->MBEDTLS_PRIVATE(sig_opts), &certificate->MBEDTLS_PRIVATE(sig), candidate))
+  if (!sw_x509_is_signed(&certificate->tbs, certificate->MBEDTLS_PRIVATE(sig_md), certificate->MBEDTLS_PRIVATE(sig_pk),
+                         SW_SIGNATURE_OPTIONS(certificate), &certificate->MBEDTLS_PRIVATE(sig), candidate))
     return SW_DETAIL_NONE;
   if (!candidate->MBEDTLS_PRIVATE(ca_istrue)) return SW_DETAIL_NO_AUTHORITY;
   if (mbedtls_x509_crt_check_key_usage(candidate, MBEDTLS_X509_KU_KEY_CERT_SIGN)) return SW_DETAIL_NO_SIGNER;

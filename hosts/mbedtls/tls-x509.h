@@ -7,9 +7,28 @@
 #ifndef SEALWIRE_TLS_X509_H
 #define SEALWIRE_TLS_X509_H
 
+#include "mbedtls/version.h"
 #include "mbedtls/x509_crt.h"
 #include <stddef.h>
 #include <stdint.h>
+
+/* How 4.0 names algorithms of signatures, and what a certificate no longer carries there. */
+#if MBEDTLS_VERSION_NUMBER >= 0x04000000
+typedef mbedtls_pk_sigalg_t SwSignatureAlgorithm;
+  #define SW_SIGNATURE_RSA MBEDTLS_PK_SIGALG_RSA_PKCS1V15
+  #define SW_SIGNATURE_RSA_PSS MBEDTLS_PK_SIGALG_RSA_PSS
+  #define SW_SIGNATURE_ECDSA MBEDTLS_PK_SIGALG_ECDSA
+  #define SW_SIGNATURE_OPTIONS(certificate) NULL
+  /* MBEDTLS_PK_ECKEY, which is private there, but what a profile means. */
+  #define SW_KEY_EC (MBEDTLS_PK_SIGALG_ECDSA + 1)
+#else
+typedef mbedtls_pk_type_t SwSignatureAlgorithm;
+  #define SW_SIGNATURE_RSA MBEDTLS_PK_RSA
+  #define SW_SIGNATURE_RSA_PSS MBEDTLS_PK_RSASSA_PSS
+  #define SW_SIGNATURE_ECDSA MBEDTLS_PK_ECDSA
+  #define SW_SIGNATURE_OPTIONS(certificate) ((certificate)->MBEDTLS_PRIVATE(sig_opts))
+  #define SW_KEY_EC MBEDTLS_PK_ECKEY
+#endif
 
 typedef struct {
   const uint8_t* bytes;
@@ -104,9 +123,9 @@ int sw_x509_is_for(const mbedtls_x509_crt* certificate, const char* name);
 size_t sw_x509_address(const char* text, uint8_t* address);
 void sw_x509_report(SwVerification* verification, SwFailure failure, SwDetail detail, int depth);
 double sw_x509_time(const mbedtls_x509_time* time);
-/* Whether `issuer` signed this: hash and signature algorithm as the library names them. */
-int sw_x509_is_signed(const mbedtls_x509_buf* signedPart, int hash, int algorithm, const void* options, const mbedtls_x509_buf* signature,
-                      const mbedtls_x509_crt* issuer);
+/* Whether `issuer` signed this; `options` of RSA-PSS are those of 2.28 and 3.6. */
+int sw_x509_is_signed(const mbedtls_x509_buf* signedPart, mbedtls_md_type_t hash, SwSignatureAlgorithm algorithm, const void* options,
+                      const mbedtls_x509_buf* signature, const mbedtls_x509_crt* issuer);
 
 /* tls-revocation.c. @returns whether it is a list, by its structure; nothing is verified */
 int sw_revocation_is_list(SwView list);

@@ -13,8 +13,8 @@ import { ByteQueue } from "./byte-queue.js";
 import type { ConnectionStatistics, NetworkConnection, SimulatedNetwork } from "./network.js";
 
 const bound = 65_536;
-/** What is written in a turn is gathered in buffers of this size at first; one that has to grow has room for all that may wait. */
-const smallBuffer = 2_048;
+/** What is written in a turn is gathered in a buffer of this size; once it is full it is handed to the socket before the turn ends. */
+const gatherLength = 16_384;
 
 /** Makes the TCP class of one device. */
 export function createTCP(network: SimulatedNetwork): TransportConstructor {
@@ -30,6 +30,12 @@ class OwnedSocket extends Socket {
   owner!: TCPConnection;
 }
 
+/** Where all sockets put what arrives: it is taken or copied before the next one is read. */
+const arrived = new Uint8Array(bound);
+/** A buffer to gather in that no socket holds. One is enough: the next connection that writes in the same turn makes its own. */
+let spare: Buffer | undefined;
+let socketOptions: object;
+
 /** For the end of a turn. */
 let flush: (connection: TCPConnection) => void;
 /** For the next turn. */
@@ -40,7 +46,11 @@ class TCPConnection implements Transport, NetworkConnection {
   readonly #options: TransportOptions;
   readonly #network: SimulatedNetwork;
   readonly #socket: OwnedSocket;
-  readonly #received = new ByteQueue();
+  /** What was left unread when the socket's buffer was needed again; not there before the first time. */
+  #received: ByteQueue | undefined;
+  /** Of the shared buffer: how much arrived just now, and how much of that was read. Only while `onReadable` runs. */
+  #freshLength = 0;
+  #freshOffset = 0;
   /** Written in this turn, not yet handed to the socket. */
   #gathered: Buffer | undefined;
   #gatheredLength = 0;
@@ -52,6 +62,7 @@ class TCPConnection implements Transport, NetworkConnection {
   #scheduled = false;
   #readableDue = false;
   #writableDue = false;
+  #flushDue = false;
 
   constructor(options: TransportOptions, network: SimulatedNetwork) {
     const { address, port, noDelay } = options;
@@ -61,8 +72,7 @@ class TCPConnection implements Transport, NetworkConnection {
       throw new SealwireError("INVALID_ARGUMENT", "TCP needs the peer's port, 1 to 65535.");
     this.#options = options;
     this.#network = network;
-    // One read of the socket at most, so that what waits stays below twice the bound.
-    this.#socket = new OwnedSocket({ readableHighWaterMark: bound } as object);
+    this.#socket = new OwnedSocket(socketOptions);
     this.#socket.owner = this;
     this.#socket.setNoDelay(noDelay ?? false);
     listenTo(this.#socket);
@@ -84,7 +94,7 @@ class TCPConnection implements Transport, NetworkConnection {
   read(count?: number): ArrayBuffer | undefined;
   read(buffer: BufferLike): number | undefined;
   read(target?: number | BufferLike): ArrayBuffer | number | undefined {
-    const available = this.#received.byteLength;
+    const available = this.#available;
     if (available === 0) return undefined;
     if (typeof target === "object") return this.#take(toBytes(target));
     if (target !== undefined && !(target >= 0))
@@ -110,7 +120,7 @@ class TCPConnection implements Transport, NetworkConnection {
   close(): void {
     if (this.#done) return;
     this.#done = true;
-    this.#received.clear();
+    this.#forget();
     this.#flush();
     // What was written is still sent, as a TCP stack does; nothing is waited for.
     if (this.#connected && !this.#socket.destroyed) this.#socket.resume().destroySoon();
@@ -128,21 +138,37 @@ class TCPConnection implements Transport, NetworkConnection {
     return Math.max(0, bound - this.#gatheredLength - this.#socket.writableLength);
   }
 
-  /** Keeps a copy of what was written; it leaves at the end of this turn, after what its promises still write. */
+  /** Bytes that can be read. */
+  get #available(): number {
+    return (this.#received?.byteLength ?? 0) + this.#freshLength - this.#freshOffset;
+  }
+
+  /** Keeps a copy of what was written; it leaves at the end of this turn at the latest, after what its promises still write. */
   #gather(bytes: Uint8Array): void {
-    if (this.#gathered === undefined) process.nextTick(flush, this);
-    const length = this.#gatheredLength + bytes.byteLength;
-    if (this.#gathered === undefined || length > this.#gathered.byteLength) {
-      const larger = Buffer.allocUnsafe(length > smallBuffer ? bound : smallBuffer);
-      if (this.#gathered) larger.set(this.#gathered.subarray(0, this.#gatheredLength));
-      this.#gathered = larger;
+    for (let offset = 0; offset < bytes.byteLength;) {
+      if (this.#gathered === undefined) {
+        this.#gathered = spare ?? Buffer.allocUnsafeSlow(gatherLength);
+        spare = undefined;
+      }
+      const count = Math.min(bytes.byteLength - offset, gatherLength - this.#gatheredLength);
+      this.#gathered.set(
+        count === bytes.byteLength ? bytes : bytes.subarray(offset, offset + count),
+        this.#gatheredLength,
+      );
+      this.#gatheredLength += count;
+      offset += count;
+      if (this.#gatheredLength === gatherLength) this.#flush();
     }
-    this.#gathered.set(bytes, this.#gatheredLength);
-    this.#gatheredLength = length;
+    if (this.#gathered === undefined || this.#flushDue) return;
+    this.#flushDue = true;
+    process.nextTick(flush, this);
   }
 
   static {
-    flush = (connection) => connection.#flush();
+    flush = (connection) => {
+      connection.#flushDue = false;
+      connection.#flush();
+    };
     dispatch = (connection) => {
       connection.#scheduled = false;
       connection.#dispatch();
@@ -154,8 +180,8 @@ class TCPConnection implements Transport, NetworkConnection {
       this.owner.#connected = true;
       this.owner.#signalWritable();
     };
-    const onData = function (this: OwnedSocket, bytes: Uint8Array): void {
-      this.owner.#onData(bytes);
+    const onData = function (this: OwnedSocket, count: number): void {
+      this.owner.#onData(count);
     };
     const onDrain = function (this: OwnedSocket): void {
       this.owner.#signalWritable();
@@ -167,39 +193,72 @@ class TCPConnection implements Transport, NetworkConnection {
       this.owner.#fail(lost("The connection was closed."));
       this.owner.#network.end(this.owner);
     };
+    socketOptions = {
+      // Node calls it with the socket as `this`, which its types do not say.
+      onread: { buffer: arrived, callback: onData },
+      // "drain" then follows every write that the kernel took, not only those that filled a buffer of Node's own.
+      writableHighWaterMark: 1,
+    };
     listenTo = (socket) =>
       void socket
         .on("error", onError)
         .on("connect", onConnect)
-        .on("data", onData)
         .on("drain", onDrain)
         .on("end", onEnd)
         .on("close", onClose);
   }
 
   #flush(): void {
-    const gathered = this.#gathered?.subarray(0, this.#gatheredLength);
+    const gathered = this.#gathered;
+    if (gathered === undefined) return;
+    const length = this.#gatheredLength;
     this.#gathered = undefined;
     this.#gatheredLength = 0;
-    if (gathered === undefined || this.#socket.destroyed) return;
-    // Node tells by "drain" only of writes that fill its own buffer; the contract wants to hear of every one.
-    this.#socket.write(gathered, (error) => error ?? this.#signalWritable());
+    if (!this.#socket.destroyed) this.#socket.write(gathered.subarray(0, length));
+    // The kernel took all of it: the memory is free again. Else it belongs to the socket.
+    if (this.#socket.writableLength === 0) spare = gathered;
   }
 
   #take(target: Uint8Array): number {
-    const count = this.#received.read(target);
-    if (this.#received.byteLength < bound && this.#socket.isPaused()) this.#socket.resume();
+    let count = this.#received?.read(target) ?? 0;
+    const fresh = Math.min(target.byteLength - count, this.#freshLength - this.#freshOffset);
+    if (fresh > 0) {
+      target.set(arrived.subarray(this.#freshOffset, this.#freshOffset + fresh), count);
+      this.#freshOffset += fresh;
+      count += fresh;
+    }
+    if (this.#socket.isPaused() && this.#available < bound) this.#socket.resume();
     if (this.#end !== undefined) this.#schedule();
     return count;
   }
 
-  #onData(bytes: Uint8Array): void {
+  #onData(count: number): void {
     if (this.#done || this.#end !== undefined) return;
-    this.#received.push(bytes);
-    if (this.#received.byteLength >= bound) this.#socket.pause();
+    this.#freshLength = count;
+    this.#freshOffset = 0;
     this.#readableDue = true;
-    // Node calls this from its event loop, never from inside a method of ours: no need to wait for the next turn.
-    this.#dispatch();
+    try {
+      // Node calls this from its event loop, never from inside a method of ours: no need to wait for the next turn.
+      this.#dispatch();
+    } finally {
+      this.#keep();
+    }
+  }
+
+  /** Copies what was not read: the buffer is shared. */
+  #keep(): void {
+    const start = this.#freshOffset;
+    const end = this.#freshLength;
+    this.#freshLength = this.#freshOffset = 0;
+    if (start === end) return;
+    const received = (this.#received ??= new ByteQueue());
+    received.push(arrived.slice(start, end));
+    if (received.byteLength >= bound) this.#socket.pause();
+  }
+
+  #forget(): void {
+    this.#received?.clear();
+    this.#freshLength = this.#freshOffset = 0;
   }
 
   #onEnd(): void {
@@ -216,7 +275,7 @@ class TCPConnection implements Transport, NetworkConnection {
 
   #fail(error: SealwireError): void {
     if (this.#done || this.#end !== undefined) return;
-    this.#received.clear();
+    this.#forget();
     this.#end = error;
     this.#socket.destroy();
     this.#schedule();
@@ -236,9 +295,9 @@ class TCPConnection implements Transport, NetworkConnection {
     }
     if (this.#readableDue && !this.#done) {
       this.#readableDue = false;
-      if (this.#received.byteLength > 0) onReadable?.(this.#received.byteLength);
+      if (this.#available > 0) onReadable?.(this.#available);
     }
-    if (this.#end === undefined || this.#done || this.#received.byteLength > 0) return;
+    if (this.#end === undefined || this.#done || this.#available > 0) return;
     const error = this.#end;
     this.close();
     onError?.(error);

@@ -45,12 +45,12 @@ export class CBORReader {
 
   /** Any value. Byte strings are copies. @throws SealwireError `CBOR_INVALID` */
   value(): CBORValue {
-    return this.#value(0);
+    return this.item(0);
   }
 
   /** A byte string, as a view of the input. */
   bytes(): Uint8Array {
-    return this.#take(this.#head(MAJOR.bytes, "a byte string"));
+    return this.take(this.head(MAJOR.bytes, "a byte string"));
   }
 
   /** A byte string as {@link bytes}, or `null`. */
@@ -62,44 +62,44 @@ export class CBORReader {
 
   /** The head of an array. @returns the number of its items, which follow */
   array(): number {
-    const count = this.#head(MAJOR.array, "an array");
-    this.#enter(count, 1);
+    const count = this.head(MAJOR.array, "an array");
+    this.enter(count, 1);
     return count;
   }
 
   /** A map, with its content. */
   map(): CBORMap {
-    return this.#map(this.#head(MAJOR.map, "a map"), 1);
+    return this.entries(this.head(MAJOR.map, "a map"), 1);
   }
 
   /** The head of a map. @returns the number of its entries, whose keys and values follow: that no key is there twice is for the caller to see */
   mapHead(): number {
-    const count = this.#head(MAJOR.map, "a map");
-    this.#enter(2 * count, 1);
+    const count = this.head(MAJOR.map, "a map");
+    this.enter(2 * count, 1);
     return count;
   }
 
   unsigned(): number {
-    return this.#head(MAJOR.unsigned, "an unsigned integer");
+    return this.head(MAJOR.unsigned, "an unsigned integer");
   }
 
   /** The number of a tag, which is skipped, or `undefined` when the next item has none. */
   tag(): number | undefined {
     if (this.atEnd || this.#bytes[this.#offset]! >> 5 !== MAJOR.tag) return undefined;
-    return this.#head(MAJOR.tag, "a tag");
+    return this.head(MAJOR.tag, "a tag");
   }
 
-  #head(majorType: number, what: string): number {
-    const initial = this.#byte();
+  private head(majorType: number, what: string): number {
+    const initial = this.byte();
     if (initial >> 5 !== majorType) throw invalid(`${what} is expected here`);
-    return this.#argument(initial & 0x1f);
+    return this.argument(initial & 0x1f);
   }
 
-  #value(depth: number): CBORValue {
-    const initial = this.#byte();
+  private item(depth: number): CBORValue {
+    const initial = this.byte();
     const majorType = initial >> 5;
     if (majorType === MAJOR.simple) return simple(initial);
-    const argument = this.#argument(initial & 0x1f);
+    const argument = this.argument(initial & 0x1f);
     switch (majorType) {
       case MAJOR.unsigned:
         return argument;
@@ -107,67 +107,67 @@ export class CBORReader {
         if (argument === Number.MAX_SAFE_INTEGER) throw invalid("an integer is below -2^53 + 1");
         return -1 - argument;
       case MAJOR.bytes:
-        return this.#take(argument).slice();
+        return this.take(argument).slice();
       case MAJOR.text: {
-        const text = fromUTF8(this.#take(argument));
+        const text = fromUTF8(this.take(argument));
         if (text === undefined) throw invalid("a text string is not UTF-8");
         return text;
       }
       case MAJOR.array:
-        return this.#array(argument, depth + 1);
+        return this.items(argument, depth + 1);
       case MAJOR.map:
-        return this.#map(argument, depth + 1);
+        return this.entries(argument, depth + 1);
       default:
         throw invalid("a tag is not expected here");
     }
   }
 
-  #array(count: number, depth: number): CBORValue[] {
-    this.#enter(count, depth);
+  private items(count: number, depth: number): CBORValue[] {
+    this.enter(count, depth);
     const items: CBORValue[] = [];
-    while (count-- > 0) items.push(this.#value(depth));
+    while (count-- > 0) items.push(this.item(depth));
     return items;
   }
 
-  #map(count: number, depth: number): CBORMap {
-    this.#enter(2 * count, depth);
+  private entries(count: number, depth: number): CBORMap {
+    this.enter(2 * count, depth);
     const map: CBORMap = new Map<CBORKey, CBORValue>();
     while (count-- > 0) {
-      const key = this.#value(depth);
+      const key = this.item(depth);
       if (typeof key !== "number" && typeof key !== "string")
         throw invalid("a map key is neither an integer nor a text");
       if (map.has(key)) throw invalid("a map key is there twice");
-      map.set(key, this.#value(depth));
+      map.set(key, this.item(depth));
     }
     return map;
   }
 
   /** Each item takes at least one byte, so a count beyond what is left is a lie. */
-  #enter(items: number, depth: number): void {
+  private enter(items: number, depth: number): void {
     if (depth > MAXIMUM_DEPTH) throw invalid(`it is nested deeper than ${MAXIMUM_DEPTH}`);
     if (items > this.#end - this.#offset) throw invalid("it is cut short");
     this.#items += items;
     if (this.#items > MAXIMUM_ITEMS) throw invalid(`it has more than ${MAXIMUM_ITEMS} items`);
   }
 
-  #argument(information: number): number {
+  private argument(information: number): number {
     if (information < 24) return information;
     if (information > 27) throw invalid("a length is indefinite or reserved");
     const size = 1 << (information - 24);
     let argument = 0;
-    for (const byte of this.#take(size)) argument = argument * 256 + byte;
+    for (const byte of this.take(size)) argument = argument * 256 + byte;
     if (!Number.isSafeInteger(argument)) throw invalid("a number is beyond 2^53 - 1");
     const smallest = size === 1 ? 24 : 2 ** (4 * size);
     if (argument < smallest) throw invalid("a number is not in its shortest form");
     return argument;
   }
 
-  #byte(): number {
+  private byte(): number {
     if (this.atEnd) throw invalid("it is cut short");
     return this.#bytes[this.#offset++]!;
   }
 
-  #take(count: number): Uint8Array {
+  private take(count: number): Uint8Array {
     if (count > this.#end - this.#offset) throw invalid("it is cut short");
     const start = this.#offset;
     this.#offset += count;

@@ -44,7 +44,7 @@ export class Headers {
       inner.finish();
     }
     const headers = new Headers(map, reader.map(), map.size === 0 ? EMPTY : bytes);
-    headers.#check();
+    headers.check();
     return headers;
   }
 
@@ -57,7 +57,7 @@ export class Headers {
     return this.get(label) as Uint8Array | undefined;
   }
 
-  #check(): void {
+  private check(): void {
     for (const label of this.unprotected.keys())
       if (this.protected.has(label)) throw invalid("a header parameter is both protected and unprotected");
     for (const label of [HEADER.keyIdentifier, HEADER.iv, HEADER.partialIV, HEADER.keyContext]) {
@@ -69,11 +69,11 @@ export class Headers {
       throw invalid("a header parameter has a wrong type");
     if (this.get(HEADER.iv) !== undefined && this.get(HEADER.partialIV) !== undefined)
       throw invalid("it has both an IV and a Partial IV");
-    this.#checkCritical();
+    this.checkCritical();
   }
 
   /** RFC 9052 section 3.1: `crit` is protected, and lists protected parameters that must be understood. */
-  #checkCritical(): void {
+  private checkCritical(): void {
     if (this.unprotected.has(HEADER.critical)) throw invalid("the list of critical parameters is not protected");
     const critical = this.protected.get(HEADER.critical);
     if (critical === undefined) return;

@@ -6,6 +6,7 @@ import type { Permissions } from "../permissions/index.js";
 import type { Platform, TLSNegotiated, TransportDescriptor } from "../platform.js";
 import type { Sealing } from "../sealing/index.js";
 import type { Credentials, Vault } from "../vault/index.js";
+import type { WebSocketClientConstructor } from "../websocket/index.js";
 
 /** A name or address, and a port: 8883 when left out, 443 over WebSocket. */
 export interface DeviceBroker {
@@ -42,7 +43,8 @@ export interface DeviceOptions {
   readonly applicationProtocols?: readonly string[] | undefined;
   /**
    * MQTT over WebSocket over TLS, for networks that let nothing else through: `{ io: WebSocketTransport }` from `sealwire/websocket`, or another class of
-   * transports that takes the same options. Port 443 when none is given; `path` is `/mqtt` when left out.
+   * transports that takes the same options; `{ io: WebSocketClientTransport, client }` for the WebSocket client class of the host (ECMA-419). Port 443 when none is
+   * given; `path` is `/mqtt` when left out.
    */
   readonly webSocket?: DeviceWebSocket | undefined;
   /**
@@ -122,6 +124,8 @@ export type DeviceLoginOption =
 export interface DeviceWebSocket {
   readonly io: TransportDescriptor["io"];
   readonly path?: string | undefined;
+  /** The host's own class, for `WebSocketClientTransport`. */
+  readonly client?: WebSocketClientConstructor | undefined;
 }
 
 export interface DeviceConnected {

@@ -42,7 +42,7 @@ export class LogRing {
   restore(saved: Uint8Array): void {
     for (let offset = 0; isWhole(saved, offset);) {
       const end = offset + HEAD + saved[offset + 5]!;
-      this.#append(saved.subarray(offset, end));
+      this.append(saved.subarray(offset, end));
       offset = end;
     }
   }
@@ -54,7 +54,7 @@ export class LogRing {
     new DataView(entry.buffer).setUint32(1, seconds);
     entry[5] = length;
     for (let i = 0; i < length; i++) entry[HEAD + i] = text.charCodeAt(i) & 0x7f;
-    this.#append(entry);
+    this.append(entry);
   }
 
   /** The oldest first. */
@@ -78,7 +78,7 @@ export class LogRing {
     return offset >= this.#length ? undefined : this.#bytes.slice(offset, this.#length);
   }
 
-  #append(entry: Uint8Array): void {
+  private append(entry: Uint8Array): void {
     const capacity = this.#bytes.byteLength;
     if (entry.byteLength > capacity) {
       this.#dropped++;

@@ -116,14 +116,14 @@ export class Monitor {
     this.#ring.add(level, seconds, text);
     this.#options.onLine?.({ level, seconds, text });
     // What a crash follows must be there already.
-    if (index <= LOG_LEVELS.indexOf("warning")) this.#keep();
-    else this.#keepTimer ??= this.#host?.platform.timer.set(() => this.#keep(), KEEP_AFTER);
+    if (index <= LOG_LEVELS.indexOf("warning")) this.keepLog();
+    else this.#keepTimer ??= this.#host?.platform.timer.set(() => this.keepLog(), KEEP_AFTER);
   }
 
   /** The state of the device now, without sending it. */
   report(reason: HealthReport["reason"] = "request"): HealthReport {
-    const { platform } = this.#attached();
-    const free = this.#lookAtHeap();
+    const { platform } = this.attached();
+    const free = this.lookAtHeap();
     return createReport(this.counters, {
       reason,
       wake: platform.wakeCause,
@@ -135,7 +135,7 @@ export class Monitor {
 
   /** Publishes a health report now. The rate limit does not hold it back: the program asked for it. */
   async publish(): Promise<void> {
-    await this.#publish("request");
+    await this.publishReport("request");
   }
 
   /** @internal One monitor is for one device. */
@@ -146,8 +146,8 @@ export class Monitor {
     this.#reports = new RateLimit(REPORTS, eventInterval, host.platform.ticks());
     if (host.saved) this.#ring.restore(host.saved);
     this.log("info", () => line`start after ${plain(host.platform.wakeCause)}`);
-    this.#lookAtHeap();
-    this.#schedule();
+    this.lookAtHeap();
+    this.schedule();
   }
 
   /** For the packets of one connection. @internal */
@@ -164,7 +164,7 @@ export class Monitor {
     counters.handshakeMilliseconds = milliseconds;
     counters.longestHandshakeMilliseconds = Math.max(counters.longestHandshakeMilliseconds, milliseconds);
     // TLS takes the most memory of all.
-    this.#lookAtHeap();
+    this.lookAtHeap();
   }
 
   /** @internal */
@@ -175,16 +175,16 @@ export class Monitor {
   }): void {
     if (info.resumed) this.counters.connectsResumed++;
     else this.counters.connectsFull++;
-    this.#lookAtHeap();
+    this.lookAtHeap();
     const { resumed, sessionPresent, milliseconds } = info;
     this.log("info", () => line`connected in ${milliseconds} ms, resumed ${resumed}, session ${sessionPresent}`);
-    if (this.#wanted) this.#reportEvent();
+    if (this.#wanted) this.reportEvent();
   }
 
   /** @internal */
   disconnected(info: { readonly cause: SealwireError | undefined; readonly willRetryIn: number | undefined }): void {
     this.counters.disconnects++;
-    this.#lookAtHeap();
+    this.lookAtHeap();
     const { cause, willRetryIn } = info;
     this.log("warning", () => line`disconnected: ${cause}, next try in ${willRetryIn} ms`);
   }
@@ -204,45 +204,45 @@ export class Monitor {
   failed(error: SealwireError): void {
     this.counters.errors++;
     // Whoever is on the wire can bring some about with every message.
-    if (this.#mayLog(error.code)) this.log("error", () => line`${error}`);
+    if (this.mayLog(error.code)) this.log("error", () => line`${error}`);
   }
 
   /** @internal */
   security({ kind, code, suspected }: SecurityEvent): void {
     this.counters.security[kind]++;
-    if (this.#mayLog(kind))
+    if (this.mayLog(kind))
       this.log("error", () => line`security: ${plain(kind)} ${plain(code ?? "")} suspected ${suspected}`);
-    if (this.#options.health && (this.#options.health.onEvent ?? true)) this.#reportEvent();
+    if (this.#options.health && (this.#options.health.onEvent ?? true)) this.reportEvent();
   }
 
   /** @internal The device stops: the log is kept. */
   stop(): void {
-    const { timer } = this.#attached().platform;
-    this.#keep();
+    const { timer } = this.attached().platform;
+    this.keepLog();
     timer.clear(this.#reportTimer);
     this.#reportTimer = undefined;
   }
 
   /** An attacker must not push out of the log what it held before him. */
-  #mayLog(what: SecurityKind | ErrorCode): boolean {
+  private mayLog(what: SecurityKind | ErrorCode): boolean {
     const now = this.#host?.platform.ticks() ?? 0;
     let limit = this.#limits.get(what);
     if (limit === undefined) this.#limits.set(what, (limit = new RateLimit(SAME_LINES, SAME_PERIOD, now)));
     return limit.take(now);
   }
 
-  #schedule(): void {
+  private schedule(): void {
     const { interval = 3_600_000 } = this.#options.health ?? { interval: 0 };
     if (interval === 0) return;
-    const { platform, isConnected } = this.#attached();
+    const { platform, isConnected } = this.attached();
     this.#reportTimer = platform.timer.set(() => {
-      this.#schedule();
-      if (isConnected()) void this.#publish("schedule").catch(() => undefined);
+      this.schedule();
+      if (isConnected()) void this.publishReport("schedule").catch(() => undefined);
     }, interval);
   }
 
-  #reportEvent(): void {
-    const { platform, isConnected } = this.#attached();
+  private reportEvent(): void {
+    const { platform, isConnected } = this.attached();
     if (this.#wanted && !isConnected()) return;
     this.#wanted = true;
     if (!isConnected() || this.#publishing) return;
@@ -252,11 +252,11 @@ export class Monitor {
       return;
     }
     this.#wanted = false;
-    void this.#publish("event").catch(() => undefined);
+    void this.publishReport("event").catch(() => undefined);
   }
 
-  async #publish(reason: HealthReport["reason"]): Promise<void> {
-    const { publish } = this.#attached();
+  private async publishReport(reason: HealthReport["reason"]): Promise<void> {
+    const { publish } = this.attached();
     const { topic = "%c/health", format = "cbor", qos = 1, seal = false } = this.#options.health ?? {};
     // One at a time: on a slow link reports must not pile up in the queue.
     if (this.#publishing) return;
@@ -274,7 +274,7 @@ export class Monitor {
     }
   }
 
-  #keep(): void {
+  private keepLog(): void {
     const host = this.#host;
     host?.platform.timer.clear(this.#keepTimer);
     this.#keepTimer = undefined;
@@ -282,13 +282,13 @@ export class Monitor {
   }
 
   /** @returns the bytes that are free now */
-  #lookAtHeap(): number | undefined {
+  private lookAtHeap(): number | undefined {
     const free = freeHeap(this.#host?.platform.heap());
     if (free !== undefined) this.counters.heapLowWater = Math.min(this.counters.heapLowWater ?? free, free);
     return free;
   }
 
-  #attached(): MonitorHost {
+  private attached(): MonitorHost {
     if (this.#host === undefined) throw new SealwireError("INVALID_STATE", "The monitor belongs to no device yet.");
     return this.#host;
   }

@@ -31,11 +31,11 @@ export class PacketCounter {
       } else if (this.#first < 0) {
         this.#first = bytes[offset++]!;
         this.#length = this.#digits = 0;
-      } else this.#digit(bytes[offset++]!);
+      } else this.digit(bytes[offset++]!);
     }
   }
 
-  #digit(byte: number): void {
+  private digit(byte: number): void {
     this.#length += (byte & 0x7f) * 128 ** this.#digits++;
     if (byte & 0x80) {
       this.#lost = this.#digits >= LONGEST_LENGTH;

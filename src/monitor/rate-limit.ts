@@ -19,7 +19,7 @@ export class RateLimit {
 
   /** Whether one more may come now; if so it is counted. */
   take(now: number): boolean {
-    this.#refill(now);
+    this.refill(now);
     if (this.#tokens < 1) return false;
     this.#tokens--;
     return true;
@@ -27,11 +27,11 @@ export class RateLimit {
 
   /** Milliseconds until the next may come. */
   wait(now: number): number {
-    this.#refill(now);
+    this.refill(now);
     return this.#tokens >= 1 ? 0 : (1 - this.#tokens) * this.#period;
   }
 
-  #refill(now: number): void {
+  private refill(now: number): void {
     this.#tokens = Math.min(this.#burst, this.#tokens + (now - this.#at) / this.#period);
     this.#at = now;
   }

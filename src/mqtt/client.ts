@@ -112,8 +112,8 @@ export class MQTTClient {
       if (options === undefined) writePart(connection.output, data);
       else {
         checkWriteOptions(options, operation, connection.version);
-        if (operation === PUBLISH) this.#writePublish(data, options);
-        else this.#writeControl(data, operation, options);
+        if (operation === PUBLISH) this.writePublish(data, options);
+        else this.writeControl(data, operation, options);
       }
     } catch (error) {
       if (!connection.output.broken) throw error;
@@ -158,15 +158,15 @@ export class MQTTClient {
     this.#connection.close();
   }
 
-  #writePublish(data: BufferLike | null | undefined, options: WriteOptions): void {
+  private writePublish(data: BufferLike | null | undefined, options: WriteOptions): void {
     const given = options.id;
     const id = given === undefined && options.QoS ? this.#nextId : given;
     const { output, version, limits } = this.#connection;
     publishChecked(output, version, limits, data, options, id);
-    if (id !== given) this.#countId();
+    if (id !== given) this.countId();
   }
 
-  #writeControl(data: BufferLike | null | undefined, operation: number, options: WriteOptions): void {
+  private writeControl(data: BufferLike | null | undefined, operation: number, options: WriteOptions): void {
     if (data != null && data.byteLength > 0)
       throw invalidArgument(`${nameOfPacket(operation)} has no payload: the data must be null.`);
     const connection = this.#connection;
@@ -175,14 +175,14 @@ export class MQTTClient {
     const id = given === undefined && requests ? this.#nextId : given;
     if (operation === DISCONNECT) checkSessionExpiry(options, connection.properties?.sessionExpiryInterval);
     writeControl(connection.output, connection.version, connection.limits, operation, id, options);
-    if (id !== given) this.#countId();
+    if (id !== given) this.countId();
     if (operation === PUBACK || operation === PUBCOMP) connection.acknowledged();
     else if (operation === PUBREC && (options.reasonCode ?? 0) >= 0x80) connection.acknowledged();
     else if (operation === DISCONNECT) connection.end();
   }
 
   /** Identifiers go from 1 to 65535 and start again. */
-  #countId(): void {
+  private countId(): void {
     this.#nextId = this.#nextId === 0xffff ? 1 : this.#nextId + 1;
   }
 }
@@ -232,6 +232,10 @@ class ClientConnection extends Connection {
     if (writable === 0) return;
     this.drained = false;
     this.#callbacks.onWritable?.call(this.#client, writable);
+  }
+
+  protected override sated(): boolean {
+    return this.#callbacks.onWritable === undefined;
   }
 
   protected override control(message: ControlMessage): void {

@@ -105,8 +105,13 @@ export abstract class Connection {
     this.output.opening(connect, this.pipelined);
     this.wake = (event) => {
       if (event === null) this.turn(undefined);
-      else if (typeof event === "number") this.turn(event);
-      else this.raise(event ?? null);
+      else if (typeof event === "number") {
+        if (this.idles()) {
+          // Most writes are followed by nothing but this: a turn would find nothing to do.
+          this.output.capacity = event;
+          this.drained = true;
+        } else this.turn(event);
+      } else this.raise(event ?? null);
     };
   }
 
@@ -118,6 +123,8 @@ export abstract class Connection {
   protected abstract complete(message: Inbound): void;
   /** There is nothing left to receive; {@link drained} says whether the transport took bytes since the last time. */
   protected abstract received(): void;
+  /** Whether the owner has nothing to send, nor wants to be told that the transport takes more. */
+  protected abstract sated(): boolean;
   protected abstract control(message: ControlMessage): void;
   /** One step of enhanced authentication. @returns data to answer with; `null`: nobody answers */
   protected abstract authenticate(step: AuthenticationStep): BufferLike | null | undefined;
@@ -189,6 +196,12 @@ export abstract class Connection {
       // It is over anyway.
     }
     this.shut();
+  }
+
+  private idles(): boolean {
+    return (
+      this.state === CONNECTED && !this.busy && this.failure === undefined && this.output.pending === 0 && this.sated()
+    );
   }
 
   /** Has a turn taken after the present job, unless one is under way that will see to it. */

@@ -74,9 +74,9 @@ export class Requests {
     if (this.#pending.length >= this.#maximum)
       return Promise.reject(new SealwireError("MQTT_QUEUE_FULL", "Too many requests wait for their response."));
     return new Promise((resolve, reject) => {
-      const correlation = this.#nextCorrelation();
+      const correlation = this.nextCorrelation();
       const fail = (error: unknown): void => {
-        if (this.#take(correlation)) reject(toSealwireError(error, "INVALID_ARGUMENT", "The request failed."));
+        if (this.take(correlation)) reject(toSealwireError(error, "INVALID_ARGUMENT", "The request failed."));
       };
       const late = (): void => fail(new SealwireError("TIMEOUT", `There was no response from ${topic} in time.`));
       this.#pending.push({ correlation, timer: timer.set(late, this.#timeout), resolve, reject });
@@ -94,7 +94,7 @@ export class Requests {
   accept(message: SessionMessage): boolean {
     if (message.topic !== this.#options.responseTopic) return false;
     const correlation = message.properties?.correlationData;
-    const request = correlation && this.#take(correlation);
+    const request = correlation && this.take(correlation);
     request?.resolve(message);
     return true;
   }
@@ -102,11 +102,11 @@ export class Requests {
   /** Rejects what waits with `CLOSED`. */
   close(): void {
     this.#closed = true;
-    for (const { correlation } of [...this.#pending]) this.#take(correlation)?.reject(closed());
+    for (const { correlation } of [...this.#pending]) this.take(correlation)?.reject(closed());
   }
 
   /** Takes a request out of those that wait. */
-  #take(correlation: Uint8Array): Request | undefined {
+  private take(correlation: Uint8Array): Request | undefined {
     const request = this.#pending.find((other) => equal(other.correlation, correlation));
     if (!request) return undefined;
     this.#pending = this.#pending.filter((other) => other !== request);
@@ -114,7 +114,7 @@ export class Requests {
     return request;
   }
 
-  #nextCorrelation(): Uint8Array {
+  private nextCorrelation(): Uint8Array {
     const count = ++this.#count;
     const correlation = new Uint8Array(8);
     correlation.set(this.#prefix.subarray(0, 4));

@@ -66,7 +66,7 @@ export class ScramSHA256 implements Authentication {
   start(): Uint8Array {
     this.#serverSignature = undefined;
     this.#nonce = toBase64(this.#crypto.random(NONCE_LENGTH));
-    return toUTF8(GS2_HEADER + this.#firstBare());
+    return toUTF8(GS2_HEADER + this.firstBare());
   }
 
   /** @throws SealwireError `CRYPTO_AUTHENTICATION_FAILED` when the server does not prove itself, `MQTT_PROTOCOL_ERROR` */
@@ -74,7 +74,7 @@ export class ScramSHA256 implements Authentication {
     const text = data && fromUTF8(data);
     if (reasonCode !== 0) {
       if (text === undefined || this.#serverSignature) throw wrongMessage("came at the wrong moment");
-      return this.#answer(text);
+      return this.answer(text);
     }
     const signature = this.#serverSignature;
     this.#serverSignature = undefined;
@@ -95,12 +95,12 @@ export class ScramSHA256 implements Authentication {
     wipe(this.#serverSignature);
   }
 
-  #firstBare(): string {
+  private firstBare(): string {
     return `n=${this.#user},r=${this.#nonce}`;
   }
 
   /** RFC 5802 section 3: the client's final message, for the server's first one. */
-  #answer(serverFirst: string): Uint8Array {
+  private answer(serverFirst: string): Uint8Array {
     const [nonce = "", salt = "", iterations = ""] = serverFirst.split(",");
     // A mandatory extension (m=) would come first; there is none that we know (section 5.1).
     if (!nonce.startsWith("r=") || !salt.startsWith("s=") || !/^i=[1-9][0-9]{0,9}$/.test(iterations))
@@ -113,29 +113,29 @@ export class ScramSHA256 implements Authentication {
         `demands ${count} iterations; ${MINIMUM_ITERATIONS} to ${this.#maximumIterations} are allowed`,
       );
     const withoutProof = `c=${GS2_HEADER_BASE64},${nonce}`;
-    const message = toUTF8(`${this.#firstBare()},${serverFirst},${withoutProof}`);
-    const { clientProof, serverSignature } = this.#sign(salt.slice(2), count, message);
+    const message = toUTF8(`${this.firstBare()},${serverFirst},${withoutProof}`);
+    const { clientProof, serverSignature } = this.sign(salt.slice(2), count, message);
     this.#serverSignature = serverSignature;
     return toUTF8(`${withoutProof},p=${toBase64(clientProof)}`);
   }
 
   /** RFC 5802 section 3: ClientProof and ServerSignature. */
-  #sign(
+  private sign(
     salt: string,
     iterations: number,
     message: Uint8Array,
   ): { clientProof: Uint8Array; serverSignature: Uint8Array } {
     const crypto = this.#crypto;
-    const salted = this.#saltedPassword(salt, iterations);
+    const salted = this.saltedPassword(salt, iterations);
     const clientKey = crypto.hmac(salted, toUTF8("Client Key"));
-    const clientProof = this.#hmac(crypto.sha256().update(clientKey).digest(), message);
+    const clientProof = this.hmac(crypto.sha256().update(clientKey).digest(), message);
     for (let i = 0; i < SHA256_LENGTH; i++) clientProof[i]! ^= clientKey[i]!;
     wipe(clientKey);
-    const serverSignature = this.#hmac(crypto.hmac(salted, toUTF8("Server Key")), message);
+    const serverSignature = this.hmac(crypto.hmac(salted, toUTF8("Server Key")), message);
     return { clientProof, serverSignature };
   }
 
-  #saltedPassword(salt: string, iterations: number): Key {
+  private saltedPassword(salt: string, iterations: number): Key {
     const known = this.#salted;
     if (known?.salt === salt && known.iterations === iterations) return known.key;
     const bytes = decode(salt);
@@ -147,7 +147,7 @@ export class ScramSHA256 implements Authentication {
   }
 
   /** HMAC under a key that is wiped afterwards. */
-  #hmac(secret: Uint8Array, message: Uint8Array): Uint8Array {
+  private hmac(secret: Uint8Array, message: Uint8Array): Uint8Array {
     const key = this.#crypto.importKey("secret", secret);
     wipe(secret);
     try {

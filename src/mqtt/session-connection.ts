@@ -65,6 +65,11 @@ export class SessionConnection extends Connection {
     core.outbound.flushPublications(roomy);
   }
 
+  protected override sated(): boolean {
+    const { core } = this;
+    return core.sated && core.outbound.sated(this) && core.subscriptions.pending === 0;
+  }
+
   protected override control(message: ControlMessage): void {
     const { core } = this;
     switch (message.operation) {

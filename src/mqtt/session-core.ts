@@ -152,6 +152,11 @@ export class SessionCore {
     connection.request();
   }
 
+  /** Whether no acknowledgement waits. */
+  get sated(): boolean {
+    return !this.backlog || this.backlog.length === 0;
+  }
+
   /** Between two packets: sends acknowledgements when there are many. */
   relieve(connection: SessionConnection): void {
     if (this.backlog && this.backlog.length >= RELIEVED_BACKLOG) this.flushAcknowledgements(connection);

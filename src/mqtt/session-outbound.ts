@@ -1,11 +1,13 @@
 /** What is published: the way of each message from `publish()` to its acknowledgement (MQTT 5.0 section 4.3). */
 import { SealwireError, toSealwireError } from "../errors.js";
-import { PUBREL } from "./codec/constants.js";
+import { PUBLISH, PUBREL } from "./codec/constants.js";
+import { NO_PROPERTIES } from "./codec/encode.js";
 import type { OutgoingMessage } from "./outgoing-message.js";
 import { Outbox } from "./outbox.js";
 import { PayloadStream } from "./payload-stream.js";
 import { costOf, createPublication, reopenSource } from "./publication.js";
 import { TopicAliases, writePublication } from "./publication-writer.js";
+import { writePublish } from "./publish-writer.js";
 import type { SessionConnection } from "./session-connection.js";
 import type { SessionCore } from "./session-core.js";
 import { closed, expired, publicationRefused, withoutQoS2, wrongPacket } from "./session-errors.js";
@@ -55,7 +57,9 @@ export class Outbound extends Outbox {
     const core = this.core;
     if (core.closed) return Promise.reject(closed());
     try {
+      if (this.sendPlain(topic, payload, options)) return DONE;
       const message = createPublication(topic, payload, options, core.settings.ticks);
+      const { qos } = message;
       if (this.sendAtOnce(message)) return DONE;
       this.makeRoom(message.cost);
       this.accept(message, payload);
@@ -65,7 +69,9 @@ export class Outbound extends Outbox {
       });
       this.append(message);
       this.wakeAt(message.expiresAt, this.core.settings);
-      core.connection?.schedule();
+      // What stands behind others leaves with them, and what the window holds back with an acknowledgement.
+      const { connection } = core;
+      if (connection && this.cursor === message && !(qos > 0 && this.isFull(connection))) connection.schedule();
       return promise;
     } catch (error) {
       return Promise.reject(toSealwireError(error, "INVALID_ARGUMENT", "The message cannot be published."));
@@ -127,7 +133,6 @@ export class Outbound extends Outbox {
   /** Sends the next publications, as many as window and connection take. `roomy` when the connection has just said that there is room. */
   flushPublications(roomy: boolean): void {
     const { core } = this;
-    const window = core.settings.window ?? DEFAULT.window;
     for (;;) {
       const { connection } = core;
       if (!connection || !core.ready) return;
@@ -144,9 +149,24 @@ export class Outbound extends Outbox {
       }
       const message = this.cursor;
       if (!message || connection.writable <= 0) return;
-      if (message.qos > 0 && this.inFlight >= Math.min(window, connection.limits.receiveMaximum)) return;
+      if (message.qos > 0 && this.isFull(connection)) return;
       if (!this.send(connection, message, roomy)) return;
     }
+  }
+
+  /**
+   * Whether as many publications with QoS > 0 are in flight as may be. Each acknowledgement lets the next one leave at once: to wait for several
+   * would save packets, but brokers that use Nagle's algorithm (Mosquitto does) then hold back all acknowledgements but the first for 40 ms.
+   */
+  private isFull({ limits }: SessionConnection): boolean {
+    return this.inFlight >= Math.min(this.core.settings.window ?? DEFAULT.window, limits.receiveMaximum);
+  }
+
+  /** Whether there is nothing that more room in the transport would let leave. */
+  sated(connection: SessionConnection): boolean {
+    const { cursor } = this;
+    if (this.stream || this.releaseCursor) return false;
+    return cursor === undefined || (cursor.qos > 0 && this.isFull(connection));
   }
 
   /** PUBACK [MQTT-4.3.2]. */
@@ -223,7 +243,8 @@ export class Outbound extends Outbox {
 
   /** Gives a message its identifier and stores it. The payload is copied: the caller may reuse its memory. */
   private accept(message: OutgoingMessage, payload: unknown): void {
-    if (message.payload && typeof payload !== "string") message.payload = message.payload.slice();
+    // Not slice(): that of a Buffer of Node, which is a Uint8Array, copies nothing.
+    if (message.payload && typeof payload !== "string") message.payload = new Uint8Array(message.payload);
     if (message.qos === 0) return;
     message.sequence = this.sequence++;
     message.id = this.core.identifiers.allocate();
@@ -232,6 +253,31 @@ export class Outbound extends Outbox {
     } catch (error) {
       this.core.identifiers.release(message.id);
       throw error;
+    }
+  }
+
+  /** Sends bytes with QoS 0 as {@link sendAtOnce} does, but makes no message of them first: that is most of what it would cost. */
+  private sendPlain(topic: string, payload: unknown, options: PublishOptions): boolean {
+    const { connection, ready } = this.core;
+    if (!connection || !ready || this.cursor || this.stream || this.aliases || !(payload instanceof Uint8Array))
+      return false;
+    if (typeof options !== "object" || (options as unknown) === null) return false;
+    for (const name in options) if (name !== "qos" || (options.qos !== 0 && options.qos !== undefined)) return false;
+    const { output, limits } = connection;
+    output.topic.set(topic, "The topic");
+    if (connection.writable < output.topic.byteLength + payload.byteLength + HEAD) return false;
+    const { busy } = connection;
+    connection.busy = true;
+    try {
+      const properties = connection.version === 5 ? NO_PROPERTIES : undefined;
+      return writePublish(output, PUBLISH << 4, 0, properties, payload, payload.byteLength, limits) === 0;
+    } catch (error) {
+      if (!output.broken) throw error;
+      connection.transportFailed(error);
+      return true;
+    } finally {
+      connection.busy = busy;
+      connection.request();
     }
   }
 

@@ -135,7 +135,7 @@ export class Permissions {
   /** Whether a message may be published. @param topic a topic name, with values in place of `%c` and `%u` */
   allowsPublish(topic: string, qos: PermissionQoS): boolean {
     if (topic.includes("+") || topic.includes("#")) return false;
-    return this.#find(1 << qos, topic, 0) >= 0;
+    return this.find(1 << qos, topic, 0) >= 0;
   }
 
   /**
@@ -145,7 +145,7 @@ export class Permissions {
    */
   allowsSubscribe(filter: string, qos: PermissionQoS): boolean {
     const start = startOfFilter(filter);
-    return start >= 0 && this.#find(16 << qos, filter, start) >= 0;
+    return start >= 0 && this.find(16 << qos, filter, start) >= 0;
   }
 
   /** Says what allows a request, or which entry would be needed. */
@@ -155,15 +155,15 @@ export class Permissions {
     const start = publish ? 0 : startOfFilter(topic);
     const bit = (publish ? 1 : 16) << qos;
     if (publish ? this.allowsPublish(topic, qos) : this.allowsSubscribe(topic, qos)) {
-      const found = this.#find(bit, topic, start);
+      const found = this.find(bit, topic, start);
       const sentence = `${what} with QoS ${qos} is allowed by permission ${found + 1}, ${quote(this.#topics[found]!)}.`;
       return { allowed: true, entry: found + 1, needed: undefined, sentence };
     }
     const fault = faultOfRequest(publish, topic);
     if (fault !== undefined)
       return { allowed: false, entry: undefined, needed: undefined, sentence: `${what} is refused: ${fault}.` };
-    const needed: PermissionEntry = { topic: this.#generalise(topic.slice(start)), operation: request, qos: [qos] };
-    const near = this.#find(0xff, topic, start);
+    const needed: PermissionEntry = { topic: this.generalise(topic.slice(start)), operation: request, qos: [qos] };
+    const near = this.find(0xff, topic, start);
     let why = "no permission covers it";
     if (near >= 0) {
       const allowed = this.#bits[near]! & (publish ? publishBits : subscribeBits);
@@ -187,7 +187,7 @@ export class Permissions {
   }
 
   /** @returns the index of the first entry that covers the filter and has one of the bits, or -1 */
-  #find(bits: number, filter: string, start: number): number {
+  private find(bits: number, filter: string, start: number): number {
     for (let i = 0; i < this.#filters.length; i++) {
       if ((this.#bits[i]! & bits) === 0) continue;
       const rule = this.#filters[i]!;
@@ -200,7 +200,7 @@ export class Permissions {
   }
 
   /** A topic with `%c` or `%u` where it names this device: one entry then serves the fleet. */
-  #generalise(topic: string): string {
+  private generalise(topic: string): string {
     const { clientIdentifier, userName } = this.#values;
     return topic
       .split("/")

@@ -55,7 +55,7 @@ export interface TLSNegotiated {
 
 /**
  * Options of `Platform.createTLSEngine`. Certificates and lists are DER; their bytes must not change while the engine lives, for a
- * chip has no room for a copy.
+ * chip has no room for a copy. `session` is read once, when the engine is made. The callbacks are called as methods of the options.
  */
 export interface TLSEngineOptions {
   /** Certificates of the authorities that are trusted. At least one. */
@@ -112,6 +112,9 @@ export interface TLSEngineOptions {
 export interface TLSEngine {
   /** Set once the handshake is done. */
   readonly negotiated: TLSNegotiated | undefined;
+  /** Bytes of ciphertext that are best fed at once, and drained at once: the sizes of the caller's buffers. */
+  readonly feedSize: number;
+  readonly drainSize: number;
   /** Takes ciphertext from the peer. @returns the number of bytes taken; feed the rest after `step()` or `read()` */
   feed(ciphertext: Uint8Array): number;
   /**

@@ -130,7 +130,7 @@ export class Opener {
       const envelope = readEnvelope(message, this.#options.algorithm);
       const { sender } = envelope;
       const refers = isReference(envelope.idContext);
-      const idContext = refers ? this.#referred(sender, envelope.idContext) : envelope.idContext;
+      const idContext = refers ? this.referredContext(sender, envelope.idContext) : envelope.idContext;
       const epoch = this.checkSender(sender, idContext);
       const known = this.#peers.find(sender, idContext);
       const peer = known ?? this.#peers.derive(sender, idContext, epoch);
@@ -138,8 +138,8 @@ export class Opener {
       let sequence: number;
       let payload: Uint8Array;
       try {
-        sequence = this.#sequence(envelope, peer);
-        payload = this.#decrypt(context, envelope.ciphertext, peer, sequence);
+        sequence = this.sequenceOf(envelope, peer);
+        payload = this.decrypt(context, envelope.ciphertext, peer, sequence);
       } catch (error) {
         if (!known) peer.keys.key.close();
         throw error;
@@ -147,9 +147,9 @@ export class Opener {
       if (known) this.#peers.touch(peer);
       else this.#peers.keep(peer);
       by = { sender: peer.sender, epoch, sequence };
-      const result = this.#accept(by, payload, peer, flags);
+      const result = this.accept(by, payload, peer, flags);
       // What is old and comes again says nothing of what the sender refers to now.
-      if (result.outcome === "delivered") this.#heard(peer, refers);
+      if (result.outcome === "delivered") this.heardOf(peer, refers);
       return result;
     } catch (error) {
       const refused = toSealwireError(error, "SEALED_MALFORMED", "The sealed payload could not be opened.");
@@ -192,7 +192,7 @@ export class Opener {
   }
 
   /** The ID Context that a sender refers to. @throws SealwireError `SEALED_CONTEXT_UNKNOWN` */
-  #referred(sender: Uint8Array, reference: Uint8Array): Uint8Array {
+  private referredContext(sender: Uint8Array, reference: Uint8Array): Uint8Array {
     const known = this.#peers.findReferred(sender, reference);
     if (known) return known.idContext;
     const entry = this.#options.replay.referredBy(reference, ({ digest, epoch, random }) =>
@@ -206,13 +206,13 @@ export class Opener {
   }
 
   /** Of two ID Contexts that share a reference, the one that was heard last in full is meant. */
-  #heard(peer: Peer, refers: boolean): void {
+  private heardOf(peer: Peer, refers: boolean): void {
     if (!refers) this.#options.replay.hear(peer.entry!);
     if (!peer.referred) this.#peers.refer(peer);
   }
 
   /** The sequence number, and the nonce, which is left in `#nonce`. */
-  #sequence({ iv, partialIV }: Envelope, { keys: { contextIV } }: Peer): number {
+  private sequenceOf({ iv, partialIV }: Envelope, { keys: { contextIV } }: Peer): number {
     const nonce = this.#nonce;
     if (iv) {
       // The whole IV is the padded Partial IV, XOR the Context IV: what is in front of the five bytes must be zero.
@@ -234,7 +234,7 @@ export class Opener {
     return sequence;
   }
 
-  #decrypt(context: string, ciphertext: Uint8Array, peer: Peer, sequence: number): Uint8Array {
+  private decrypt(context: string, ciphertext: Uint8Array, peer: Peer, sequence: number): Uint8Array {
     const { crypto, algorithm, signing } = this.#options;
     const data = ciphertext.subarray(0, ciphertext.byteLength - algorithm.tagLength);
     try {
@@ -255,14 +255,14 @@ export class Opener {
     return verify(crypto, signing, peer.sender, data, signedData(peer.sender, context, peer.idContext, sequence));
   }
 
-  #accept(by: SealedBy, payload: Uint8Array, peer: Peer, flags: DeliveryFlags): Unsealed {
+  private accept(by: SealedBy, payload: Uint8Array, peer: Peer, flags: DeliveryFlags): Unsealed {
     const { replay } = this.#options;
     const digest = peer.entry ? undefined : this.#peers.digest(peer.sender, peer.idContext);
     const entry = peer.entry ?? (digest && replay.find(digest));
     const acknowledged = (flags.qos ?? 0) > 0;
     if (entry) {
       peer.entry = entry;
-      const repeated = this.#repeated(by, entry, flags);
+      const repeated = this.repeated(by, entry, flags);
       if (repeated) return repeated;
     }
     const mine = (peer.entry ??= replay.add(
@@ -277,7 +277,11 @@ export class Opener {
     return { outcome: "delivered", sender, epoch, sequence, payload, mark, settle };
   }
 
-  #repeated(by: SealedBy, entry: ReplayEntry, { duplicate, retain, qos = 0 }: DeliveryFlags): Duplicate | undefined {
+  private repeated(
+    by: SealedBy,
+    entry: ReplayEntry,
+    { duplicate, retain, qos = 0 }: DeliveryFlags,
+  ): Duplicate | undefined {
     const { replay } = this.#options;
     const seen = replay.check(entry, by.sequence);
     if (seen === "new") return undefined;

@@ -33,7 +33,7 @@ export class ReplayStore {
   constructor(options: ReplayStoreOptions) {
     this.#options = options;
     this.#table = new ReplayTable(options);
-    this.#state = this.#load(options.kept);
+    this.#state = this.load(options.kept);
     if (this.#state === "lost") this.lose();
   }
 
@@ -48,7 +48,7 @@ export class ReplayStore {
     if (whenLost === "accept") return;
     // A message of an epoch that is not in use yet cannot be an old one.
     this.#table.lowestEpoch = Math.max(this.#table.lowestEpoch, epoch + 1);
-    this.#tryWrite();
+    this.tryWrite();
   }
 
   /** Takes out of retained memory what an earlier life left there. The caller commits it. */
@@ -103,7 +103,7 @@ export class ReplayStore {
       // Should the power fail before it is acknowledged, it comes again: it must not then be within an allowance for QoS 0.
       if (covered && afterRestart === "refuse") {
         entry.ceiling = entry.window.highest;
-        this.#tryWrite();
+        this.tryWrite();
       }
       this.#table.receive(entry, sequence, true);
       return this.mark();
@@ -113,7 +113,7 @@ export class ReplayStore {
     if (!covered && !isLate) entry.ceiling = sequence + interval;
     // One that comes late is not in the allowance: it must be in the window when that is stored.
     if (isLate) this.#table.receive(entry, sequence, false);
-    if (!covered && !attempt(() => this.#write())) {
+    if (!covered && !attempt(() => this.write())) {
       entry.ceiling = before;
       if (afterRestart === "refuse") {
         if (isLate) this.#table.forget(entry, sequence);
@@ -137,11 +137,11 @@ export class ReplayStore {
   mark(): Uint8Array {
     const mark = this.#table.mark();
     if (mark) return mark;
-    this.#tryWrite();
+    this.tryWrite();
     const smaller = this.#table.mark();
     if (smaller) return smaller;
     // More senders than a mark can hold have messages that are being handled: from here on these count as handled.
-    this.#tryWrite(true);
+    this.tryWrite(true);
     return this.#table.mark() ?? new Uint8Array(0);
   }
 
@@ -166,10 +166,10 @@ export class ReplayStore {
 
   /** Stores the exact state, if there is anything to store. */
   close(): void {
-    if (this.#table.size > 0) this.#tryWrite(false, true);
+    if (this.#table.size > 0) this.tryWrite(false, true);
   }
 
-  #load(kept: Uint8Array | undefined): ReplayState {
+  private load(kept: Uint8Array | undefined): ReplayState {
     const { storage, key = STORAGE_KEY.sealingReplay } = this.#options;
     // It was written as the last thing of the life before, so that what is stored is not newer.
     if (kept && attempt(() => this.#table.loadSnapshot(kept, false))) return "ok";
@@ -184,11 +184,11 @@ export class ReplayStore {
     return read ? state : "lost";
   }
 
-  #tryWrite(settled = false, exact = false): void {
-    attempt(() => this.#write(settled, exact));
+  private tryWrite(settled = false, exact = false): void {
+    attempt(() => this.write(settled, exact));
   }
 
-  #write(settled = false, exact = false): void {
+  private write(settled = false, exact = false): void {
     const { storage, key = STORAGE_KEY.sealingReplay } = this.#options;
     storage?.write(key, this.#table.snapshot({ settled, exact }));
     if (storage) this.#table.stored(settled);

@@ -83,13 +83,13 @@ export class ReplayTable {
    * @throws SealwireError `SEALED_TOO_MANY_SENDERS`
    */
   add(digest: Uint8Array, random: Uint8Array, epoch: number, minimumEpoch: number): ReplayEntry {
-    if (this.#entries.size >= this.#options.maximumSenders) this.#giveUp(minimumEpoch);
+    if (this.#entries.size >= this.#options.maximumSenders) this.giveUp(minimumEpoch);
     if (this.#entries.size >= this.#options.maximumSenders)
       throw new SealwireError(
         "SEALED_TOO_MANY_SENDERS",
         `Replay protection is kept for ${this.#options.maximumSenders} senders, and there are more: rotate the payload secret, or allow more.`,
       );
-    return this.#insert(digest, random, epoch);
+    return this.insert(digest, random, epoch);
   }
 
   /** The ID Context of a sender was heard in full. */
@@ -176,17 +176,17 @@ export class ReplayTable {
   loadSnapshot(bytes: Uint8Array, isStored: boolean): void {
     if (bytes[0] !== FORMAT || bytes.byteLength < SNAPSHOT_HEAD) throw corrupt();
     const lowest = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(1);
-    this.#load(bytes.subarray(SNAPSHOT_HEAD), isStored, !isStored);
+    this.load(bytes.subarray(SNAPSHOT_HEAD), isStored, !isStored);
     this.lowestEpoch = Math.max(this.lowestEpoch, lowest);
   }
 
   /** Takes over a mark, in addition to what is there. @throws SealwireError `STORAGE_CORRUPT` */
   loadMark(bytes: Uint8Array): void {
     if (bytes[0] !== FORMAT) throw corrupt();
-    this.#load(bytes.subarray(1), false, true);
+    this.load(bytes.subarray(1), false, true);
   }
 
-  #load(bytes: Uint8Array, isStored: boolean, changed: boolean): void {
+  private load(bytes: Uint8Array, isStored: boolean, changed: boolean): void {
     if (bytes.byteLength % ENTRY !== 0) throw corrupt();
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     for (let at = 0; at < bytes.byteLength; at += ENTRY) {
@@ -194,7 +194,7 @@ export class ReplayTable {
       const random = bytes.subarray(at + DIGEST, at + NAMED);
       const entry =
         this.find(digest) ??
-        this.#insert(digest, random.some((byte) => byte > 0) ? random : NONE, view.getUint32(at + NAMED));
+        this.insert(digest, random.some((byte) => byte > 0) ? random : NONE, view.getUint32(at + NAMED));
       // Biased by one: a sender of whom nothing is received has -1.
       const highest = view.getUint8(at + NAMED + 4) * 0x1_0000_0000 + view.getUint32(at + NAMED + 5) - 1;
       entry.window.merge(highest, view.getUint32(at + NAMED + 9), view.getUint32(at + NAMED + 13));
@@ -211,7 +211,7 @@ export class ReplayTable {
   }
 
   /** Without a look at the bound: what was stored counts even if that was lowered since. */
-  #insert(digest: Uint8Array, random: Uint8Array, epoch: number): ReplayEntry {
+  private insert(digest: Uint8Array, random: Uint8Array, epoch: number): ReplayEntry {
     const entry: ReplayEntry = {
       digest: digest.slice(),
       random: random.slice(),
@@ -229,7 +229,7 @@ export class ReplayTable {
     return entry;
   }
 
-  #giveUp(minimumEpoch: number): void {
+  private giveUp(minimumEpoch: number): void {
     for (const [id, { epoch }] of this.#entries) {
       if (epoch >= minimumEpoch) continue;
       this.#entries.delete(id);

@@ -25,20 +25,20 @@ export class ReplayWindow {
     if (sequence > this.#highest) return "new";
     const behind = this.#highest - sequence;
     if (behind >= WINDOW) return "old";
-    return this.#bit(behind) ? "seen" : "new";
+    return this.bit(behind) ? "seen" : "new";
   }
 
   add(sequence: number): void {
     if (sequence > this.#highest) {
-      this.#shift(sequence - this.#highest);
+      this.shift(sequence - this.#highest);
       this.#highest = sequence;
     }
-    this.#set(this.#highest - sequence);
+    this.set(this.#highest - sequence);
   }
 
   /** Counts a number as not received, if it is not too far behind the highest. */
   remove(sequence: number): void {
-    this.#clear(this.#highest - sequence);
+    this.clear(this.#highest - sequence);
   }
 
   /** Takes over what another window has received. */
@@ -49,9 +49,9 @@ export class ReplayWindow {
     other.#high = high | 0;
     other.#low = low | 0;
     if (highest > this.#highest) {
-      this.#shift(highest - this.#highest);
+      this.shift(highest - this.#highest);
       this.#highest = highest;
-    } else other.#shift(this.#highest - highest);
+    } else other.shift(this.#highest - highest);
     this.#high |= other.#high;
     this.#low |= other.#low;
   }
@@ -62,7 +62,7 @@ export class ReplayWindow {
     copy.#highest = this.#highest;
     copy.#high = this.#high;
     copy.#low = this.#low;
-    for (const sequence of sequences) copy.#clear(this.#highest - sequence);
+    for (const sequence of sequences) copy.clear(this.#highest - sequence);
     return copy;
   }
 
@@ -71,22 +71,22 @@ export class ReplayWindow {
     for (let next = Math.max(this.#highest + 1, sequence - WINDOW + 1); next <= sequence; next++) this.add(next);
   }
 
-  #bit(behind: number): boolean {
+  private bit(behind: number): boolean {
     return ((behind < 32 ? this.#low >>> behind : this.#high >>> (behind - 32)) & 1) === 1;
   }
 
-  #set(behind: number): void {
+  private set(behind: number): void {
     if (behind < 32) this.#low |= 1 << behind;
     else if (behind < WINDOW) this.#high |= 1 << (behind - 32);
   }
 
-  #clear(behind: number): void {
+  private clear(behind: number): void {
     if (behind < 0 || behind >= WINDOW) return;
     if (behind < 32) this.#low &= ~(1 << behind);
     else this.#high &= ~(1 << (behind - 32));
   }
 
-  #shift(count: number): void {
+  private shift(count: number): void {
     if (count >= WINDOW) this.#high = this.#low = 0;
     else if (count >= 32) {
       this.#high = this.#low << (count - 32);

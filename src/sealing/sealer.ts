@@ -104,21 +104,21 @@ export class Sealer {
     let content = toBytes(payload);
     const { signing, crypto } = this.#options;
     // The number is taken before anything depends on it: what fails after that wastes one, and repeats none.
-    const sequence = this.#take(content.byteLength);
+    const sequence = this.nextSequence(content.byteLength);
     if (signing) content = sign(crypto, signing, content, signedData(this.sender, context, this.idContext, sequence));
     const sealedLength = content.byteLength + this.algorithm.tagLength;
-    const head = this.#head(encoding, inFull ? undefined : sequence);
+    const head = this.head(encoding, inFull ? undefined : sequence);
     const start = headBytes(head, sequence, sealedLength);
     const message = new Uint8Array(start + sealedLength);
     message.set(content, start);
-    this.#encrypt(signing ? "signed" : "message", context, message.subarray(start));
+    this.encrypt(signing ? "signed" : "message", context, message.subarray(start));
     writeHead(message, head, sequence, this.#nonce, sealedLength);
     return message;
   }
 
   /** Bytes that {@link sealInPlace} needs before the payload, at most. */
   get headroom(): number {
-    const head = this.#head(this.#options.encoding ?? "cose");
+    const head = this.head(this.#options.encoding ?? "cose");
     return headBytes(head, MAXIMUM_SEQUENCE, this.algorithm.maximumLength);
   }
 
@@ -139,10 +139,10 @@ export class Sealer {
     const sealedLength = byteLength + this.algorithm.tagLength;
     if (offset < this.headroom || offset + sealedLength > buffer.byteLength)
       throw new SealwireError("INVALID_ARGUMENT", "There is not enough room around the payload to seal it in place.");
-    const sequence = this.#take(byteLength);
-    const head = this.#head(this.#options.encoding ?? "cose", sequence);
+    const sequence = this.nextSequence(byteLength);
+    const head = this.head(this.#options.encoding ?? "cose", sequence);
     const start = offset - headBytes(head, sequence, sealedLength);
-    this.#encrypt("message", context, buffer.subarray(offset, offset + sealedLength));
+    this.encrypt("message", context, buffer.subarray(offset, offset + sealedLength));
     writeHead(buffer.subarray(start), head, sequence, this.#nonce, sealedLength);
     return buffer.subarray(start, offset + sealedLength);
   }
@@ -153,7 +153,7 @@ export class Sealer {
    */
   takeSequence(): number {
     if (this.#options.signing) throw unsignedStream();
-    return this.#take(0);
+    return this.nextSequence(0);
   }
 
   /** Wipes the key. Safe more than once. */
@@ -163,7 +163,7 @@ export class Sealer {
   }
 
   /** @param sequence of a message that may refer to the ID Context instead of carrying it */
-  #head(encoding: Encoding, sequence?: number): EnvelopeHead {
+  private head(encoding: Encoding, sequence?: number): EnvelopeHead {
     const { sender, algorithm } = this;
     const { fullIV = false, idContextInterval = 1 } = this.#options;
     const refers = sequence !== undefined && sequence >= FIRST_IN_FULL && sequence % idContextInterval > 0;
@@ -171,7 +171,7 @@ export class Sealer {
     return { encoding, sender, idContext, algorithm, fullIV };
   }
 
-  #take(byteLength: number): number {
+  private nextSequence(byteLength: number): number {
     if (this.#closed) throw new SealwireError("CLOSED", "The sealer was closed.");
     if (byteLength > this.algorithm.maximumLength)
       throw new SealwireError(
@@ -189,7 +189,7 @@ export class Sealer {
   }
 
   /** @param sealed the content, and room for the tag */
-  #encrypt(purpose: Purpose, context: string, sealed: Uint8Array): void {
+  private encrypt(purpose: Purpose, context: string, sealed: Uint8Array): void {
     const { aead, tagLength } = this.algorithm;
     const data = sealed.subarray(0, sealed.byteLength - tagLength);
     const tag = this.#options.crypto.encrypt(

@@ -107,7 +107,7 @@ export class Sealing {
       );
     this.#open = options;
     this.#sender = senderBytes;
-    const { counter, replay } = this.#takeRetained(options.retained);
+    const { counter, replay } = this.takeRetained(options.retained);
     const secrets = toSource(options.secrets, this.#options.minimumEpoch);
     this.#replay = new ReplayStore({
       storage: options.storage,
@@ -120,11 +120,11 @@ export class Sealing {
       epoch: secrets.epoch,
     });
     this.#state = "open";
-    this.#use(secrets, counter, options.secretIsNew === true);
+    this.use(secrets, counter, options.secretIsNew === true);
   }
 
   get status(): SealingStatus {
-    this.#mustBeOpen();
+    this.mustBeOpen();
     return {
       epoch: this.#sealer?.epoch,
       randomContext: (this.#counter?.random.byteLength ?? 0) > 0,
@@ -139,16 +139,16 @@ export class Sealing {
    * @throws SealwireError `STORAGE_CORRUPT`
    */
   loadMark(mark: Uint8Array | undefined, lost = false): void {
-    this.#mustBeOpen();
+    this.mustBeOpen();
     if (lost) this.#replay.lose();
     if (mark) this.#replay.loadMark(mark);
   }
 
   /** Changes to other master secrets; `secretIsNew` as in {@link SealingOpenOptions}. */
   setSecrets(secrets: ReadonlyMap<number, Key> | SecretSource, { secretIsNew = false } = {}): void {
-    this.#mustBeOpen();
-    this.#closeKeys();
-    this.#use(toSource(secrets, this.#options.minimumEpoch), undefined, secretIsNew);
+    this.mustBeOpen();
+    this.closeKeys();
+    this.use(toSource(secrets, this.#options.minimumEpoch), undefined, secretIsNew);
   }
 
   /**
@@ -157,7 +157,7 @@ export class Sealing {
    */
   seal(topic: string, payload: BufferLike, options: SealOptions = {}): Uint8Array {
     const { context = topic, encoding, retain } = options;
-    return this.#requireSealer().seal(context, payload, encoding, retain);
+    return this.requireSealer().seal(context, payload, encoding, retain);
   }
 
   /** Opens a message that came by `topic`, in place: its bytes are changed. What is wrong is in the result, not thrown. */
@@ -172,23 +172,23 @@ export class Sealing {
   /** Seals what is larger than memory. @throws SealwireError as {@link seal}; `UNSUPPORTED` with signatures */
   sealStream(topic: string, options: StreamOptions): StreamSealer {
     const { context = topic, onBytes, chunkSize } = options;
-    const sealer = this.#requireSealer();
+    const sealer = this.requireSealer();
     return new StreamSealer({ crypto: this.#open.crypto, sealer, context, onBytes, chunkSize });
   }
 
   /** Opens what {@link sealStream} made. `chunkSize` is the largest that is accepted. @throws SealwireError `UNSUPPORTED` with signatures */
   openStream(topic: string, options: StreamOptions): StreamOpener {
-    this.#mustBeOpen();
+    this.mustBeOpen();
     const { context = topic, onBytes, chunkSize } = options;
     return new StreamOpener({ opener: this.#opener, context, onBytes, maximumChunk: chunkSize });
   }
 
   /** Puts what a wake from deep sleep needs into retained memory, which the caller commits. Nothing may be sealed or unsealed after it. */
   save(): void {
-    this.#mustBeOpen();
+    this.mustBeOpen();
     this.#counter?.save();
     this.#replay.save();
-    this.#closeKeys();
+    this.closeKeys();
     this.#state = "closed";
   }
 
@@ -197,10 +197,10 @@ export class Sealing {
     if (this.#state !== "open") return;
     this.#state = "closed";
     this.#replay.close();
-    this.#closeKeys();
+    this.closeKeys();
   }
 
-  #takeRetained(retained: RetainedStore | undefined): {
+  private takeRetained(retained: RetainedStore | undefined): {
     readonly counter: RetainedCounter | undefined;
     readonly replay: Uint8Array | undefined;
   } {
@@ -218,7 +218,7 @@ export class Sealing {
     }
   }
 
-  #use(secrets: SecretSource, kept: RetainedCounter | undefined, secretIsNew: boolean): void {
+  private use(secrets: SecretSource, kept: RetainedCounter | undefined, secretIsNew: boolean): void {
     const { crypto } = this.#open;
     const { masterSalt, accepts, acceptOwn, sign: signing, maximumKeys = 8 } = this.#options;
     this.#opener = new Opener({
@@ -234,10 +234,10 @@ export class Sealing {
     });
     const { epoch } = secrets;
     if (epoch === undefined) return;
-    secrets.with(this.#sender, epoch, (secret) => this.#makeSealer(secret, epoch, kept, secretIsNew));
+    secrets.with(this.#sender, epoch, (secret) => this.makeSealer(secret, epoch, kept, secretIsNew));
   }
 
-  #makeSealer(masterSecret: Key, epoch: number, kept: RetainedCounter | undefined, secretIsNew: boolean): void {
+  private makeSealer(masterSecret: Key, epoch: number, kept: RetainedCounter | undefined, secretIsNew: boolean): void {
     const { crypto, storage } = this.#open;
     const { masterSalt, blockSize = 64, atPowerOn = "continue", encoding, fullIV, sign: signing } = this.#options;
     const { idContextInterval } = this.#options;
@@ -257,21 +257,21 @@ export class Sealing {
     this.#sealer = new Sealer({ ...common, algorithm, sequence, encoding, fullIV, signing, idContextInterval });
   }
 
-  #requireSealer(): Sealer {
-    this.#mustBeOpen();
+  private requireSealer(): Sealer {
+    this.mustBeOpen();
     if (!this.#sealer)
       throw new SealwireError("SEALED_UNKNOWN_KEY", "There is no payload secret to seal with: provision one.");
     return this.#sealer;
   }
 
-  #closeKeys(): void {
+  private closeKeys(): void {
     this.#sealer?.close();
     this.#sealer = undefined;
     this.#counter = undefined;
     this.#opener.close();
   }
 
-  #mustBeOpen(): void {
+  private mustBeOpen(): void {
     if (this.#state === "new") throw new SealwireError("INVALID_STATE", "Sealing was not opened.");
     if (this.#state === "closed") throw new SealwireError("CLOSED", "Sealing was closed.");
   }

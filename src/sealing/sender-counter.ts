@@ -86,7 +86,7 @@ export class SenderCounter {
       maximum,
       onReserved: () => {
         try {
-          this.#keep(false);
+          this.keep(false);
         } catch {
           // Retained memory then knows of an older block, and the next start goes on behind the one in storage all the same.
         }
@@ -94,11 +94,11 @@ export class SenderCounter {
     });
     if (start === undefined && found !== undefined && options.kept !== undefined) {
       // Retained memory proved that what is stored must not be believed. That must not be forgotten by a power cut: the record is replaced now.
-      this.#replaceRecord();
+      this.replaceRecord();
       return;
     }
     // What was left in order is used up from here on: if that cannot be written down, it must not be used.
-    this.#keep(false);
+    this.keep(false);
   }
 
   /**
@@ -134,10 +134,10 @@ export class SenderCounter {
 
   /** Puts the next number into retained memory, for a wake from deep sleep. Nothing may be taken after it. */
   save(): void {
-    this.#keep(true);
+    this.keep(true);
   }
 
-  #replaceRecord(): void {
+  private replaceRecord(): void {
     try {
       this.#counter.reserve();
     } catch {
@@ -145,7 +145,7 @@ export class SenderCounter {
     }
   }
 
-  #keep(inOrder: boolean): void {
+  private keep(inOrder: boolean): void {
     if (!this.#retained) return;
     const { next, end } = this.#counter;
     const section = encode({ name: this.#name, next: inOrder ? next : end, end, inOrder });

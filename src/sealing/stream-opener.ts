@@ -65,9 +65,9 @@ export class StreamOpener {
    * @throws SealwireError `SEALED_*`: the stream must not be used; nothing more is taken
    */
   write(sealed: BufferLike): void {
-    this.#guard(() => {
+    this.guard(() => {
       let bytes = toBytes(sealed);
-      while (bytes.byteLength > 0) bytes = this.#begun ? this.#takeChunk(this.#begun, bytes) : this.#takeHead(bytes);
+      while (bytes.byteLength > 0) bytes = this.#begun ? this.takeChunk(this.#begun, bytes) : this.takeHead(bytes);
     });
   }
 
@@ -77,14 +77,14 @@ export class StreamOpener {
    * @throws SealwireError `SEALED_*`: something is missing or was received before; the stream must not be used
    */
   end(qos: 0 | 1 | 2 = 0): OpenedStream {
-    return this.#guard(() => {
+    return this.guard(() => {
       const begun = this.#begun;
       if (!begun) throw malformed();
-      this.#open(begun, true);
+      this.open(begun, true);
       const { sender, epoch, sequence, idContext } = begun;
       const { replay, secrets, peers } = this.#options.opener.forStreams;
       const entry =
-        this.#requireNew(begun) ??
+        this.requireNew(begun) ??
         replay.add(peers.digest(sender, idContext), randomPartOf(idContext), epoch, secrets.minimumEpoch);
       const mark = replay.receive(entry, sequence, qos > 0);
       this.close();
@@ -99,7 +99,7 @@ export class StreamOpener {
     wipe(this.#begun?.buffer);
   }
 
-  #guard<T>(body: () => T): T {
+  private guard<T>(body: () => T): T {
     if (this.#closed) throw new SealwireError("CLOSED", "The stream has ended.");
     try {
       return body();
@@ -110,7 +110,7 @@ export class StreamOpener {
   }
 
   /** @returns what is left */
-  #takeHead(bytes: Uint8Array): Uint8Array {
+  private takeHead(bytes: Uint8Array): Uint8Array {
     const before = this.#filled;
     const count = Math.min(bytes.byteLength, MAXIMUM_HEAD - before);
     this.#head.set(bytes.subarray(0, count), before);
@@ -122,12 +122,12 @@ export class StreamOpener {
       if (this.#filled === MAXIMUM_HEAD) throw malformed();
       return bytes.subarray(count);
     }
-    this.#begun = this.#begin(compact.sender, compact.idContext, compact.partialIV);
+    this.#begun = this.begin(compact.sender, compact.idContext, compact.partialIV);
     this.#filled = 0;
     return bytes.subarray(STREAM_PREFIX + compact.byteLength - before);
   }
 
-  #begin(sender: Uint8Array, idContext: Uint8Array, partialIV: Uint8Array): Begun {
+  private begin(sender: Uint8Array, idContext: Uint8Array, partialIV: Uint8Array): Begun {
     const { opener, maximumChunk = DEFAULT_CHUNK } = this.#options;
     const chunkSize = new DataView(this.#head.buffer).getUint32(1);
     const sequence = readPartialIV(partialIV);
@@ -139,7 +139,7 @@ export class StreamOpener {
     const keys = peers.deriveStream(sender, idContext, epoch, sequence, chunkSize);
     if (!keys) throw new SealwireError("SEALED_UNKNOWN_KEY", "No key is held for the sender of the stream.");
     try {
-      this.#requireNew(by);
+      this.requireNew(by);
       return { ...by, keys, buffer: new Uint8Array(chunkSize + algorithm.tagLength) };
     } catch (error) {
       keys.key.close();
@@ -148,7 +148,7 @@ export class StreamOpener {
   }
 
   /** @returns the entry of the sender, if there is one. @throws SealwireError `SEALED_REPLAYED`, `SEALED_UNCERTAIN` */
-  #requireNew(by: SealedBy & { readonly idContext: Uint8Array }): ReplayEntry | undefined {
+  private requireNew(by: SealedBy & { readonly idContext: Uint8Array }): ReplayEntry | undefined {
     const { peers, replay } = this.#options.opener.forStreams;
     const entry = replay.find(peers.digest(by.sender, by.idContext));
     const seen = entry ? replay.check(entry, by.sequence) : "new";
@@ -162,16 +162,16 @@ export class StreamOpener {
     return entry;
   }
 
-  #takeChunk(begun: Begun, bytes: Uint8Array): Uint8Array {
+  private takeChunk(begun: Begun, bytes: Uint8Array): Uint8Array {
     // A full chunk waits until it is known that it is not the last.
-    if (this.#filled === begun.buffer.byteLength) this.#open(begun, false);
+    if (this.#filled === begun.buffer.byteLength) this.open(begun, false);
     const count = Math.min(bytes.byteLength, begun.buffer.byteLength - this.#filled);
     begun.buffer.set(bytes.subarray(0, count), this.#filled);
     this.#filled += count;
     return bytes.subarray(count);
   }
 
-  #open({ keys, sender, buffer }: Begun, last: boolean): void {
+  private open({ keys, sender, buffer }: Begun, last: boolean): void {
     const { opener, context, onBytes } = this.#options;
     const { algorithm, crypto } = opener.forStreams;
     const length = this.#filled - algorithm.tagLength;

@@ -91,12 +91,12 @@ export class StreamSealer {
 
   /** Takes plaintext. */
   write(plaintext: BufferLike): void {
-    this.#mustBeOpen();
+    this.mustBeOpen();
     const bytes = toBytes(plaintext);
     let at = 0;
     while (at < bytes.byteLength) {
       // A full chunk waits until it is known that it is not the last.
-      if (this.#filled === this.#chunkSize) this.#flush(false);
+      if (this.#filled === this.#chunkSize) this.flush(false);
       const count = Math.min(bytes.byteLength - at, this.#chunkSize - this.#filled);
       this.#buffer.set(bytes.subarray(at, at + count), this.#filled);
       this.#filled += count;
@@ -106,8 +106,8 @@ export class StreamSealer {
 
   /** Ends the stream. */
   end(): void {
-    this.#mustBeOpen();
-    this.#flush(true);
+    this.mustBeOpen();
+    this.flush(true);
     this.close();
   }
 
@@ -119,7 +119,7 @@ export class StreamSealer {
     wipe(this.#buffer);
   }
 
-  #flush(last: boolean): void {
+  private flush(last: boolean): void {
     const { crypto, sealer, context, onBytes } = this.#options;
     if (this.#index > MAXIMUM_CHUNKS)
       throw new SealwireError("INVALID_ARGUMENT", "The stream is too long for chunks of this size.");
@@ -147,7 +147,7 @@ export class StreamSealer {
     onBytes(sealed);
   }
 
-  #mustBeOpen(): void {
+  private mustBeOpen(): void {
     if (this.#closed) throw new SealwireError("CLOSED", "The stream has ended.");
   }
 }

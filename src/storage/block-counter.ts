@@ -98,7 +98,7 @@ export class BlockCounter {
    */
   reserve(): void {
     const { storage, key, name, blockSize, maximum, onReserved } = this.#options;
-    if (storage) this.#skipForeign(storage);
+    if (storage) this.skipForeign(storage);
     if (this.#next > maximum) return;
     const end = Math.min(this.#next + blockSize, maximum + 1);
     storage?.write(key, encode({ name, end }));
@@ -106,7 +106,7 @@ export class BlockCounter {
     onReserved?.({ name, end });
   }
 
-  #skipForeign(storage: KeyValueStorage): void {
+  private skipForeign(storage: KeyValueStorage): void {
     const { key, name } = this.#options;
     const isNew = this.#end === 0;
     // A new name replaces whatever is there, damaged or not. Who has reserved before must find that again, and tries later if it cannot be read.

@@ -66,7 +66,7 @@ export class LogStore implements KeyValueStorage {
     const usable = flash.sectorLength - SECTOR_HEAD;
     this.maximumValueLength = Math.min(usable - ENTRY_HEAD - MAXIMUM_KEY - 1, 0xffff);
     this.capacity = (flash.sectors - 1) * usable;
-    attempt(() => this.#mount());
+    attempt(() => this.mount());
   }
 
   /** How often each sector was erased. */
@@ -77,7 +77,7 @@ export class LogStore implements KeyValueStorage {
   read(key: string): ArrayBuffer | undefined {
     const place = this.#index.get(key);
     if (place === undefined) return undefined;
-    const value = attempt(() => this.#content(place)?.slice(place.head.keyLength));
+    const value = attempt(() => this.content(place)?.slice(place.head.keyLength));
     if (value === undefined)
       throw new SealwireError("STORAGE_CORRUPT", `The stored value "${key}" is damaged: its checksum is wrong.`);
     return value.buffer;
@@ -92,17 +92,17 @@ export class LogStore implements KeyValueStorage {
         `The value "${key}" has ${bytes.byteLength} bytes; the storage takes ${this.maximumValueLength}.`,
       );
     attempt(() => {
-      const offset = this.#room(entryLength(name.byteLength, bytes.byteLength));
+      const offset = this.room(entryLength(name.byteLength, bytes.byteLength));
       const entry = encodeEntry(name, bytes, this.#sequence + 1);
       const head = decodeEntryHead(entry)!;
-      this.#append(offset, entry);
+      this.append(offset, entry);
       this.#sequence++;
       const old = this.#index.get(key);
       this.#index.set(key, { offset, head });
       wipe(entry);
       if (old === undefined) return;
       try {
-        this.#invalidate(old);
+        this.invalidate(old);
       } catch {
         // The new value is in force and durable; the next start finds the old one and tries again.
       }
@@ -112,7 +112,7 @@ export class LogStore implements KeyValueStorage {
   delete(key: string): boolean {
     const place = this.#index.get(key);
     if (place === undefined) return false;
-    attempt(() => this.#invalidate(place));
+    attempt(() => this.invalidate(place));
     this.#index.delete(key);
     return true;
   }
@@ -121,84 +121,84 @@ export class LogStore implements KeyValueStorage {
     return this.#index.keys();
   }
 
-  #mount(): void {
+  private mount(): void {
     const { sectors, sectorLength } = this.#flash;
     const lost: number[] = [];
     for (let i = 0; i < sectors; i++) {
-      const head = decodeSectorHead(this.#bytes(i * sectorLength, SECTOR_HEAD));
+      const head = decodeSectorHead(this.bytes(i * sectorLength, SECTOR_HEAD));
       this.#sectors.push({ erases: head?.erases ?? 0, end: sectorLength, free: false });
-      if (head?.inUse) this.#scan(i);
-      else if (head && isBlank(this.#bytes(i * sectorLength + SECTOR_HEAD, sectorLength - SECTOR_HEAD)))
+      if (head?.inUse) this.scan(i);
+      else if (head && isBlank(this.bytes(i * sectorLength + SECTOR_HEAD, sectorLength - SECTOR_HEAD)))
         Object.assign(this.#sectors[i]!, { end: SECTOR_HEAD, free: true });
       // Not of a log, or copies that were not finished: what they were copied from is still there.
       else lost.push(i);
     }
     // The count of a sector whose head is lost is not known: it is taken for as worn as the most worn one.
     const most = Math.max(...this.wear);
-    for (const i of lost) this.#erase(i, this.#sectors[i]!.erases || most);
+    for (const i of lost) this.erase(i, this.#sectors[i]!.erases || most);
     if (this.#sectors.some(({ free }) => free)) return;
     // Power failed after the copying and before the erase: of the two sectors with the same entries, one just lost them all.
-    const empty = this.#sectors.findIndex((_, i) => this.#placesIn(i).length === 0);
-    if (empty >= 0) this.#erase(empty);
+    const empty = this.#sectors.findIndex((_, i) => this.placesIn(i).length === 0);
+    if (empty >= 0) this.erase(empty);
   }
 
-  #scan(sector: number): void {
+  private scan(sector: number): void {
     const { sectorLength } = this.#flash;
     const base = sector * sectorLength;
     let at = SECTOR_HEAD;
     while (at + ENTRY_HEAD <= sectorLength) {
-      const bytes = this.#bytes(base + at, ENTRY_HEAD);
+      const bytes = this.bytes(base + at, ENTRY_HEAD);
       if (isBlank(bytes)) break;
       const head = decodeEntryHead(bytes);
       const length = head && entryLength(head.keyLength, head.valueLength);
       // Behind a head that cannot be read, nobody knows where the next entry begins.
       if (head === undefined || at + length! > sectorLength) return;
-      this.#found({ offset: base + at, head });
+      this.found({ offset: base + at, head });
       at += length!;
     }
     // What is not blank behind the last head is the trace of a write or erase that was cut short.
-    if (!isBlank(this.#bytes(base + at, sectorLength - at))) return;
+    if (!isBlank(this.bytes(base + at, sectorLength - at))) return;
     const state = this.#sectors[sector]!;
     state.end = at;
     state.free = at === SECTOR_HEAD;
   }
 
-  #found(place: Place): void {
+  private found(place: Place): void {
     const { head } = place;
     this.#sequence = Math.max(this.#sequence, head.sequence);
     if (!head.inForce) return;
-    const content = this.#content(place);
+    const content = this.content(place);
     const key = content && fromUTF8(content, 0, head.keyLength);
     if (key === undefined) return;
     const known = this.#index.get(key);
     if (known === undefined) this.#index.set(key, place);
-    else if (known.head.sequence >= head.sequence) this.#invalidate(place);
+    else if (known.head.sequence >= head.sequence) this.invalidate(place);
     else {
       this.#index.set(key, place);
-      this.#invalidate(known);
+      this.invalidate(known);
     }
   }
 
   /** Finds room for an entry, and makes it where there is none. @returns its offset on the flash */
-  #room(length: number): number {
+  private room(length: number): number {
     // Each collection frees what no longer counts in one sector; after all of them there is nothing left to gain.
     for (let attempts = 0; attempts <= 2 * this.#flash.sectors; attempts++) {
-      const offset = this.#fit(length);
+      const offset = this.fit(length);
       if (offset !== undefined) return offset;
-      if (!this.#collect(length)) break;
+      if (!this.collect(length)) break;
     }
     throw new SealwireError("STORAGE_FAILED", `The storage is full: there is no room for ${length} bytes more.`);
   }
 
-  #fit(length: number): number | undefined {
+  private fit(length: number): number | undefined {
     const { sectorLength } = this.#flash;
     let index = this.#sectors.findIndex(({ free, end }) => !free && end + length <= sectorLength);
-    if (index < 0 && this.#sectors.filter(({ free }) => free).length > 1) index = this.#leastWorn(true);
+    if (index < 0 && this.#sectors.filter(({ free }) => free).length > 1) index = this.leastWorn(true);
     return index < 0 ? undefined : index * sectorLength + this.#sectors[index]!.end;
   }
 
   /** The least worn sector that is, or is not, free; -1 when there is none. */
-  #leastWorn(wanted: boolean): number {
+  private leastWorn(wanted: boolean): number {
     let least = -1;
     for (const [i, { free, erases }] of this.#sectors.entries())
       if (free === wanted && (least < 0 || erases < this.#sectors[least]!.erases)) least = i;
@@ -206,12 +206,12 @@ export class LogStore implements KeyValueStorage {
   }
 
   /** Moves what counts in the sector with the least of it to the spare. @returns whether that can make room */
-  #collect(length: number): boolean {
-    const live = this.#sectors.map(({ free }, i) => (free ? Infinity : this.#live(i)));
+  private collect(length: number): boolean {
+    const live = this.#sectors.map(({ free }, i) => (free ? Infinity : this.live(i)));
     const least = Math.min(...live);
     if (least + length > this.#flash.sectorLength - SECTOR_HEAD) return false;
     // A sector that holds what never changes would never be collected: once in a while it takes its turn.
-    const coldest = this.#leastWorn(false);
+    const coldest = this.leastWorn(false);
     const spread = Math.max(...this.wear) - this.#sectors[coldest]!.erases;
     const levels = ++this.#collections % LEVELLING_PERIOD === 0 && spread > WEAR_SPREAD;
     let victim = coldest;
@@ -219,14 +219,14 @@ export class LogStore implements KeyValueStorage {
     if (!levels)
       for (const [i, bytes] of live.entries())
         if (bytes === least && (live[victim] !== least || this.wear[i]! < this.wear[victim]!)) victim = i;
-    this.#move(victim);
+    this.move(victim);
     return true;
   }
 
-  #move(victim: number): void {
+  private move(victim: number): void {
     const { sectorLength } = this.#flash;
-    const spare = this.#leastWorn(true);
-    const places = this.#placesIn(victim);
+    const spare = this.leastWorn(true);
+    const places = this.placesIn(victim);
     if (places.length > 0) {
       if (spare < 0) throw new SealwireError("STORAGE_FAILED", "The storage has no spare sector left.");
       const target = this.#sectors[spare]!;
@@ -237,8 +237,8 @@ export class LogStore implements KeyValueStorage {
       const moved: [string, Place][] = [];
       for (const [key, { offset, head }] of places) {
         const length = entryLength(head.keyLength, head.valueLength);
-        const bytes = this.#bytes(offset, length);
-        this.#program(spare * sectorLength + end, bytes);
+        const bytes = this.bytes(offset, length);
+        this.program(spare * sectorLength + end, bytes);
         wipe(bytes);
         moved.push([key, { offset: spare * sectorLength + end, head }]);
         end += length;
@@ -247,21 +247,21 @@ export class LogStore implements KeyValueStorage {
       for (const [key, place] of moved) this.#index.set(key, place);
       target.end = end;
     }
-    this.#erase(victim);
+    this.erase(victim);
   }
 
-  #placesIn(sector: number): [string, Place][] {
+  private placesIn(sector: number): [string, Place][] {
     const { sectorLength } = this.#flash;
     return [...this.#index].filter(([, { offset }]) => Math.floor(offset / sectorLength) === sector);
   }
 
-  #live(sector: number): number {
+  private live(sector: number): number {
     let bytes = 0;
-    for (const [, { head }] of this.#placesIn(sector)) bytes += entryLength(head.keyLength, head.valueLength);
+    for (const [, { head }] of this.placesIn(sector)) bytes += entryLength(head.keyLength, head.valueLength);
     return bytes;
   }
 
-  #append(offset: number, entry: Uint8Array): void {
+  private append(offset: number, entry: Uint8Array): void {
     const { sectorLength } = this.#flash;
     const index = Math.floor(offset / sectorLength);
     const sector = this.#sectors[index]!;
@@ -269,23 +269,23 @@ export class LogStore implements KeyValueStorage {
     sector.free = false;
     // Counted before it is written: what a failed write left behind is not written over.
     sector.end = (offset % sectorLength) + entry.byteLength;
-    this.#program(offset, entry);
+    this.program(offset, entry);
   }
 
-  #program(offset: number, bytes: Uint8Array): void {
+  private program(offset: number, bytes: Uint8Array): void {
     this.#flash.program(offset, bytes);
-    if (!equal(this.#bytes(offset, bytes.byteLength), bytes))
+    if (!equal(this.bytes(offset, bytes.byteLength), bytes))
       throw new SealwireError("STORAGE_FAILED", "The flash did not keep what was written.");
   }
 
   /** The state first: from then on it does not count. Then its content, which may be secret, becomes zeros. */
-  #invalidate({ offset, head }: Place): void {
+  private invalidate({ offset, head }: Place): void {
     this.#flash.program(offset, new Uint8Array(4));
     const content = entryLength(head.keyLength, head.valueLength) - ENTRY_HEAD;
     this.#flash.program(offset + ENTRY_HEAD, new Uint8Array(content));
   }
 
-  #erase(sector: number, erases = this.#sectors[sector]!.erases): void {
+  private erase(sector: number, erases = this.#sectors[sector]!.erases): void {
     const { sectorLength } = this.#flash;
     this.#flash.program(sector * sectorLength, new Uint8Array(SECTOR_HEAD));
     this.#flash.erase(sector);
@@ -294,12 +294,12 @@ export class LogStore implements KeyValueStorage {
   }
 
   /** Key and value, or `undefined` when they are damaged. */
-  #content({ offset, head }: Place): Uint8Array | undefined {
-    const bytes = this.#bytes(offset + ENTRY_HEAD, head.keyLength + head.valueLength);
+  private content({ offset, head }: Place): Uint8Array | undefined {
+    const bytes = this.bytes(offset + ENTRY_HEAD, head.keyLength + head.valueLength);
     return crc32(bytes) === head.contentCRC ? bytes : undefined;
   }
 
-  #bytes(offset: number, byteLength: number): Uint8Array {
+  private bytes(offset: number, byteLength: number): Uint8Array {
     const bytes = new Uint8Array(byteLength);
     this.#flash.read(offset, bytes);
     return bytes;

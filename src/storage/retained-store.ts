@@ -25,7 +25,7 @@ export class RetainedStore {
   constructor(memory: RetainedMemory, box: SealedBox) {
     this.#memory = memory;
     this.#box = box;
-    this.#sections = this.#load();
+    this.#sections = this.load();
   }
 
   /** The content of a section, or `undefined`. The caller must not change it. */
@@ -46,7 +46,7 @@ export class RetainedStore {
 
   /** The largest content that one more section can have without any of the others being dropped; negative when they are too large already. */
   get room(): number {
-    let room = this.#capacity - SECTION_HEAD;
+    let room = this.capacity - SECTION_HEAD;
     for (const bytes of this.#sections.values()) room -= SECTION_HEAD + bytes.byteLength;
     return room;
   }
@@ -58,7 +58,7 @@ export class RetainedStore {
   commit(): RetainedSection[] {
     if (!this.#changed) return [];
     const dropped: RetainedSection[] = [];
-    const capacity = this.#capacity;
+    const capacity = this.capacity;
     const content = new Uint8Array(Math.max(capacity, 0));
     let offset = 0;
     for (const section of [...this.#sections.keys()].sort((a, b) => a - b) as RetainedSection[]) {
@@ -72,17 +72,17 @@ export class RetainedStore {
       content.set(bytes, offset + SECTION_HEAD);
       offset += SECTION_HEAD + bytes.byteLength;
     }
-    if (capacity >= 0) this.#write(content.subarray(0, offset));
+    if (capacity >= 0) this.write(content.subarray(0, offset));
     this.#changed = false;
     return dropped;
   }
 
-  get #capacity(): number {
+  private get capacity(): number {
     return Math.min(this.#memory.byteLength - LENGTH, 0xffff) - SealedBox.overhead;
   }
 
   /** @param content is wiped */
-  #write(content: Uint8Array): void {
+  private write(content: Uint8Array): void {
     try {
       const box = this.#box.seal(LABEL, content);
       this.#memory.write(LENGTH, box);
@@ -94,9 +94,9 @@ export class RetainedStore {
     }
   }
 
-  #load(): Map<number, Uint8Array> {
+  private load(): Map<number, Uint8Array> {
     const sections = new Map<number, Uint8Array>();
-    const content = this.#read();
+    const content = this.read();
     if (content === undefined) return sections;
     let offset = 0;
     while (offset + SECTION_HEAD <= content.byteLength) {
@@ -109,7 +109,7 @@ export class RetainedStore {
     return sections;
   }
 
-  #read(): Uint8Array | undefined {
+  private read(): Uint8Array | undefined {
     if (this.#memory.byteLength < LENGTH + SealedBox.overhead) return undefined;
     const head = new Uint8Array(LENGTH);
     this.#memory.read(0, head);

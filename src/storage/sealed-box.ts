@@ -35,7 +35,7 @@ export class SealedBox {
     box.set(random, 1);
     const data = box.subarray(1 + SALT + NONCE, box.byteLength - TAG);
     data.set(content);
-    const key = this.#key(random.subarray(0, SALT));
+    const key = this.key(random.subarray(0, SALT));
     try {
       const nonce = random.subarray(SALT);
       const tag = this.#crypto.encrypt({
@@ -58,7 +58,7 @@ export class SealedBox {
     const salt = box.subarray(1, 1 + SALT);
     const nonce = box.subarray(1 + SALT, 1 + SALT + NONCE);
     const data = box.slice(1 + SALT + NONCE, box.byteLength - TAG);
-    const key = this.#key(salt);
+    const key = this.key(salt);
     try {
       this.#crypto.decrypt(
         { algorithm: "AES-GCM", key, nonce, additionalData: additionalData(label), data },
@@ -72,7 +72,7 @@ export class SealedBox {
     return data;
   }
 
-  #key(salt: Uint8Array): Key {
+  private key(salt: Uint8Array): Key {
     return this.#crypto.deriveKey(this.#root, salt, toUTF8("sealwire box"), 32);
   }
 }

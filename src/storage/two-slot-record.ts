@@ -84,15 +84,15 @@ export class TwoSlotRecord {
    * @throws SealwireError `STORAGE_CORRUPT`, `STORAGE_WRONG_ROOT`, `STORAGE_ROLLED_BACK`, `STORAGE_FAILED`; `INVALID_STATE` without a record
    */
   read(): Uint8Array {
-    const { slot, version, tag } = this.#required();
-    return this.#read(slot, version, tag);
+    const { slot, version, tag } = this.required();
+    return this.readSlot(slot, version, tag);
   }
 
   /** The staged record. The caller wipes it. @throws as {@link read} */
   readStaged(): Uint8Array {
-    const { slot, staged, stagedTag } = this.#required();
+    const { slot, staged, stagedTag } = this.required();
     if (staged === undefined) throw new SealwireError("INVALID_STATE", "No record is staged.");
-    return this.#read(other(slot), staged, stagedTag);
+    return this.readSlot(other(slot), staged, stagedTag);
   }
 
   /**
@@ -101,32 +101,32 @@ export class TwoSlotRecord {
    */
   create(version: number, content: Uint8Array, note: Uint8Array): void {
     if (this.#pointer) throw new SealwireError("INVALID_STATE", "There is a record already.");
-    const tag = this.#write(0, version, content);
-    this.#point({ slot: 0, version, tag, staged: undefined, stagedTag: NO_TAG, note });
+    const tag = this.write(0, version, content);
+    this.point({ slot: 0, version, tag, staged: undefined, stagedTag: NO_TAG, note });
   }
 
   /** Puts a successor beside the record in force, in place of one that is staged. @throws as {@link create} */
   stage(version: number, content: Uint8Array, note: Uint8Array): void {
-    const pointer = this.#required();
-    const stagedTag = this.#write(other(pointer.slot), version, content);
-    this.#point({ ...pointer, staged: version, stagedTag, note });
+    const pointer = this.required();
+    const stagedTag = this.write(other(pointer.slot), version, content);
+    this.point({ ...pointer, staged: version, stagedTag, note });
   }
 
   /** Replaces the note. */
   annotate(note: Uint8Array): void {
-    this.#point({ ...this.#required(), note });
+    this.point({ ...this.required(), note });
   }
 
   /** Puts the staged record in force. The old one stays in its slot until {@link tidy}. */
   commit(note: Uint8Array): void {
-    const { slot, staged, stagedTag } = this.#required();
+    const { slot, staged, stagedTag } = this.required();
     if (staged === undefined) throw new SealwireError("INVALID_STATE", "No record is staged.");
-    this.#point({ slot: other(slot), version: staged, tag: stagedTag, staged: undefined, stagedTag: NO_TAG, note });
+    this.point({ slot: other(slot), version: staged, tag: stagedTag, staged: undefined, stagedTag: NO_TAG, note });
   }
 
   /** Gives the staged record up. It stays in its slot until {@link tidy}. */
   rollback(note: Uint8Array): void {
-    this.#point({ ...this.#required(), staged: undefined, stagedTag: NO_TAG, note });
+    this.point({ ...this.required(), staged: undefined, stagedTag: NO_TAG, note });
   }
 
   /** Deletes what is in a slot and not pointed at: it was committed over, given up, or never finished. */
@@ -134,8 +134,8 @@ export class TwoSlotRecord {
     const [first, second] = this.#keys.slots;
     const pointer = this.#pointer;
     if (pointer?.staged !== undefined) return;
-    if (pointer?.slot !== 0) this.#delete(first);
-    if (pointer?.slot !== 1) this.#delete(second);
+    if (pointer?.slot !== 0) this.delete(first);
+    if (pointer?.slot !== 1) this.delete(second);
   }
 
   /** Deletes all of it, the pointer first: from then on there is no record. Needs no {@link load}. */
@@ -145,9 +145,9 @@ export class TwoSlotRecord {
     this.tidy();
   }
 
-  #read(slot: 0 | 1, version: number, tag: Uint8Array): Uint8Array {
+  private readSlot(slot: 0 | 1, version: number, tag: Uint8Array): Uint8Array {
     const key = this.#keys.slots[slot];
-    const bytes = this.#join(key);
+    const bytes = this.join(key);
     if (bytes === undefined) throw new SealwireError("STORAGE_CORRUPT", `The stored value "${key}" is missing.`);
     const found = this.#box.open(key, bytes);
     if (found.version === version && equal(tagOf(bytes), tag)) return found.content;
@@ -160,7 +160,7 @@ export class TwoSlotRecord {
     throw new SealwireError("STORAGE_CORRUPT", `The stored value "${key}" is not the one that was written last.`);
   }
 
-  #write(slot: 0 | 1, version: number, content: Uint8Array): Uint8Array {
+  private write(slot: 0 | 1, version: number, content: Uint8Array): Uint8Array {
     const key = this.#keys.slots[slot];
     const bytes = this.#box.seal(key, version, content);
     const { maximumValueLength } = this.#storage;
@@ -171,14 +171,14 @@ export class TwoSlotRecord {
         `A record of ${bytes.byteLength} bytes needs ${pieces} values of this storage; ${MAXIMUM_PIECES} are the most.`,
       );
     // What an earlier record left behind must not be read as the end of this one.
-    this.#deletePieces(key, pieces);
+    this.deletePieces(key, pieces);
     for (let i = 0; i < pieces; i++)
       this.#storage.write(pieceOf(key, i), bytes.subarray(i * maximumValueLength, (i + 1) * maximumValueLength));
     return tagOf(bytes);
   }
 
   /** All pieces of a slot, one after the other. */
-  #join(key: string): Uint8Array | undefined {
+  private join(key: string): Uint8Array | undefined {
     const pieces: Uint8Array[] = [];
     for (let i = 0; i < MAXIMUM_PIECES; i++) {
       const piece = this.#storage.read(pieceOf(key, i));
@@ -188,20 +188,20 @@ export class TwoSlotRecord {
     return pieces.length > 1 ? concat(...pieces) : pieces[0];
   }
 
-  #delete(key: string): void {
-    this.#deletePieces(key, 1);
+  private delete(key: string): void {
+    this.deletePieces(key, 1);
     this.#storage.delete(key);
   }
 
   /** Deletes the last pieces of a slot, from this one on. */
-  #deletePieces(key: string, from: number): void {
+  private deletePieces(key: string, from: number): void {
     for (let i = MAXIMUM_PIECES - 1; i >= from; i--) {
       const piece = pieceOf(key, i);
       if (this.#storage.read(piece) !== undefined) this.#storage.delete(piece);
     }
   }
 
-  #point(pointer: Pointer): void {
+  private point(pointer: Pointer): void {
     const { slot, version, staged, tag, stagedTag, note } = pointer;
     const content = new Uint8Array(HEAD);
     content.set([FORMAT, slot, staged === undefined ? 0 : 1]);
@@ -215,7 +215,7 @@ export class TwoSlotRecord {
     this.#pointer = pointer;
   }
 
-  #required(): Pointer {
+  private required(): Pointer {
     if (this.#pointer === undefined) throw new SealwireError("INVALID_STATE", "There is no record.");
     return this.#pointer;
   }

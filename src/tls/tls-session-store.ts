@@ -92,7 +92,7 @@ export class TLSSessionStore {
       .filter(({ data }) => ageKnown || data.protocol === "TLSv1.2")
       .slice(0, MAXIMUM_LIVE)
       .map(oneMoreWake);
-    this.#keepLive();
+    this.keepLive();
   }
 
   /** Why the last {@link take} gave no session. */
@@ -111,24 +111,24 @@ export class TLSSessionStore {
    */
   take(policy: Uint8Array): TLSSessionData | undefined {
     this.#reason = "none";
-    this.#distrust(this.#taken);
+    this.distrust(this.#taken);
     this.#taken = undefined;
     this.#authentication = undefined;
     this.#reserveUsed = false;
     for (let session = this.#live.pop(); session !== undefined; session = this.#live.pop()) {
-      if (!this.#usable(session, policy)) continue;
+      if (!this.usable(session, policy)) continue;
       const single = session.data.protocol === "TLSv1.3";
       if (!single) this.#live.push(session);
       // A ticket that a crash could bring back is not used.
-      if (!this.#keepLive() && single) continue;
-      if (session.reserved && !this.#deleteReserve()) continue;
+      if (!this.keepLive() && single) continue;
+      if (session.reserved && !this.deleteReserve()) continue;
       this.#taken = session;
       return session.data;
     }
-    this.#keepLive();
+    this.keepLive();
     // The reserve leans on the same full handshake as the live sessions or an older one, but does not count the wakes in between.
-    if (this.reason === "authentication too old" && this.#readReserve() !== undefined) this.#deleteReserve();
-    this.#taken = this.#takeReserve(policy);
+    if (this.reason === "authentication too old" && this.readReserve() !== undefined) this.deleteReserve();
+    this.#taken = this.takeReserve(policy);
     this.#reserveUsed = this.#taken !== undefined;
     return this.#taken?.data;
   }
@@ -158,14 +158,14 @@ export class TLSSessionStore {
       if (taken.data.protocol === "TLSv1.2" || this.#options.reuseTickets === false) return;
       // The last choice, until the server gives a new one.
       this.#live = [{ ...taken, used: true, reserved: false }, ...this.#live.filter(({ used }) => !used)];
-      this.#keepLive();
+      this.keepLive();
       return;
     }
     // The server refused what was offered, or nothing was: what is kept of the past is worth nothing beside the new sessions.
     this.#taken = undefined;
     this.#authenticatedTick = this.#options.platform.ticks();
     this.#live = [];
-    this.#keepLive();
+    this.keepLive();
     this.#reserveStale = true;
     const verifiedUntil = minimum(negotiated.chainNotAfter, negotiated.revocationNextUpdate);
     this.#authentication = { policy, at: this.#options.clock.now(), wakes: 0, verifiedUntil };
@@ -191,14 +191,14 @@ export class TLSSessionStore {
     // Of two tickets, each has a place of its own.
     this.#live = this.#live.filter(({ used, reserved }) => !used && !reserved);
     const reusable = data.protocol === "TLSv1.2";
-    const reserveWanted = this.#reserveStale || this.#readReserve() === undefined;
+    const reserveWanted = this.#reserveStale || this.readReserve() === undefined;
     const spare = reusable || this.#live.length > 0;
-    const reserved = reserveWanted && (spare || this.#reserveUsed) && this.#writeReserve(session);
+    const reserved = reserveWanted && (spare || this.#reserveUsed) && this.writeReserve(session);
     if (reserved && spare && !reusable) return;
     if (reusable) this.#live = [];
     this.#live.push({ ...session, reserved: reserved && !reusable });
     if (this.#live.length > MAXIMUM_LIVE) this.#live.shift();
-    this.#keepLive();
+    this.keepLive();
   }
 
   /** Drops every session, for example because new credentials were committed. */
@@ -206,33 +206,33 @@ export class TLSSessionStore {
     this.#live = [];
     this.#taken = undefined;
     this.#authentication = undefined;
-    this.#keepLive();
-    this.#deleteReserve();
+    this.keepLive();
+    this.deleteReserve();
   }
 
   /**
    * Its handshake failed. Once may be the network; twice may well lie in the session: a server that chokes on it must not be met with it for
    * ever.
    */
-  #distrust(session: TLSSession | undefined): void {
+  private distrust(session: TLSSession | undefined): void {
     if (session?.data.protocol !== "TLSv1.2") return;
     if (this.#doubted !== session) {
       this.#doubted = session;
       return;
     }
     this.#live = this.#live.filter((other) => other !== session);
-    this.#keepLive();
+    this.keepLive();
     // The same one. Flash is not worn for that: the next full handshake replaces it.
     this.#reserve = undefined;
   }
 
-  #usable(session: TLSSession, policy: Uint8Array): boolean {
-    const reason = this.#objection(session, policy);
+  private usable(session: TLSSession, policy: Uint8Array): boolean {
+    const reason = this.objection(session, policy);
     if (reason !== undefined) this.#reason = reason;
     return reason === undefined;
   }
 
-  #objection(session: TLSSession, policy: Uint8Array): NoSessionReason | undefined {
+  private objection(session: TLSSession, policy: Uint8Array): NoSessionReason | undefined {
     const { clock, platform, maximumAuthenticationAge = WEEK, maximumAuthenticationWakes = 168 } = this.#options;
     if (!equal(session.policy, policy)) return "policy changed";
     // Needs no wall clock, so it also binds a device that has none and never restarts.
@@ -248,27 +248,27 @@ export class TLSSessionStore {
     return latest - session.authenticatedAt >= maximumAuthenticationAge ? "authentication too old" : undefined;
   }
 
-  #takeReserve(policy: Uint8Array): TLSSession | undefined {
-    const session = this.#readReserve();
+  private takeReserve(policy: Uint8Array): TLSSession | undefined {
+    const session = this.readReserve();
     if (session === undefined) return undefined;
     const { wakeCause, clockSurvives } = this.#options.platform;
     const single = session.data.protocol === "TLSv1.3";
     const clockStopped = wakeCause === "power" ? !clockSurvives.power : wakeCause === "sleep" && !clockSurvives.sleep;
     if (single && clockStopped) this.#reason = "ticket age unknown";
-    const usable = !(single && clockStopped) && this.#usable(session, policy);
+    const usable = !(single && clockStopped) && this.usable(session, policy);
     // A ticket that is used once must be gone before it is sent, whatever happens next. One that is not usable will not get better.
     if (single || !usable) {
-      if (!this.#deleteReserve() || !usable) return undefined;
-    } else if (this.#options.clock.now() === undefined) this.#writeReserve(oneMoreWake(session));
+      if (!this.deleteReserve() || !usable) return undefined;
+    } else if (this.#options.clock.now() === undefined) this.writeReserve(oneMoreWake(session));
     if (!single) {
       this.#live = [session];
-      this.#keepLive();
+      this.keepLive();
     }
     return session;
   }
 
   /** @returns false when retained memory may still hold what it held before */
-  #keepLive(): boolean {
+  private keepLive(): boolean {
     const { retained } = this.#options;
     if (retained === undefined) return true;
     try {
@@ -287,7 +287,7 @@ export class TLSSessionStore {
     }
   }
 
-  #readReserve(): TLSSession | undefined {
+  private readReserve(): TLSSession | undefined {
     if (this.#reserve !== "unread") return this.#reserve;
     this.#reserve = undefined;
     try {
@@ -299,7 +299,7 @@ export class TLSSessionStore {
     return this.#reserve;
   }
 
-  #writeReserve(session: TLSSession): boolean {
+  private writeReserve(session: TLSSession): boolean {
     const { storage } = this.#options;
     if (storage === undefined) return false;
     this.#reserveStale = false;
@@ -314,7 +314,7 @@ export class TLSSessionStore {
     }
   }
 
-  #deleteReserve(): boolean {
+  private deleteReserve(): boolean {
     this.#reserve = undefined;
     try {
       this.#options.storage?.delete(STORAGE_KEY.tlsSession);

@@ -8,30 +8,23 @@ import type {
   BufferLike,
   PlatformTimer,
   TLSEngine,
-  TLSEngineOptions,
   TLSNegotiated,
+  TLSSessionData,
   TimerHandle,
   Transport,
   TransportDescriptor,
   TransportOptions,
 } from "../platform.js";
+import { EngineOptions, type EngineOwner, type SecureOptions } from "./engine-options.js";
 
-/** Of {@link TLSEngineOptions} what the socket answers itself. */
-type EngineCallback = "onOpen" | "onReadable" | "onWritable" | "onDrainable" | "onClose" | "onError";
-
-/** What a connection needs to be secure. */
-export interface SecureOptions extends Omit<TLSEngineOptions, EngineCallback> {
-  readonly createTLSEngine: (options: TLSEngineOptions) => TLSEngine;
-  /** The handshake is done and the server verified. What it throws ends the connection before a byte is written. */
-  readonly onOpen?: ((negotiated: TLSNegotiated) => void) | undefined;
-}
+export type { SecureOptions } from "./engine-options.js";
 
 export interface TLSSocketOptions extends TransportOptions {
   /** The transport below. It is made with `address`, `host` and `port` of these options. */
   readonly socket: TransportDescriptor;
   /**
    * Asked for once, when the transport below is connected: so a session that may be used only once is not spent on a connection that
-   * never comes about.
+   * never comes about. What it returns is the socket's from then on, which lets go of the session once that was offered.
    */
   readonly secure: (host: string | undefined) => SecureOptions;
   readonly timer: PlatformTimer;
@@ -39,13 +32,19 @@ export interface TLSSocketOptions extends TransportOptions {
   readonly onReleased?: (() => void) | undefined;
 }
 
-/** Bytes of ciphertext that are moved at once, each way. */
-const CHUNK = 1024;
-
 /** Milliseconds that a goodbye or an alert may take to leave. */
 const LINGER = 1000;
 
-export class TLSSocket implements Transport {
+// States, in their order
+/** The transport below connects. */
+const CONNECTING = 0;
+const HANDSHAKE = 1;
+const OPEN = 2;
+/** What is unsent leaves. */
+const CLOSING = 3;
+const CLOSED = 4;
+
+export class TLSSocket implements Transport, EngineOwner {
   readonly #options: TLSSocketOptions;
   readonly #below: Transport;
   #engine: TLSEngine | undefined;
@@ -54,14 +53,16 @@ export class TLSSocket implements Transport {
   /** The transport below ended; what the engine still holds is delivered before that is reported. */
   #belowError: SealwireError | undefined;
   #fedEnd = false;
-  /** Ciphertext that was read from below and not taken by the engine yet: `#input` from `#start` to `#end`. */
-  readonly #input = new Uint8Array(CHUNK);
-  readonly #output = new Uint8Array(CHUNK);
+  /**
+   * First what was read from below, of which the engine did not take yet what lies from `#start` to `#end`; behind it room for what is
+   * drained. There as long as the engine.
+   */
+  #buffer: Uint8Array | undefined;
   #start = 0;
   #end = 0;
   /** Of the next step of the handshake, or of the end of lingering. */
   #timer: TimerHandle;
-  #state: "connecting" | "handshake" | "open" | "closing" | "closed" = "connecting";
+  #state = CONNECTING;
   #pumping = false;
 
   constructor(options: TLSSocketOptions) {
@@ -73,27 +74,9 @@ export class TLSSocket implements Transport {
       ...(host !== undefined && { host }),
       ...(port !== undefined && { port }),
       noDelay: true,
-      onReadable: (count) => {
-        this.#belowReadable = count;
-        this.guard(() => this.pumpIn());
-      },
-      onWritable: (count) => {
-        this.#belowWritable = count;
-        if (this.#state === "closing") this.flush();
-        this.guard(() => {
-          if (this.#state === "connecting") this.handshake();
-          else this.pumpOut();
-          // A handshake that waited for room goes on.
-          if (this.#state === "handshake") this.pumpIn();
-        });
-      },
-      onError: (error) => {
-        this.#belowError = error ?? new SealwireError("CONNECTION_LOST", "The connection was lost.");
-        this.#belowWritable = 0;
-        if (this.#state === "connecting") this.fail(this.#belowError);
-        else if (this.#state === "closing") this.release();
-        else this.guard(() => this.pumpIn());
-      },
+      onReadable: (count) => this.belowReadable(count),
+      onWritable: (count) => this.belowWritable(count),
+      onError: (error) => this.belowFailed(error),
     };
     this.#below = new socket.io(below);
   }
@@ -108,7 +91,7 @@ export class TLSSocket implements Transport {
     const target = given ? toBytes(into) : new Uint8Array(Math.min(into ?? readable, readable));
     const count = engine.read(target);
     // What was read made room for more; a failure there must not take away what was read.
-    this.guard(() => this.pumpIn());
+    this.tryPump(true);
     if (given) return count;
     return (count < target.byteLength ? target.slice(0, count) : target).buffer as ArrayBuffer;
   }
@@ -116,21 +99,21 @@ export class TLSSocket implements Transport {
   write(buffer: BufferLike): number {
     const bytes = toBytes(buffer);
     const engine = this.#engine;
-    if (engine === undefined || this.#state !== "open" || bytes.byteLength > engine.writable)
+    if (engine === undefined || this.#state !== OPEN || bytes.byteLength > engine.writable)
       throw new SealwireError(
         "INVALID_ARGUMENT",
         `${bytes.byteLength} bytes are more than can be written to the TLS socket now.`,
       );
     engine.write(bytes);
-    this.guard(() => this.pumpOut());
+    this.tryPump(false);
     return this.writable;
   }
 
   /** Says goodbye (close_notify) and ends the connection. What was written before is still sent; nothing is called back any more. */
   close(): void {
-    if (this.#state === "closing" || this.#state === "closed") return;
+    if (this.#state === CLOSING || this.#state === CLOSED) return;
     try {
-      if (this.#state === "open") this.#engine?.end();
+      if (this.#state === OPEN) this.#engine?.end();
     } catch {
       // The connection is being given up: a goodbye that fails changes nothing.
     }
@@ -140,7 +123,7 @@ export class TLSSocket implements Transport {
   /** Lets what is unsent leave, for a limited time. */
   private linger(): void {
     const { timer } = this.#options;
-    this.#state = "closing";
+    this.#state = CLOSING;
     timer.clear(this.#timer);
     this.#timer = timer.set(() => this.release(), LINGER);
     this.flush();
@@ -152,58 +135,118 @@ export class TLSSocket implements Transport {
     } catch {
       this.release();
     }
-    if (this.#state === "closing" && (this.#engine?.unsent !== true || this.#belowError !== undefined)) this.release();
+    if (this.#state === CLOSING && (this.#engine?.unsent !== true || this.#belowError !== undefined)) this.release();
   }
 
   private release(): void {
-    if (this.#state === "closed") return;
-    this.#state = "closed";
+    if (this.#state === CLOSED) return;
+    this.#state = CLOSED;
     this.#options.timer.clear(this.#timer);
     this.#timer = undefined;
-    this.#input.fill(0);
+    this.#buffer?.fill(0);
+    this.#buffer = undefined;
     const engine = this.#engine;
     this.#engine = undefined;
     // Each of them whatever the others do: what is left open leaks, and who waits for the end would wait for ever.
-    for (const end of [() => engine?.close(), () => this.#below.close(), () => this.#options.onReleased?.()])
-      ignore(end);
+    ignore(() => engine?.close());
+    ignore(() => this.#below.close());
+    ignore(() => this.#options.onReleased?.());
+  }
+
+  private belowReadable(count: number): void {
+    this.#belowReadable = count;
+    this.tryPump(true);
+  }
+
+  private belowWritable(count: number): void {
+    this.#belowWritable = count;
+    if (this.#state === CLOSING) this.flush();
+    if (this.isOver()) return;
+    try {
+      if (this.#state === CONNECTING) this.handshake();
+      else this.pumpOut();
+      // A handshake that waited for room goes on.
+      if (this.#state === HANDSHAKE) this.pumpIn();
+    } catch (error) {
+      this.failWith(error);
+    }
+  }
+
+  private belowFailed(error?: SealwireError): void {
+    this.#belowError = error ?? new SealwireError("CONNECTION_LOST", "The connection was lost.");
+    this.#belowWritable = 0;
+    if (this.#state === CONNECTING) this.fail(this.#belowError);
+    else if (this.#state === CLOSING) this.release();
+    else this.tryPump(true);
   }
 
   private handshake(): void {
     const { host, secure } = this.#options;
-    this.#state = "handshake";
-    const { createTLSEngine, onOpen, onSession, ...engineOptions } = secure(host);
-    this.#engine = createTLSEngine({
-      ...engineOptions,
-      onOpen: (negotiated) => {
-        this.guard(() => {
-          onOpen?.(negotiated);
-          if (this.isOver()) return;
-          this.#state = "open";
-          this.#options.onWritable?.(this.writable);
-        });
-      },
-      // A session that comes while the goodbye leaves is late: its owner may have begun the next connection.
-      onSession: onSession && ((session) => this.guard(() => onSession(session))),
-      onReadable: () => {
-        this.guard(() => this.#options.onReadable?.(this.#engine?.readable ?? 0));
-      },
-      onWritable: () => {
-        this.guard(() => this.#state === "open" && this.#options.onWritable?.(this.writable));
-      },
-      onDrainable: () => {
-        if (this.#state === "closing") this.flush();
-        this.guard(() => this.pumpOut());
-      },
-      onClose: () => {
-        this.fail(new SealwireError("CONNECTION_LOST", "The server closed the connection."));
-      },
-      onError: (error) => {
-        // That the peer left without a goodbye is better told by the transport, which knows how.
-        this.fail(error.code === "CONNECTION_LOST" ? (this.#belowError ?? error) : error);
-      },
-    });
+    this.#state = HANDSHAKE;
+    const options = secure(host);
+    const engine = (this.#engine = options.createTLSEngine(new EngineOptions(this, options)));
+    // It has been read. A kilobyte, that should not lie in the heap while the handshake needs it.
+    delete (options as { session?: unknown }).session;
+    this.#buffer = new Uint8Array(engine.feedSize + engine.drainSize);
     this.step();
     this.pumpIn();
+  }
+
+  // What the engine tells
+
+  /** @internal */
+  opened(negotiated: TLSNegotiated, secure: SecureOptions): void {
+    if (this.isOver()) return;
+    try {
+      secure.onOpen?.(negotiated);
+      if (this.isOver()) return;
+      this.#state = OPEN;
+      this.#options.onWritable?.(this.writable);
+    } catch (error) {
+      this.failWith(error);
+    }
+  }
+
+  /** A session that comes while the goodbye leaves is late: its owner may have begun the next connection. @internal */
+  issued(session: TLSSessionData, secure: SecureOptions): void {
+    if (this.isOver()) return;
+    try {
+      secure.onSession?.(session);
+    } catch (error) {
+      this.failWith(error);
+    }
+  }
+
+  /** @internal */
+  tellReadable(): void {
+    if (this.isOver()) return;
+    try {
+      this.#options.onReadable?.(this.#engine?.readable ?? 0);
+    } catch (error) {
+      this.failWith(error);
+    }
+  }
+
+  /** @internal */
+  tellWritable(): void {
+    if (this.#state !== OPEN) return;
+    try {
+      this.#options.onWritable?.(this.writable);
+    } catch (error) {
+      this.failWith(error);
+    }
+  }
+
+  /** @internal */
+  drainable(): void {
+    if (this.#state === CLOSING) this.flush();
+    this.tryPump(false);
+  }
+
+  /** @internal */
+  engineFailed(error: SealwireError): void {
+    // That the peer left without a goodbye is better told by the transport, which knows how.
+    this.fail(error.code === "CONNECTION_LOST" ? (this.#belowError ?? error) : error);
   }
 
   /** One piece of work at a time, with a turn of the event loop in between: a handshake must not starve the watchdog. */
@@ -214,11 +257,18 @@ export class TLSSocket implements Transport {
     if (!more || this.isOver()) return;
     this.#timer = this.#options.timer.set(() => {
       this.#timer = undefined;
-      this.guard(() => {
-        this.step();
-        this.pumpIn();
-      });
+      this.turn();
     }, 0);
+  }
+
+  private turn(): void {
+    if (this.isOver()) return;
+    try {
+      this.step();
+      this.pumpIn();
+    } catch (error) {
+      this.failWith(error);
+    }
   }
 
   private pumpIn(): void {
@@ -232,13 +282,13 @@ export class TLSSocket implements Transport {
             this.feedEnd();
             break;
           }
-          const count = this.#below.read(this.#input) ?? 0;
+          const count = this.#below.read(this.#buffer!.subarray(0, this.#engine.feedSize)) ?? 0;
           this.#belowReadable = count === 0 ? 0 : this.#belowReadable - count;
           this.#start = 0;
           this.#end = count;
           if (count === 0) continue;
         }
-        const taken = this.#engine.feed(this.#input.subarray(this.#start, this.#end));
+        const taken = this.#engine.feed(this.#buffer!.subarray(this.#start, this.#end));
         this.#start += taken;
         this.step();
         if (taken === 0) break;
@@ -255,25 +305,32 @@ export class TLSSocket implements Transport {
   }
 
   private pumpOut(): void {
-    while (this.#engine && this.#belowWritable > 0) {
-      const count = this.#engine.drain(this.#output.subarray(0, Math.min(this.#belowWritable, CHUNK)));
+    while (this.#engine && this.#belowWritable > 0 && this.#buffer) {
+      const begin = this.#engine.feedSize;
+      const count = this.#engine.drain(this.#buffer.subarray(begin, begin + this.#belowWritable));
       if (count === 0) break;
-      this.#belowWritable = this.#below.write(this.#output.subarray(0, count));
+      this.#belowWritable = this.#below.write(this.#buffer.subarray(begin, begin + count));
     }
   }
 
   /** Nothing that is thrown in a callback may reach the host: there it would restart the device. */
-  private guard(body: () => unknown): void {
+  private tryPump(inwards: boolean): void {
     if (this.isOver()) return;
     try {
-      body();
+      if (inwards) this.pumpIn();
+      else this.pumpOut();
     } catch (error) {
-      const code = this.#state === "open" ? "CONNECTION_LOST" : "TLS_HANDSHAKE_FAILED";
-      this.fail(toSealwireError(error, code, "The TLS connection failed."));
+      this.failWith(error);
     }
   }
 
-  private fail(error: SealwireError): void {
+  private failWith(error: unknown): void {
+    const code = this.#state === OPEN ? "CONNECTION_LOST" : "TLS_HANDSHAKE_FAILED";
+    this.fail(toSealwireError(error, code, "The TLS connection failed."));
+  }
+
+  /** @internal */
+  fail(error: SealwireError): void {
     if (this.isOver()) return;
     // An alert that tells the server why may still have to leave.
     this.linger();
@@ -281,11 +338,11 @@ export class TLSSocket implements Transport {
   }
 
   private isOver(): boolean {
-    return this.#state === "closing" || this.#state === "closed";
+    return this.#state >= CLOSING;
   }
 
   private get writable(): number {
-    return this.#state === "open" ? (this.#engine?.writable ?? 0) : 0;
+    return this.#state === OPEN ? (this.#engine?.writable ?? 0) : 0;
   }
 }
 

@@ -19,8 +19,8 @@ export class PendingKey {
 
   /** The key, made when there is none. The caller closes it. @throws SealwireError `STORAGE_FAILED` */
   open(): Key {
-    const stored = this.#read();
-    if (stored) return this.#import(stored);
+    const stored = this.read();
+    if (stored) return this.import(stored);
     const key = this.#crypto.generateKey();
     const bytes = this.#crypto.exportPrivateKey(key);
     try {
@@ -36,7 +36,7 @@ export class PendingKey {
 
   /** PKCS#8, DER, for the vault's record: the caller wipes it. @throws SealwireError `INVALID_STATE` when there is none */
   export(): Uint8Array {
-    const stored = this.#read();
+    const stored = this.read();
     if (stored === undefined)
       throw new SealwireError("INVALID_STATE", "No certificate was requested: there is no key that waits for one.");
     return stored;
@@ -44,21 +44,21 @@ export class PendingKey {
 
   /** Deletes the key when it is the one that is in force now. */
   forget(inForce: Key | undefined): void {
-    const stored = inForce && this.#read();
+    const stored = inForce && this.read();
     if (stored === undefined) return;
-    const key = this.#import(stored);
+    const key = this.import(stored);
     const same = equal(this.#crypto.publicKey(key), this.#crypto.publicKey(inForce!));
     key.close();
     if (same) this.#storage.delete(KEY);
   }
 
-  #import(bytes: Uint8Array): Key {
+  private import(bytes: Uint8Array): Key {
     const key = this.#crypto.importKey("private", bytes);
     wipe(bytes);
     return key;
   }
 
-  #read(): Uint8Array | undefined {
+  private read(): Uint8Array | undefined {
     const bytes = this.#storage.read(KEY);
     if (bytes === undefined) return undefined;
     try {

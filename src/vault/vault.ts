@@ -79,7 +79,7 @@ export class Vault {
       pointer: STORAGE_KEY.vaultPointer,
     });
     this.#pendingKey = new PendingKey(storage, crypto, box);
-    this.#load();
+    this.load();
   }
 
   /**
@@ -87,7 +87,7 @@ export class Vault {
    * @throws SealwireError `VAULT_EMPTY`, `VAULT_CORRUPT`, `VAULT_WRONG_ROOT`, `VAULT_ROLLED_BACK`, `CLOSED`
    */
   get credentials(): Credentials {
-    return this.#requireCredentials();
+    return this.requireCredentials();
   }
 
   get status(): VaultStatus {
@@ -96,7 +96,7 @@ export class Vault {
     const ok = this.#integrity === "ok";
     const protection: RollbackProtection = this.#options.counter ? "hardware" : "record";
     const { certificateChain = [], trustAnchors = [], bootstrap } = this.#credentials ?? {};
-    const ends = trustAnchors.map((anchor) => this.#endOf(anchor)).filter((end) => end !== undefined);
+    const ends = trustAnchors.map((anchor) => this.endOf(anchor)).filter((end) => end !== undefined);
     return {
       integrity: this.#integrity,
       version: ok ? state?.version : undefined,
@@ -104,11 +104,11 @@ export class Vault {
       hardwareBacked,
       rollbackProtection: hardwareBacked ? protection : "none",
       expires: {
-        certificate: this.#endOf(certificateChain[0]),
+        certificate: this.endOf(certificateChain[0]),
         trustAnchor: ends.length === 0 ? undefined : Math.min(...ends),
-        bootstrap: this.#endOf(bootstrap?.certificateChain[0]),
+        bootstrap: this.endOf(bootstrap?.certificateChain[0]),
       },
-      renewAt: this.#renewAt(certificateChain[0]),
+      renewAt: this.renewAt(certificateChain[0]),
       lastRotation: this.#note.last,
     };
   }
@@ -124,13 +124,13 @@ export class Vault {
    *   holds other credentials: it must be wiped first
    */
   import(partition: ProvisioningPartition, code?: string): boolean {
-    this.#mustBeOpen();
+    this.mustBeOpen();
     const stored = partition.read();
     if (stored === undefined) return false;
     const bytes = unlockProvisioningRecord(this.#options.crypto, stored, code);
     try {
       if (this.#integrity === "ok") {
-        this.#endImport(partition, bytes);
+        this.endImport(partition, bytes);
         return false;
       }
       const record = decodeProvisioningRecord(bytes);
@@ -139,7 +139,7 @@ export class Vault {
       } finally {
         wipeRecord(record);
       }
-      this.#endImport(partition, bytes);
+      this.endImport(partition, bytes);
       return true;
     } finally {
       wipe(bytes);
@@ -152,19 +152,19 @@ export class Vault {
    *   `STORAGE_VALUE_TOO_LARGE`
    */
   provision(record: ProvisioningRecord): void {
-    this.#mustBeOpen();
-    this.#requireNoFault();
+    this.mustBeOpen();
+    this.requireNoFault();
     if (this.#integrity !== "empty") throw new SealwireError("INVALID_STATE", "The vault is not empty: wipe it first.");
-    const content = this.#encode(record);
+    const content = this.encode(record);
     try {
       // A record without a floor would be one whose floor was taken away.
       if (this.#floor.version === undefined) this.#floor.raise(this.#floor.fresh(false));
       const version = this.#floor.version! + 1;
-      const last = this.#outcome("committed", version);
-      this.#step({ proving: false, last }, (note) => this.#record.create(version, content, note));
+      const last = this.outcome("committed", version);
+      this.step({ proving: false, last }, (note) => this.#record.create(version, content, note));
       // Read back from what is stored, the floor is raised by the way.
-      this.#load();
-      this.#requireNoFault();
+      this.load();
+      this.requireNoFault();
     } finally {
       wipe(content);
     }
@@ -175,7 +175,7 @@ export class Vault {
    * @throws SealwireError as {@link credentials} and {@link provision}
    */
   stage(change: RecordChange): void {
-    this.#requireCredentials();
+    this.requireCredentials();
     const { crypto } = this.#options;
     const bytes = this.#record.read();
     const record = decodeProvisioningRecord(bytes);
@@ -187,7 +187,7 @@ export class Vault {
         // Also above one that was given up: a version is one record for ever.
         const version = Math.max(this.#record.state!.version, this.#note.last?.version ?? 0) + 1;
         const { last } = this.#note;
-        this.#step({ proving: false, last }, (note) => this.#record.stage(version, content, note));
+        this.step({ proving: false, last }, (note) => this.#record.stage(version, content, note));
       } finally {
         wipe(content);
       }
@@ -202,12 +202,12 @@ export class Vault {
    * @throws SealwireError as {@link credentials}; `INVALID_STATE` when none are staged
    */
   prove(): Credentials {
-    this.#requireCredentials();
-    const bytes = this.#guarded(() => this.#record.readStaged());
-    const credentials = this.#handles(bytes);
+    this.requireCredentials();
+    const bytes = this.guarded(() => this.#record.readStaged());
+    const credentials = this.handles(bytes);
     try {
       const { last } = this.#note;
-      this.#step({ proving: true, last }, (note) => this.#record.annotate(note));
+      this.step({ proving: true, last }, (note) => this.#record.annotate(note));
     } catch (error) {
       closeCredentials(credentials);
       throw error;
@@ -222,17 +222,17 @@ export class Vault {
    * @throws SealwireError `INVALID_STATE` when none were proved; `STORAGE_FAILED`: the old ones are still in force
    */
   commit(): void {
-    this.#requireCredentials();
+    this.requireCredentials();
     const staged = this.#record.state?.staged;
     if (this.#proving === undefined || staged === undefined)
       throw new SealwireError("INVALID_STATE", "There are no credentials that were proved.");
-    const last = this.#outcome("committed", staged);
-    this.#step({ proving: false, last }, (note) => this.#record.commit(note));
+    const last = this.outcome("committed", staged);
+    this.step({ proving: false, last }, (note) => this.#record.commit(note));
     const old = this.#credentials!;
     this.#credentials = this.#proving;
     this.#proving = undefined;
     closeCredentials(old);
-    this.#finish();
+    this.finish();
   }
 
   /**
@@ -241,14 +241,14 @@ export class Vault {
    * @throws SealwireError `STORAGE_FAILED`
    */
   rollback(code?: ErrorCode): void {
-    this.#mustBeOpen();
+    this.mustBeOpen();
     if (this.#proving) closeCredentials(this.#proving);
     this.#proving = undefined;
     const staged = this.#record.state?.staged;
     if (staged === undefined) return;
-    const last = this.#outcome("rolled back", staged, code);
-    this.#step({ proving: false, last }, (note) => this.#record.rollback(note));
-    this.#finish();
+    const last = this.outcome("rolled back", staged, code);
+    this.step({ proving: false, last }, (note) => this.#record.rollback(note));
+    this.finish();
   }
 
   /**
@@ -257,8 +257,8 @@ export class Vault {
    * @throws SealwireError `STORAGE_FAILED`: call it again
    */
   wipe(): void {
-    this.#mustBeOpen();
-    this.#closeCredentials();
+    this.mustBeOpen();
+    this.closeCredentials();
     const version = Math.max(this.#floor.version ?? 0, this.#record.state?.version ?? 0, this.#note.last?.version ?? 0);
     this.#record.erase();
     const kept: readonly string[] = [STORAGE_KEY.vaultFloor, STORAGE_KEY.root];
@@ -280,7 +280,7 @@ export class Vault {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#closeCredentials();
+    this.closeCredentials();
     this.#root.key.close();
   }
 
@@ -290,8 +290,8 @@ export class Vault {
    * @returns PKCS#10, DER
    */
   async certificateRequest(clientIdentifier: string): Promise<Uint8Array> {
-    this.#mustBeOpen();
-    this.#requireNoFault();
+    this.mustBeOpen();
+    this.requireNoFault();
     const key = this.#pendingKey.open();
     try {
       const dnsNames = [clientIdentifier];
@@ -307,7 +307,7 @@ export class Vault {
    * @throws SealwireError as {@link stage}; `INVALID_STATE` without a request; `PROVISIONING_INVALID` when it is for another key
    */
   stageCertificate(certificateChain: readonly Uint8Array[]): void {
-    this.#requireCredentials();
+    this.requireCredentials();
     const privateKey = this.#pendingKey.export();
     try {
       this.stage({ certificateChain, privateKey });
@@ -316,8 +316,8 @@ export class Vault {
     }
   }
 
-  #load(): void {
-    this.#closeCredentials();
+  private load(): void {
+    this.closeCredentials();
     this.#fault = undefined;
     try {
       this.#floor.load();
@@ -335,7 +335,7 @@ export class Vault {
           "STORAGE_ROLLED_BACK",
           `The vault is at version ${state.version}, its floor at ${floor}.`,
         );
-      this.#credentials = this.#handles(this.#record.read());
+      this.#credentials = this.handles(this.#record.read());
       this.#integrity = "ok";
     } catch (error) {
       const fault = faultOf(error);
@@ -344,12 +344,12 @@ export class Vault {
       this.#fault = fault.error;
       return;
     }
-    if (this.#note.proving || !this.#isStagedWhole()) this.rollback("ROTATION_INTERRUPTED");
-    else this.#finish();
+    if (this.#note.proving || !this.isStagedWhole()) this.rollback("ROTATION_INTERRUPTED");
+    else this.finish();
   }
 
   /** Whether what is staged, if anything is, can still be proved. */
-  #isStagedWhole(): boolean {
+  private isStagedWhole(): boolean {
     if (this.#record.state?.staged === undefined) return true;
     try {
       wipe(this.#record.readStaged());
@@ -361,7 +361,7 @@ export class Vault {
   }
 
   /** What follows a commit or rollback: it can fail, since the next start does it again. */
-  #finish(): void {
+  private finish(): void {
     try {
       const { version } = this.#record.state!;
       if (version > this.#floor.version!) this.#floor.raise(version);
@@ -372,7 +372,7 @@ export class Vault {
     }
   }
 
-  #endImport(partition: ProvisioningPartition, bytes: Uint8Array): void {
+  private endImport(partition: ProvisioningPartition, bytes: Uint8Array): void {
     const content = this.#record.read();
     const same = isSameRecord(content, bytes);
     wipe(content);
@@ -385,7 +385,7 @@ export class Vault {
   }
 
   /** Checks a record and encodes it, with the key that was born here where it holds none. */
-  #encode(record: ProvisioningRecord): Uint8Array {
+  private encode(record: ProvisioningRecord): Uint8Array {
     const { crypto } = this.#options;
     if (!awaitsOwnKey(record)) return encodeValid(crypto, record);
     const privateKey = this.#pendingKey.export();
@@ -397,7 +397,7 @@ export class Vault {
   }
 
   /** Wipes the bytes. */
-  #handles(bytes: Uint8Array): Credentials {
+  private handles(bytes: Uint8Array): Credentials {
     try {
       return toCredentials(this.#options.crypto, decodeProvisioningRecord(bytes));
     } finally {
@@ -405,7 +405,7 @@ export class Vault {
     }
   }
 
-  #guarded<T>(action: () => T): T {
+  private guarded<T>(action: () => T): T {
     try {
       return action();
     } catch (error) {
@@ -414,16 +414,16 @@ export class Vault {
   }
 
   /** One write of the pointer, with what it says of rotations. */
-  #step(note: RotationNote, write: (note: Uint8Array) => void): void {
+  private step(note: RotationNote, write: (note: Uint8Array) => void): void {
     write(encodeRotationNote(note));
     this.#note = note;
   }
 
-  #outcome(outcome: RotationOutcome["outcome"], version: number, code?: ErrorCode): RotationOutcome {
+  private outcome(outcome: RotationOutcome["outcome"], version: number, code?: ErrorCode): RotationOutcome {
     return { outcome, version, code, at: this.#options.clock.now() };
   }
 
-  #endOf(certificate: Uint8Array | undefined): number | undefined {
+  private endOf(certificate: Uint8Array | undefined): number | undefined {
     try {
       return certificate && this.#options.crypto.certificate(certificate).notAfter;
     } catch {
@@ -431,7 +431,7 @@ export class Vault {
     }
   }
 
-  #renewAt(certificate: Uint8Array | undefined): number | undefined {
+  private renewAt(certificate: Uint8Array | undefined): number | undefined {
     const { crypto, renewal } = this.#options;
     try {
       return certificate && renewalTime(crypto, certificate, renewal);
@@ -440,25 +440,25 @@ export class Vault {
     }
   }
 
-  #closeCredentials(): void {
+  private closeCredentials(): void {
     if (this.#credentials) closeCredentials(this.#credentials);
     if (this.#proving) closeCredentials(this.#proving);
     this.#credentials = this.#proving = undefined;
   }
 
-  #requireCredentials(): Credentials {
-    this.#mustBeOpen();
-    this.#requireNoFault();
+  private requireCredentials(): Credentials {
+    this.mustBeOpen();
+    this.requireNoFault();
     if (this.#credentials === undefined)
       throw new SealwireError("VAULT_EMPTY", "The vault holds no credentials: provision this device.");
     return this.#credentials;
   }
 
-  #requireNoFault(): void {
+  private requireNoFault(): void {
     if (this.#fault) throw this.#fault;
   }
 
-  #mustBeOpen(): void {
+  private mustBeOpen(): void {
     if (this.#closed) throw new SealwireError("CLOSED", "The vault was closed.");
   }
 }

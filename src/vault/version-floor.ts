@@ -50,7 +50,7 @@ export class VersionFloor {
     const bytes = this.#storage.read(KEY);
     if (bytes === undefined) return;
     const { version, content } = this.#box.open(KEY, new Uint8Array(bytes));
-    if (this.#counter) this.#compare(this.#counter, content);
+    if (this.#counter) this.compare(this.#counter, content);
     this.#version = version;
   }
 
@@ -69,7 +69,7 @@ export class VersionFloor {
     this.#version = undefined;
   }
 
-  #compare(counter: MonotonicCounter, content: Uint8Array): void {
+  private compare(counter: MonotonicCounter, content: Uint8Array): void {
     const present = counter.read();
     // A floor without a counter was written by firmware that knew of none: acceptable as long as the counter was never used.
     const stored = content.byteLength === 4 ? new DataView(content.buffer, content.byteOffset).getUint32(0) : 0;

@@ -40,7 +40,7 @@ export class FrameReader {
     for (let offset = 0; offset < bytes.byteLength;) {
       if (this.#missing === 0) {
         this.#head[this.#headLength++] = bytes[offset++]!;
-        if (this.#headLength >= 2 && this.#headLength === headLength(this.#head[1]!)) this.#begin();
+        if (this.#headLength >= 2 && this.#headLength === headLength(this.#head[1]!)) this.begin();
         continue;
       }
       const part = bytes.subarray(offset, offset + this.#missing);
@@ -49,18 +49,18 @@ export class FrameReader {
       if (this.#control) {
         this.#control.set(part, this.#controlLength);
         this.#controlLength += part.byteLength;
-        if (this.#missing === 0) this.#endControl();
+        if (this.#missing === 0) this.endControl();
       } else this.#receiver.onData(part);
     }
   }
 
-  #begin(): void {
+  private begin(): void {
     const head = this.#head;
     const final = (head[0]! & 0x80) !== 0;
     const opcode = (this.#opcode = head[0]! & 0x0f);
     if (head[0]! & 0x70) throw broken("sets bits that are reserved");
     if (head[1]! & 0x80) throw broken("masks its frames");
-    const length = this.#lengthOf();
+    const length = this.lengthOf();
     this.#headLength = 0;
     if (opcode & 8) {
       if (opcode > PONG) throw broken("sends frames of an unknown type");
@@ -68,7 +68,7 @@ export class FrameReader {
       this.#control = new Uint8Array(length);
       this.#controlLength = 0;
       this.#missing = length;
-      if (length === 0) this.#endControl();
+      if (length === 0) this.endControl();
       return;
     }
     if (opcode !== CONTINUATION && opcode !== BINARY) throw broken("sends what is not binary", 1003);
@@ -77,7 +77,7 @@ export class FrameReader {
     this.#missing = length;
   }
 
-  #lengthOf(): number {
+  private lengthOf(): number {
     const head = this.#head;
     const view = new DataView(head.buffer);
     const short = head[1]! & 0x7f;
@@ -89,7 +89,7 @@ export class FrameReader {
     return length;
   }
 
-  #endControl(): void {
+  private endControl(): void {
     const payload = this.#control!;
     this.#control = undefined;
     this.#receiver.onControl(this.#opcode, payload);

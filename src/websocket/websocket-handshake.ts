@@ -38,7 +38,15 @@ export function checkResponse(head: Uint8Array, { protocol, nonce }: WebSocketRe
   const [status = "", ...lines] = (fromUTF8(head) ?? "").split("\r\n");
   const code = /^HTTP\/1\.1 (\d{3})( |$)/.exec(status)?.[1];
   if (code === undefined) throw refused("The server does not speak HTTP.");
-  if (code !== "101") throw refused(`The server answered the WebSocket with HTTP status ${code}.`);
+  if (code !== "101") {
+    const why =
+      code[0] === "3"
+        ? ", a redirect: those are not followed"
+        : code === "401" || code === "403"
+          ? ": it does not let this device in"
+          : "";
+    throw refused(`The server answered the WebSocket with HTTP status ${code}${why}.`);
+  }
   const fields = new Map<string, string>();
   for (const line of lines) {
     const colon = line.indexOf(":");

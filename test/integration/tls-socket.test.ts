@@ -256,7 +256,7 @@ describe("TLS socket", () => {
     const socket = connect(port, {
       secure: () => ({
         createTLSEngine: (engineOptions) => {
-          session = engineOptions.onSession;
+          session = (data) => engineOptions.onSession!(data);
           return platform.createTLSEngine(engineOptions);
         },
         trustAnchors: [pki.root],

@@ -15,22 +15,18 @@ export interface MosquittoConfiguration {
  * Writes the configuration, certificates and key into a folder.
  * @param folder an empty one that only we can read
  */
-export function writeConfiguration(folder: string, port: number, options: LocalBrokerOptions): MosquittoConfiguration {
-  const { server, root, revocationLists, versions } = options;
+export function writeConfiguration(
+  folder: string,
+  port: number,
+  options: LocalBrokerOptions & MosquittoSettings,
+): MosquittoConfiguration {
+  const { server, root, revocationLists, versions, webSocketPort, settings = [] } = options;
   const write = (name: string, content: string): string => {
     const file = path.join(folder, name);
     fs.writeFileSync(file, content, { mode: 0o600 });
     return file;
   };
-  const lines = [
-    "persistence false",
-    "log_dest stderr",
-    "log_type all",
-    "log_timestamp false",
-    // Nothing that a test or a story publishes is dropped.
-    "max_queued_messages 0",
-    "allow_anonymous false",
-    `listener ${port} ${loopback}`,
+  const secure = [
     `cafile ${write("ca.pem", toPEM("CERTIFICATE", root))}`,
     `certfile ${write("server.pem", server.certificateChain.map((der) => toPEM("CERTIFICATE", der)).join(""))}`,
     `keyfile ${write("server.key", toPEM("PRIVATE KEY", server.privateKey))}`,
@@ -41,12 +37,33 @@ export function writeConfiguration(folder: string, port: number, options: LocalB
   ];
   if (revocationLists) {
     const lists = revocationLists.map((der) => toPEM("X509 CRL", der)).join("");
-    lines.push(`crlfile ${write("revoked.pem", lists)}`);
+    secure.push(`crlfile ${write("revoked.pem", lists)}`);
   }
+  const lines = [
+    "persistence false",
+    "log_dest stderr",
+    "log_type all",
+    "log_timestamp false",
+    // Nothing that a test or a story publishes is dropped.
+    "max_queued_messages 0",
+    "allow_anonymous false",
+    ...settings,
+    `listener ${port} ${loopback}`,
+    ...secure,
+  ];
+  if (webSocketPort !== undefined)
+    lines.push(`listener ${webSocketPort} ${loopback}`, "protocol websockets", ...secure);
   const environment: Record<string, string> = {};
   // Mosquitto has no setting for the highest version, OpenSSL has.
   if (versions.maximum === "TLSv1.2") environment["OPENSSL_CONF"] = write("openssl.cnf", highestVersion("TLSv1.2"));
   return { file: write("mosquitto.conf", `${[...asUser(), ...lines].join("\n")}\n`), environment };
+}
+
+export interface MosquittoSettings {
+  /** A second listener, for WebSockets over TLS. */
+  readonly webSocketPort?: number | undefined;
+  /** Further lines of mosquitto.conf(5), for the whole broker. */
+  readonly settings?: readonly string[] | undefined;
 }
 
 export interface PlainMosquittoSettings {

@@ -4,6 +4,7 @@ import { type Broker, type LocalBrokerOptions, localHost, loopback } from "./bro
 import { findProgram, isExecutable } from "./find-program.js";
 import {
   type MosquittoConfiguration,
+  type MosquittoSettings,
   type PlainMosquittoSettings,
   writeConfiguration,
   writePlainConfiguration,
@@ -18,7 +19,7 @@ interface Whereabouts {
   readonly folders?: readonly string[] | undefined;
 }
 
-export interface MosquittoOptions extends LocalBrokerOptions, Whereabouts {}
+export interface MosquittoOptions extends LocalBrokerOptions, MosquittoSettings, Whereabouts {}
 
 /** Options of a Mosquitto without TLS, for tests and measurements. */
 export interface PlainMosquittoOptions

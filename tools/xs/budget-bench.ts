@@ -22,6 +22,8 @@ export interface Measured {
   readonly stack: Figure;
   /** The native C stack: of the desktop's compiler, an indication only. */
   readonly native: Figure;
+  /** The deepest point of a native function of TLS, from where the engine calls it: a part of `native`. */
+  readonly tlsStack: number;
   /** Native memory of TLS and cryptography. */
   readonly library: Figure;
 }
@@ -124,7 +126,10 @@ export class BudgetBench {
 }
 
 type Pair = readonly [now: number, peak: number];
-type Line = Record<"chunks" | "slots" | "stack" | "native" | "library", Pair> & { readonly step: string };
+type Line = Record<"chunks" | "slots" | "stack" | "native" | "library", Pair> & {
+  readonly step: string;
+  readonly tlsStack: number;
+};
 
 /** The lines `MEASURE {...}` of the host program. */
 export function parseMeasured(text: string): Measured[] {
@@ -133,12 +138,13 @@ export function parseMeasured(text: string): Measured[] {
     .split("\n")
     .filter((line) => line.startsWith("MEASURE "))
     .map((line) => JSON.parse(line.slice("MEASURE ".length)) as Line)
-    .map(({ step, chunks, slots, stack, native, library }) => ({
+    .map(({ step, chunks, slots, stack, native, tlsStack, library }) => ({
       step,
       chunks: figure(chunks),
       slots: figure(slots),
       stack: figure(stack),
       native: figure(native),
+      tlsStack,
       library: figure(library),
     }));
 }

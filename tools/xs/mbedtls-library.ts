@@ -1,10 +1,11 @@
 /** Finds or builds the Mbed TLS that the host links. */
 import { execFile, execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
 import { promisify } from "node:util";
 import { compileAll, modified } from "./compile.js";
 import { mbedtlsSource, MissingSource } from "./mbedtls-source.js";
+import { mbedtlsTree } from "./mbedtls-tree.js";
 import { chosenMbedTLS, mbedtlsFolder, type Variant } from "./paths.js";
 
 const run = promisify(execFile);
@@ -69,13 +70,12 @@ function systemLibrary({ bits }: Variant, folder: string): Library | NoLibrary {
 
 /** Compiles a source tree with our own configuration. */
 async function buildLibrary(source: string, variant: Variant, folder: string): Promise<Library> {
-  const library = join(source, "library");
-  if (!existsSync(join(library, "ssl_tls.c")) || !existsSync(join(library, "aes.c")))
-    throw new Error(`${source} is no source tree of Mbed TLS 2.28 or 3.6.`);
-  const config = join(mbedtlsFolder, "mbedtls_config.h");
+  const tree = mbedtlsTree(source, join(folder, "generated"));
+  const configs = ["mbedtls_config.h", "mbedtls_crypto_config.h"].map((name) => join(mbedtlsFolder, name));
   const flags = [
-    `-I${join(source, "include")}`,
-    `-DMBEDTLS_CONFIG_FILE="${config}"`,
+    ...tree.includes.map((include) => `-I${include}`),
+    `-DMBEDTLS_CONFIG_FILE="${configs[0]!}"`,
+    `-DTF_PSA_CRYPTO_CONFIG_FILE="${configs[1]!}"`,
     "-DSEALWIRE_MBEDTLS_OWN",
     ...(variant.tls12 ? ["-DSEALWIRE_TLS12_ONLY"] : []),
   ];
@@ -89,15 +89,9 @@ async function buildLibrary(source: string, variant: Variant, folder: string): P
     "-fno-omit-frame-pointer",
     ...(variant.sanitize ? ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"] : []),
     ...flags,
-    `-I${library}`,
+    ...tree.privateIncludes.map((include) => `-I${include}`),
   ];
-  const sources = readdirSync(library).filter((file) => file.endsWith(".c"));
-  const objects = await compileAll(
-    sources.map((file) => join(library, file)),
-    folder,
-    options,
-    modified(config),
-  );
+  const objects = await compileAll(tree.sources, folder, options, Math.max(...configs.map(modified)));
   const archive = join(folder, "libmbedtls-own.a");
   if (modified(archive) < Math.max(...objects.map(modified))) {
     rmSync(archive, { force: true });

@@ -24,14 +24,17 @@ export class TLSBudgetBench {
   readonly #aedes: Aedes;
   readonly #server: Server;
   readonly #folder: string;
+  /** Of each connection that the server accepted, whether it was resumed. One run at a time. */
+  readonly #resumed: boolean[];
   /** Four digits: the same length, so that each run needs the same memory. */
   #next = 1000;
 
-  private constructor(options: TLSBenchOptions, aedes: Aedes, server: Server, folder: string) {
+  private constructor(options: TLSBenchOptions, aedes: Aedes, server: Server, folder: string, resumed: boolean[]) {
     this.#options = options;
     this.#aedes = aedes;
     this.#server = server;
     this.#folder = folder;
+    this.#resumed = resumed;
   }
 
   /** Mutual TLS on P-256, both sides with an issuing authority. */
@@ -42,6 +45,7 @@ export class TLSBudgetBench {
     const files = { root: pki.root, device: certificateChain[0]!, issuing: certificateChain[1]!, key: privateKey };
     for (const [name, der] of Object.entries(files)) writeFileSync(join(folder, `${name}.der`), der, { mode: 0o600 });
     const aedes = await Aedes.createBroker();
+    const resumed: boolean[] = [];
     const server = createServer(
       {
         cert: pki.server.certificateChain.map((der) => toPEM("CERTIFICATE", der)).join(""),
@@ -52,6 +56,7 @@ export class TLSBudgetBench {
         maxVersion: options.protocol,
       },
       (socket: TLSSocket) => {
+        resumed.push(socket.isSessionReused());
         socket.on("error", () => undefined);
         if (options.mqtt) void aedes.handle(socket);
         else socket.pipe(socket);
@@ -59,23 +64,28 @@ export class TLSBudgetBench {
     );
     server.on("tlsClientError", () => undefined);
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    return new TLSBudgetBench(options, aedes, server, folder);
+    return new TLSBudgetBench(options, aedes, server, folder, resumed);
   }
 
   /** @param heap options of the host program that size the heap */
   async run(heap: readonly string[]): Promise<BenchRun> {
     const { protocol, mqtt, tls12 = false } = this.#options;
     const { port } = this.#server.address() as { port: number };
-    const module = join(root, "dist", "test", "xs", "firmware", "tls-budget.js");
+    const firmware = join(root, "dist", "test", "xs", "firmware");
     const variant: Variant = { bits: 32, sanitize: false, tls12 };
+    this.#resumed.length = 0;
     const { exitCode, output, errors } = await runOnXS(
-      module,
+      join(firmware, "tls-budget.js"),
       [this.#folder, String(port), mqtt ? "mqtt" : "echo", protocol, String(this.#next++)],
-      { variant, host: ["--measure", ...heap, ...preloadOptions()], timeout: 30_000 },
+      {
+        variant,
+        host: ["--measure", ...heap, ...preloadOptions(), "--preload", join(firmware, "tls-budget-app.js")],
+        timeout: 30_000,
+      },
     );
     return {
       steps: parseMeasured(errors),
-      complete: exitCode === 0 && output.includes("resumed"),
+      complete: exitCode === 0 && this.#resumed.join() === "false,true",
       report: `exit code ${exitCode}\n${output}${errors}`,
     };
   }

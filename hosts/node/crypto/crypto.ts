@@ -17,7 +17,7 @@ import {
 import { SealwireError } from "../../../src/errors.js";
 import type { CertificateInfo, Crypto, Hash, Key } from "../../../src/platform.js";
 import { decrypt, encrypt } from "./aead.js";
-import { readCertificate } from "../x509/certificate.js";
+import { readCertificate, requireOpenSSL } from "../x509/certificate.js";
 import { createCertificateRequest } from "./certificate-request.js";
 import { keyObject, NodeKey, secretKey } from "./key.js";
 
@@ -134,7 +134,9 @@ function importPrivateKey(key: Buffer): KeyObject {
 }
 
 function certificate(der: Uint8Array): CertificateInfo {
-  const { notBefore, notAfter, serialNumber, commonName, dnsNames, ipAddresses, publicKey } = readCertificate(der);
+  const read = readCertificate(der);
+  requireOpenSSL(read);
+  const { notBefore, notAfter, serialNumber, commonName, dnsNames, ipAddresses, publicKey } = read;
   return { notBefore, notAfter, serialNumber, commonName, dnsNames, ipAddresses, publicKey: publicKey.slice() };
 }
 

@@ -4,7 +4,7 @@ import { isIP } from "node:net";
 import { type ConnectionOptions, createSecureContext, type SecureContext, type SecureContextOptions } from "node:tls";
 import { SealwireError } from "../../../src/errors.js";
 import type { TLSEngineOptions } from "../../../src/platform.js";
-import { type Certificate, readCertificate } from "../x509/certificate.js";
+import { readCertificate } from "../x509/certificate.js";
 import { keyObject } from "../crypto/key.js";
 import { readRevocationList } from "../x509/revocation-list.js";
 import { readSession } from "./tls-session.js";
@@ -45,7 +45,7 @@ export function checkTLSOptions(options: TLSEngineOptions): CheckedOptions {
     throw invalid("applicationProtocols must be ASCII names of 1 to 255 bytes.");
   if (Number.isNaN(time.earliest) || (time.latest !== undefined && !(time.latest >= time.earliest)))
     throw invalid("time.latest must not be before time.earliest.");
-  const trustAnchors = options.trustAnchors.map(readCertificate);
+  const trustAnchors = options.trustAnchors.map((der) => readCertificate(der));
   const session = resumable(options.session?.bytes);
   return {
     policy: {
@@ -58,7 +58,7 @@ export function checkTLSOptions(options: TLSEngineOptions): CheckedOptions {
     inputBuffer,
     connection: {
       secureContext: secureContext({
-        ca: trustAnchors.map(toPEM),
+        ca: options.trustAnchors.map(toPEM),
         allowPartialTrustChain: true,
         ciphers,
         minVersion: minimumVersion,
@@ -87,25 +87,27 @@ function clientCertificate({ certificateChain = [], privateKey }: TLSEngineOptio
   if (certificateChain.length === 0 && privateKey === undefined) return {};
   if (certificateChain.length === 0 || privateKey === undefined)
     throw invalid("certificateChain and privateKey belong together: one of them is missing.");
-  const chain = certificateChain.map(readCertificate);
   const key = keyObject(privateKey, "private");
-  if (!chain[0]!.x509.checkPrivateKey(key))
-    throw new SealwireError("CRYPTO_INVALID", "The private key is not the one of the client's certificate.");
-  return { cert: chain.map(toPEM).join(""), key: key.export({ type: "pkcs8", format: "pem" }) };
+  return { cert: certificateChain.map(toPEM).join(""), key: key.export({ type: "pkcs8", format: "pem" }) };
 }
 
 function secureContext(options: SecureContextOptions): SecureContext {
   try {
     return createSecureContext(options);
   } catch (error) {
-    throw new SealwireError("CRYPTO_INVALID", "OpenSSL does not accept the certificates or the private key.", {
-      cause: error,
-    });
+    // OpenSSL compares the two anyway.
+    const isOther = /key values mismatch|key type mismatch/i.test(String(error));
+    const message = isOther
+      ? "The private key is not the one of the client's certificate."
+      : "OpenSSL does not accept the certificates or the private key.";
+    throw new SealwireError("CRYPTO_INVALID", message, { cause: error });
   }
 }
 
-function toPEM({ x509 }: Certificate): string {
-  return x509.toString();
+/** OpenSSL reads nothing else here. What is in it shows when it does. */
+function toPEM(der: Uint8Array): string {
+  const base64 = Buffer.from(der.buffer, der.byteOffset, der.byteLength).toString("base64");
+  return `-----BEGIN CERTIFICATE-----\n${base64.replace(/.{64}(?=.)/g, "$&\n")}\n-----END CERTIFICATE-----\n`;
 }
 
 function isVersion(version: string): boolean {

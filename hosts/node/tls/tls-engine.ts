@@ -13,7 +13,7 @@ import { connect, type TLSSocket } from "node:tls";
 import { SealwireError, toSealwireError } from "../../../src/errors.js";
 import type { TLSEngine, TLSEngineOptions, TLSNegotiated, TLSSessionData, TLSVersion } from "../../../src/platform.js";
 import { ByteQueue } from "../byte-queue.js";
-import { type Certificate, readCertificate } from "../x509/certificate.js";
+import { type Certificate, readCertificate, requireOpenSSL } from "../x509/certificate.js";
 import { toTLSError } from "./tls-errors.js";
 import { type CheckedOptions, checkTLSOptions } from "./tls-engine-options.js";
 import { RecordGuard } from "./tls-record-guard.js";
@@ -27,6 +27,9 @@ const outBound = 16_384;
 const maximumWaitingSessions = 4;
 /** Certificates looked at in what the server sent. */
 const maximumPresented = 16;
+
+/** What is moved at once, each way. */
+const blockSize = 1024;
 
 type State = "handshake" | "open" | "ended" | "failed" | "closed";
 
@@ -78,6 +81,14 @@ export class NodeTLSEngine implements TLSEngine {
 
   get negotiated(): TLSNegotiated | undefined {
     return this.#negotiated;
+  }
+
+  get feedSize(): number {
+    return blockSize;
+  }
+
+  get drainSize(): number {
+    return blockSize;
   }
 
   feed(ciphertext: Uint8Array): number {
@@ -222,7 +233,9 @@ export class NodeTLSEngine implements TLSEngine {
     let next: X509Certificate | undefined = this.#tls.getPeerX509Certificate();
     while (next !== undefined && presented.length < maximumPresented) {
       try {
-        presented.push(readCertificate(next.raw));
+        const certificate = readCertificate(next.raw, next);
+        requireOpenSSL(certificate);
+        presented.push(certificate);
       } catch (error) {
         // A leaf that cannot be read is refused; further rubbish in the chain is left out.
         if (presented.length === 0)
@@ -288,32 +301,32 @@ export class NodeTLSEngine implements TLSEngine {
 
   /** Calls what is due. Every callback may close the engine or make more things due. */
   #dispatch(): void {
-    const { onOpen, onSession, onReadable, onWritable, onDrainable, onError } = this.#options;
+    const options = this.#options;
     const due = this.#due;
     const isLive = (): boolean => this.#state !== "closed" && this.#state !== "failed";
     if (due.open && isLive()) {
       due.open = false;
-      onOpen(this.#negotiated!);
+      options.onOpen(this.#negotiated!);
     }
     while (this.#negotiated !== undefined && isLive() && this.#sessions.length > 0)
-      onSession?.(this.#sessions.shift()!);
+      options.onSession?.(this.#sessions.shift()!);
     if (due.readable && isLive() && this.#negotiated !== undefined) {
       due.readable = false;
-      onReadable();
+      options.onReadable();
     }
     if (due.writable && isLive()) {
       due.writable = false;
-      onWritable();
+      options.onWritable();
     }
     if (due.drainable && this.#state !== "closed") {
       due.drainable = false;
-      onDrainable();
+      options.onDrainable();
     }
     if (isLive() && this.#plaintext.byteLength === 0) this.#dispatchEnd();
     const failure = this.#failure;
     if (failure === undefined || this.#state === "closed") return;
     this.#failure = undefined;
-    onError(failure);
+    options.onError(failure);
   }
 
   /** Everything that came was read: tells of the end, if there is one. */

@@ -5,14 +5,18 @@ import type { CertificateInfo } from "../../../src/platform.js";
 import { SealwireError } from "../../../src/errors.js";
 import { toBytes } from "../../../src/bytes.js";
 import {
+  bits,
+  boolean,
   type Element,
   extensions,
+  latin1,
   MalformedError,
   oid,
   parse,
   small,
   tagged,
   tags,
+  text,
   time,
   universal,
   unsigned,
@@ -56,10 +60,14 @@ export interface Certificate extends CertificateInfo {
   readonly critical: readonly string[];
 }
 
-/** @throws SealwireError `CRYPTO_INVALID` */
-export function readCertificate(der: Uint8Array): Certificate {
+/**
+ * Reads a certificate. What OpenSSL has to say of it, and of its key, shows when `x509` and `key` are asked for: they throw an Error then.
+ * @param opened the same certificate, where OpenSSL has opened it already
+ * @throws SealwireError `CRYPTO_INVALID`
+ */
+export function readCertificate(der: Uint8Array, opened?: X509Certificate): Certificate {
   try {
-    return read(toBytes(der).slice());
+    return read(toBytes(der).slice(), opened);
   } catch (error) {
     throw new SealwireError("CRYPTO_INVALID", "This is not a certificate that can be read (X.509, DER).", {
       cause: error,
@@ -67,7 +75,18 @@ export function readCertificate(der: Uint8Array): Certificate {
   }
 }
 
-function read(der: Uint8Array): Certificate {
+/** @throws SealwireError `CRYPTO_INVALID` when OpenSSL does not know what the certificate, or its key, is */
+export function requireOpenSSL(certificate: Certificate): void {
+  try {
+    if (certificate.key.type === "public") return;
+  } catch (error) {
+    throw new SealwireError("CRYPTO_INVALID", "OpenSSL does not accept this certificate, or its key.", {
+      cause: error,
+    });
+  }
+}
+
+function read(der: Uint8Array, opened: X509Certificate | undefined): Certificate {
   const [tbs, outerAlgorithm] = universal(parse(der), tags.sequence).children;
   let fields = universal(tbs, tags.sequence).children;
   const versionField = tagged(fields.slice(0, 1), 0);
@@ -86,10 +105,13 @@ function read(der: Uint8Array): Certificate {
   const constraints = value(oids.basicConstraints);
   const usage = value(oids.keyUsage);
   const names = alternativeNames(value(oids.subjectAlternativeName));
-  const x509 = new X509Certificate(der);
+  // OpenSSL's own look at it costs more than all of this, and a connection that resumes its session needs none of it.
+  let key: KeyObject | undefined;
   return {
     der,
-    x509,
+    get x509() {
+      return (opened ??= new X509Certificate(der));
+    },
     version,
     serialNumber: unsigned(serial),
     signatureAlgorithm: signatureAlgorithm(algorithm),
@@ -98,11 +120,13 @@ function read(der: Uint8Array): Certificate {
     notBefore: time(notBefore),
     notAfter: time(notAfter),
     publicKey: universal(publicKey, tags.sequence).raw,
-    key: x509.publicKey,
+    get key() {
+      return (key ??= this.x509.publicKey);
+    },
     commonName: commonName(universal(subject, tags.sequence)),
     ...names,
     ...basicConstraints(constraints),
-    keyUsage: usage === undefined ? undefined : (universal(usage, tags.bitString).content[0] ?? 0),
+    keyUsage: usage === undefined ? undefined : (bits(usage)[0] ?? 0),
     extendedKeyUsage: value(oids.extendedKeyUsage)?.children.map(oid),
     critical: list.filter((extension) => extension.critical).map((extension) => extension.id),
   };
@@ -118,7 +142,7 @@ function basicConstraints(element: Element | undefined): Pick<Certificate, "isCA
   const fields = element === undefined ? [] : universal(element, tags.sequence).children;
   const flag = fields.find((field) => field.tagClass === 1 && field.tagNumber === tags.boolean);
   const length = fields.find((field) => field.tagClass === 1 && field.tagNumber === tags.integer);
-  const isCA = flag !== undefined && (flag.block.valueBlock as unknown as { value: boolean }).value;
+  const isCA = flag !== undefined && boolean(flag);
   return { isCA, pathLength: length === undefined ? undefined : small(length) };
 }
 
@@ -132,10 +156,6 @@ function alternativeNames(element: Element | undefined): Pick<Certificate, "dnsN
   };
 }
 
-function latin1(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString("latin1");
-}
-
 function ipAddress(bytes: Uint8Array): string {
   if (bytes.byteLength === 4) return bytes.join(".");
   if (bytes.byteLength !== 16) throw new MalformedError("an IP address has 4 or 16 bytes");
@@ -147,8 +167,7 @@ function commonName(subject: Element): string | undefined {
   const attributes = subject.children.flatMap((set) => set.children.map((attribute) => attribute.children));
   // The last one is the most specific (RFC 4514 section 2.1 writes names in reverse).
   const found = attributes.reverse().find(([id]) => oid(id) === oids.commonName);
-  const value = found?.[1]?.block.valueBlock as { value?: unknown } | undefined;
-  return typeof value?.value === "string" ? value.value : undefined;
+  return text(found?.[1]);
 }
 
 export function same(a: Uint8Array, b: Uint8Array): boolean {

@@ -4,6 +4,7 @@ import { SealwireError } from "../../../src/errors.js";
 import { toHex } from "../../../src/bytes.js";
 import type { TimeInterval } from "../../../src/platform.js";
 import {
+  bits,
   type Element,
   extensions,
   isTime,
@@ -80,7 +81,7 @@ function read(der: Uint8Array): RevocationList {
     limited,
     signed: tbs!.raw,
     algorithm: signatureAlgorithm(algorithm),
-    signature: universal(signature, tags.bitString).content,
+    signature: bits(signature),
   };
 }
 

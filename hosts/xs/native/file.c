@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -52,6 +53,30 @@ int fileFolder(char* name) {
 void xs_file_folder(xsMachine* the) {
   pathOf(the, 0, path);
   if (fileFolder(path)) fail(the, "mkdir");
+}
+
+/*
+ * map(path): a file's bytes where they lie, as flash is mapped on a chip: read-only, and no chunk of the heap. Mapped until the process
+ * ends, whoever still looks at them.
+ */
+void xs_file_map(xsMachine* the) {
+  struct stat info;
+  pathOf(the, 0, path);
+  int fd = open(path, O_RDONLY);
+  if (fd < 0) {
+    if (errno == ENOENT) return;
+    fail(the, "open");
+  }
+  if (fstat(fd, &info) || info.st_size > INT_MAX) {
+    close(fd);
+    fail(the, "stat");
+  }
+  void* bytes = info.st_size == 0 ? path : mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+  close(fd);
+  if (bytes == MAP_FAILED) fail(the, "mmap");
+  xsResult = xsNewHostObject(NULL);
+  xsmcSetHostBuffer(xsResult, bytes, (int)info.st_size);
+  xsmcPetrifyHostBuffer(xsResult);
 }
 
 /* read(path): an ArrayBuffer, or undefined when there is no such file. */

@@ -62,12 +62,22 @@ typedef struct {
 void heapReport(HostMachine* the, HeapReport* report);
 /* The figures on standard error, as a line `MEASURE {...}`: what is used now is told without garbage, peaks with it. */
 void heapMeasure(HostMachine* the, const char* step);
+/* With `--census`, after each of these: what lies in the heap. */
+void heapCensus(HostMachine* the, const char* step);
+/* With `--heap`: the figures on standard error, as one line of JSON. The end of the process, for a cap is taken away. */
+void heapAtEnd(HostMachine* the);
 /* Collects garbage and lets every peak begin again from what is used now. */
 void heapResetPeaks(HostMachine* the);
 void heapPaintStack(HostMachine* the);
 /* The C stack of the machine's thread, painted before it begins. */
 void nativeStackSet(uint8_t* base, size_t size);
 void nativeStackPaint(void);
+void nativeStackReport(Figures* figures);
+/* The deepest point of a native function of TLS, measured from where the engine calls it: with --measure. */
+size_t nativeStackOfTLS(void);
+typedef void (*NativeFunction)(HostMachine* the);
+/* What is to be called in place of a native function. */
+NativeFunction nativeStackWatched(const char* name, NativeFunction function);
 
 /* Modules: `mapAdd` gives a name (or, ending in an asterisk, a folder of names) to files. */
 void mapAdd(const char* definition);

@@ -3,6 +3,7 @@
 #include "xsAll.h"
 #include "host.h"
 #include "library.h"
+#include "memory.h"
 #include "options.h"
 #include <sys/mman.h>
 
@@ -23,10 +24,12 @@ static const char usage[] =
     "  --stack SLOTS    size of the JavaScript stack (256 with --static, else 4096)\n"
     "  --chunks BYTES   hard cap for chunks: the firmware ends when it needs more, however much it collects\n"
     "  --slots COUNT    hard cap for slots\n"
+    "  --native BYTES   hard cap for what TLS and cryptography allocate beside the heap\n"
     "  --map NAME=PATH  the file that an import of NAME means; NAME may end in * (repeat as needed)\n"
     "  --preload MODULE runs a module at build time: what it makes lies in flash (repeat as needed)\n"
     "  --heap           prints the heap's figures at the end, on standard error, as one line of JSON\n"
     "  --measure        prints them once the engine has started, before the firmware's modules are loaded\n"
+    "  --census         prints with them what lies in the heap, object by object\n"
     "  --list           prints the modules that the firmware holds, and ends\n"
     "  --xsbug HOST:PORT  attaches the debugger xsbug\n"
     "  --version        prints the version of the engine, and ends\n";
@@ -47,6 +50,7 @@ static void parse(int argc, char** argv) {
     char* value = i + 1 < argc ? argv[i + 1] : NULL;
     if (!strcmp(option, "--heap")) options.heap = 1;
     else if (!strcmp(option, "--measure")) options.measure = 1;
+    else if (!strcmp(option, "--census")) options.measure = options.census = 1;
     else if (!strcmp(option, "--list")) options.list = 1;
     else if (!strcmp(option, "--help")) {
       fputs(usage, stdout);
@@ -60,6 +64,7 @@ static void parse(int argc, char** argv) {
     else if (!strcmp(option, "--stack")) options.stack = number(option, value), i++;
     else if (!strcmp(option, "--chunks")) options.chunks = number(option, value), i++;
     else if (!strcmp(option, "--slots")) options.slots = number(option, value), i++;
+    else if (!strcmp(option, "--native")) sw_memory_cap(number(option, value)), i++;
     else if (!strcmp(option, "--map")) mapAdd(value), i++;
     else if (!strcmp(option, "--preload")) options.preloads[options.preloadCount++] = value, i++;
     else if (!strcmp(option, "--xsbug")) debuggerAddress = value, i++;
@@ -83,14 +88,16 @@ static void print(const char* name, Figures figures) {
   fprintf(stderr, "\"%s\":{\"used\":%zu,\"peak\":%zu,\"total\":%zu},", name, figures.used, figures.peak, figures.total);
 }
 
-static void printHeap(txMachine* the) {
+void heapAtEnd(txMachine* the) {
   HeapReport report;
+  if (!options.heap) return;
   heapReport(the, &report);
   fputc('{', stderr);
   print("chunks", report.chunks);
   print("slots", report.slots);
   print("stack", report.stack);
   print("native", report.native);
+  print("library", (Figures){sw_memory_now(), sw_memory_peak(), sw_memory_cap(0)});
   fprintf(stderr, "\"free\":%zu}\n", report.free);
 }
 
@@ -154,7 +161,7 @@ static void* run(void* unused) {
   boardRunning();
   modulesEntry(the, options.entry);
   loopRun(the);
-  if (options.heap) printHeap(the);
+  heapAtEnd(the);
   fflush(stdout);
   exit(EXIT_DONE);
 }

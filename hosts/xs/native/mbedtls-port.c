@@ -9,6 +9,7 @@
 int sw_entropy(void* context, unsigned char* output, size_t size);
 int64_t sw_clock(void);
 #ifdef SEALWIRE_MBEDTLS_OWN
+  #include "mbedtls/version.h"
 int64_t mbedtls_ms_time(void);
 #endif
 
@@ -33,4 +34,14 @@ int64_t sw_clock(void) {
 int64_t mbedtls_ms_time(void) {
   return sw_clock();
 }
+
+#if MBEDTLS_VERSION_NUMBER >= 0x04000000
+  #include "mbedtls/platform.h"
+/* MBEDTLS_PSA_DRIVER_GET_ENTROPY: 2.28 and 3.6 ask for it through random.c. */
+int mbedtls_platform_get_entropy(psa_driver_get_entropy_flags_t flags, size_t* bits, unsigned char* output, size_t size) {
+  if (flags != PSA_DRIVER_GET_ENTROPY_FLAGS_NONE) return PSA_ERROR_NOT_SUPPORTED;
+  *bits = 8 * size;
+  return sw_entropy(NULL, output, size) ? PSA_ERROR_INSUFFICIENT_ENTROPY : 0;
+}
+#endif
 #endif

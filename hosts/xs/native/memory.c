@@ -3,6 +3,7 @@
 #include "xsAll.h"
 #include "host.h"
 #include "memory.h"
+#include "options.h"
 #include <signal.h>
 #include <sys/mman.h>
 
@@ -10,8 +11,6 @@
 
 Arena* nextArena;
 
-static uint8_t* nativeBase;
-static size_t nativeSize;
 static Arena* flash;
 /* The machine of the device. */
 static txMachine* running;
@@ -100,12 +99,6 @@ void fxFreeSlots(txMachine* the, void* slots) {
   (void)slots;
 }
 
-void nativeStackSet(uint8_t* base, size_t size) {
-  nativeBase = base;
-  nativeSize = size;
-  memset(base, PAINT, size);
-}
-
 /* The bytes that were ever written above `base`, up to `size`. */
 static size_t unpainted(const uint8_t* base, size_t size) {
   size_t i = 0;
@@ -117,16 +110,6 @@ static size_t unpainted(const uint8_t* base, size_t size) {
 void heapPaintStack(txMachine* the) {
   memset(the->stackBottom, PAINT, (size_t)((uint8_t*)the->stack - (uint8_t*)the->stackBottom));
   nativeStackPaint();
-}
-
-void nativeStackPaint(void) {
-#if !defined(__SANITIZE_ADDRESS__)
-  uintptr_t here = (uintptr_t)__builtin_frame_address(0);
-  if (here > (uintptr_t)nativeBase && here < (uintptr_t)nativeBase + nativeSize) {
-    volatile uint8_t* end = nativeBase + (here - (uintptr_t)nativeBase) - 2048;
-    for (volatile uint8_t* p = nativeBase; p < end; p++) *p = PAINT;
-  }
-#endif
 }
 
 void heapResetPeaks(txMachine* the) {
@@ -153,17 +136,13 @@ static size_t stackPeak(txMachine* the) {
 
 void heapReport(txMachine* the, HeapReport* report) {
   Arena* arena = the->arena;
-  uint8_t here;
   size_t stackSize = (size_t)((uint8_t*)the->stackTop - (uint8_t*)the->stackBottom);
   report->chunks = (Figures){(size_t)the->currentChunksSize, (size_t)the->peakChunksSize, (size_t)the->maximumChunksSize};
   report->slots = (Figures){(size_t)the->currentHeapCount * sizeof(txSlot), (size_t)the->peakHeapCount * sizeof(txSlot),
                             (size_t)the->maximumHeapCount * sizeof(txSlot)};
   report->stack = (Figures){(size_t)((uint8_t*)the->stackTop - (uint8_t*)the->stack),
                             stackPeak(the), stackSize};
-  report->native = (Figures){(size_t)(nativeBase + nativeSize - &here), 0, nativeSize};
-#if !defined(__SANITIZE_ADDRESS__)
-  report->native.peak = unpainted(nativeBase, nativeSize);
-#endif
+  nativeStackReport(&report->native);
   report->free = (size_t)(arena->high - arena->low);
 }
 
@@ -174,9 +153,10 @@ void heapMeasure(txMachine* the, const char* step) {
   heapReport(the, &now);
   fprintf(stderr,
           "MEASURE {\"step\":\"%s\",\"chunks\":[%zu,%zu],\"slots\":[%zu,%zu],\"stack\":[%zu,%zu],\"native\":[%zu,%zu],"
-          "\"library\":[%zu,%zu],\"free\":%zu}\n",
+          "\"tlsStack\":%zu,\"library\":[%zu,%zu],\"free\":%zu}\n",
           step, now.chunks.used, peaks.chunks.peak, now.slots.used, peaks.slots.peak, now.stack.used, peaks.stack.peak,
-          now.native.used, peaks.native.peak, sw_memory_now(), sw_memory_peak(), now.free);
+          now.native.used, peaks.native.peak, nativeStackOfTLS(), sw_memory_now(), sw_memory_peak(), now.free);
+  if (hostOptions()->census) heapCensus(the, step);
 }
 
 /*

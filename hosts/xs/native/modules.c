@@ -221,7 +221,7 @@ static void bindNames(txMachine* the, Module* module) {
       host->length = *p++;
       mxDecodeID(p, id);
       host->id = id == XS_NO_ID ? id : ids[id];
-      host->callback = (txCallback)dlsym(RTLD_DEFAULT, (char*)p);
+      host->callback = (txCallback)nativeStackWatched((char*)p, (NativeFunction)dlsym(RTLD_DEFAULT, (char*)p));
       if (!host->callback)
         hostFail(EXIT_MODULE_NOT_FOUND, "%s wants the native function %s, which this host does not have.", module->path, (char*)p);
       p += strlen((char*)p) + 1;

@@ -15,6 +15,7 @@ typedef struct {
   size_t slots;
   int heap;
   int measure;
+  int census;
   int list;
   char** arguments;
   int argumentCount;

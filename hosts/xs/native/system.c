@@ -10,7 +10,9 @@
 #include <time.h>
 
 void xs_system_print(xsMachine* the) {
-  puts(xsmcToString(xsArg(0)));
+  char* line = xsmcToString(xsArg(0));
+  puts(line);
+  if (hostOptions()->census) heapMeasure(the, "line");
 }
 
 /* Milliseconds since the process began. */
@@ -40,6 +42,7 @@ void xs_system_random(xsMachine* the) {
 void xs_system_exit(xsMachine* the) {
   int code = xsmcToInteger(xsArg(0));
   boardFlush(the);
+  heapAtEnd(the);
   fflush(stdout);
   exit(code);
 }

@@ -17,13 +17,13 @@ export class OutboundTopic {
   /** In UTF-8, in bytes. */
   byteLength = 0;
 
-  /** @throws SealwireError `INVALID_ARGUMENT` when it is no topic name; the topic before is kept then */
-  set(text: string): void {
+  /** @param what how error messages call it. @throws SealwireError `INVALID_ARGUMENT` when it is no topic name; the topic before is kept then */
+  set(text: string, what = "The option topic"): void {
     if (text === this.text && text !== "") {
       if (!this.bytes && this.byteLength <= REMEMBERED_TOPIC) this.bytes = toUTF8(text);
       return;
     }
-    this.byteLength = checkTopicName(text, "The option topic");
+    this.byteLength = checkTopicName(text, what);
     this.text = text;
     if (this.bytes) this.bytes = undefined;
   }

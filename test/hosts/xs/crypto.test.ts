@@ -8,12 +8,13 @@ import * as x509 from "@peculiar/x509";
 import { createCrypto } from "../../../hosts/node/crypto/crypto.js";
 import { fromHex, toHex } from "../../../src/bytes.js";
 import type { Key } from "../../../src/platform.js";
-import { root, type Variant } from "../../../tools/xs/paths.js";
+import { root } from "../../../tools/xs/paths.js";
 import { runOnXS } from "../../../tools/xs/run.js";
 import { generateKeys, issue } from "../node/support/pki.js";
 import { runVectors, vectorFiles, type VectorFile, type VectorResult } from "../../support/wycheproof.js";
 import { temporaryFolder } from "../../tools/support/temporary-folder.js";
 import { hostIsBuilt } from "./support.js";
+import { tlsBuilds } from "./tls-builds.js";
 
 const crypto = createCrypto();
 const vectors = process.env["SEALWIRE_VECTORS"];
@@ -34,13 +35,8 @@ const rsa2048 = {
   hash: "SHA-256",
 };
 
-const variants: [string, Variant][] = [
-  ["64 bits, the system's Mbed TLS", { bits: 64, sanitize: false }],
-  ["32 bits, our configuration of Mbed TLS", { bits: 32, sanitize: false }],
-];
-
-for (const [title, variant] of variants)
-  describe(`The cryptography of the XS host, ${title}`, function () {
+for (const { name, variant } of tlsBuilds)
+  describe(`The cryptography of the XS host, ${name}`, function () {
     this.timeout(120_000);
     const folder = temporaryFolder();
     before(hostIsBuilt(variant));

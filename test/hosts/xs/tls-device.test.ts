@@ -4,25 +4,21 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { TLSVersion } from "../../../src/platform.js";
 import { MosquittoBroker } from "../../../tools/brokers/index.js";
 import { DevelopmentPKI } from "../../../tools/pki/index.js";
 import { Tap } from "../../../tools/simulate/tap.js";
 import { preloadOptions } from "../../../tools/xs/manifest.js";
-import { hostProgram, root, type Variant } from "../../../tools/xs/paths.js";
+import { hostProgram, root } from "../../../tools/xs/paths.js";
 import { mapOptions } from "../../../tools/xs/run.js";
 import { requireMosquitto } from "../../tools/support/mosquitto.js";
 import { temporaryFolder } from "../../tools/support/temporary-folder.js";
 import { hostIsBuilt } from "./support.js";
+import { tlsBuilds } from "./tls-builds.js";
 
-const builds: readonly [name: string, variant: Variant, versions: readonly TLSVersion[]][] = [
-  ["the system's Mbed TLS, 64 bits", { bits: 64, sanitize: process.env["SEALWIRE_SANITIZE"] === "1" }, ["TLSv1.2"]],
-  ["Mbed TLS 3.6 as on a chip, 32 bits", { bits: 32, sanitize: false }, ["TLSv1.2", "TLSv1.3"]],
-];
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 const asleep = 80;
 
-for (const [name, variant, versions] of builds)
+for (const { name, variant, versions } of tlsBuilds)
   for (const version of versions)
     describe(`A device on XS with Mosquitto, ${version}, ${name}`, function () {
       this.timeout(30_000);

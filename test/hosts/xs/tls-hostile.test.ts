@@ -5,18 +5,13 @@ import { randomBytes } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { createServer, type AddressInfo, type Socket } from "node:net";
 import type { TLSVersion } from "../../../src/platform.js";
-import type { Variant } from "../../../tools/xs/paths.js";
 import { freePort } from "../../../tools/brokers/free-port.js";
 import { temporaryFolder } from "../../tools/support/temporary-folder.js";
 import { generateKeys, type Issued, issue } from "../node/support/pki.js";
 import { at, closeServers, startServer } from "../node/support/tls.js";
 import { type Refusal, RemoteDevice, type RemoteOptions, type Tamper } from "./remote.js";
 import { hostIsBuilt } from "./support.js";
-
-const builds: readonly [name: string, variant: Variant, versions: readonly TLSVersion[]][] = [
-  ["the system's Mbed TLS, 64 bits", { bits: 64, sanitize: process.env["SEALWIRE_SANITIZE"] === "1" }, ["TLSv1.2"]],
-  ["Mbed TLS 3.6 as on a chip, 32 bits", { bits: 32, sanitize: false }, ["TLSv1.2", "TLSv1.3"]],
-];
+import { tlsBuilds } from "./tls-builds.js";
 
 /** A change of the n-th byte that the server sends. */
 function flip(position: number, mask: number): Tamper {
@@ -29,7 +24,7 @@ function flip(position: number, mask: number): Tamper {
   };
 }
 
-for (const [name, variant, versions] of builds)
+for (const { name, variant, versions } of tlsBuilds)
   describe(`XS host: TLS against hostile servers with ${name}`, function () {
     this.timeout(20_000);
     const device = new RemoteDevice(variant);

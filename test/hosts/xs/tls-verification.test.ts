@@ -3,19 +3,14 @@ import { equal, ok } from "node:assert/strict";
 import type { TlsOptions } from "node:tls";
 import type { ErrorCode } from "../../../src/errors.js";
 import type { TLSNegotiated } from "../../../src/platform.js";
-import type { Variant } from "../../../tools/xs/paths.js";
 import { type Issued, issue } from "../node/support/pki.js";
 import { at, closeServers, startServer } from "../node/support/tls.js";
 import { type CaseOptions, verificationCases } from "../node/support/verification-cases.js";
 import { type Refusal, RemoteDevice, type RemoteOptions } from "./remote.js";
 import { hostIsBuilt } from "./support.js";
+import { tlsBuilds } from "./tls-builds.js";
 
-const builds: readonly [name: string, variant: Variant][] = [
-  ["the system's Mbed TLS, 64 bits", { bits: 64, sanitize: process.env["SEALWIRE_SANITIZE"] === "1" }],
-  ["Mbed TLS 3.6 as on a chip, 32 bits", { bits: 32, sanitize: false }],
-];
-
-for (const [name, variant] of builds)
+for (const { name, variant } of tlsBuilds)
   describe(`XS host: verification of the server with ${name}`, function () {
     this.timeout(20_000);
     const device = new RemoteDevice(variant);

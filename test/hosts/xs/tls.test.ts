@@ -1,17 +1,11 @@
 /** TLS on the XS host: what it agrees on with real servers, and what it resumes. */
 import { equal, match, ok } from "node:assert/strict";
 import { constants } from "node:crypto";
-import type { TLSVersion } from "../../../src/platform.js";
-import type { Variant } from "../../../tools/xs/paths.js";
 import { generateKeys, type Issued, issue } from "../node/support/pki.js";
 import { at, closeServers, startServer, type TestServer } from "../node/support/tls.js";
 import { RemoteDevice } from "./remote.js";
 import { hostIsBuilt } from "./support.js";
-
-const builds: readonly [name: string, variant: Variant, versions: readonly TLSVersion[]][] = [
-  ["the system's Mbed TLS, 64 bits", { bits: 64, sanitize: process.env["SEALWIRE_SANITIZE"] === "1" }, ["TLSv1.2"]],
-  ["Mbed TLS 3.6 as on a chip, 32 bits", { bits: 32, sanitize: false }, ["TLSv1.2", "TLSv1.3"]],
-];
+import { tlsBuilds } from "./tls-builds.js";
 
 const rsa = {
   name: "RSASSA-PKCS1-v1_5",
@@ -20,7 +14,7 @@ const rsa = {
   hash: "SHA-256",
 };
 
-for (const [name, variant, versions] of builds)
+for (const { name, variant, versions } of tlsBuilds)
   describe(`XS host: TLS with ${name}`, function () {
     this.timeout(20_000);
     const device = new RemoteDevice(variant);

@@ -1,0 +1,59 @@
+/** The builds of the XS host that the tests of TLS run on, and the versions of TLS that each of them has. */
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { TLSVersion } from "../../../src/platform.js";
+import { chosenMbedTLS, type Variant } from "../../../tools/xs/paths.js";
+
+export interface TLSBuild {
+  readonly name: string;
+  readonly variant: Variant;
+  readonly versions: readonly TLSVersion[];
+  /** Largest record of the peer that its input buffer holds, and largest record of ours. */
+  readonly content: { readonly input: number; readonly output: number };
+  /** Whether a handshake message may come in several records. */
+  readonly joins: boolean;
+}
+
+const sanitize = process.env["SEALWIRE_SANITIZE"] === "1";
+
+/** As mbedtls_config.h has it. */
+const ours = (major: number): Pick<TLSBuild, "versions" | "content" | "joins"> =>
+  major < 3
+    ? { versions: ["TLSv1.2"], content: { input: 4096, output: 4096 }, joins: false }
+    : { versions: ["TLSv1.2", "TLSv1.3"], content: { input: 4096, output: 2048 }, joins: true };
+
+function versionOf(tree: string): string {
+  for (const header of ["build_info.h", "version.h"]) {
+    const file = join(tree, "include", "mbedtls", header);
+    const text = existsSync(file) ? readFileSync(file, "utf8") : "";
+    const found = /^#define MBEDTLS_VERSION_STRING\s+"([\d.]+)"/m.exec(text);
+    if (found) return found[1]!;
+  }
+  throw new Error(`SEALWIRE_MBEDTLS: ${tree} is no source tree of Mbed TLS.`);
+}
+
+function buildsOf(tree: string): TLSBuild[] {
+  const version = versionOf(tree);
+  return ([64, 32] as const).map((bits) => ({
+    name: `Mbed TLS ${version} as on a chip, ${bits} bits`,
+    variant: { bits, sanitize: sanitize && bits === 64 },
+    ...ours(Number.parseInt(version)),
+  }));
+}
+
+const chosen = chosenMbedTLS({ bits: 64, sanitize: false });
+
+/** The system's library and 3.6; or, with the environment variable SEALWIRE_MBEDTLS, the library of that source tree on 64 and 32 bits. */
+export const tlsBuilds: readonly TLSBuild[] =
+  chosen !== undefined && chosen !== "none"
+    ? buildsOf(chosen)
+    : [
+        {
+          name: "the system's Mbed TLS, 64 bits",
+          variant: { bits: 64, sanitize },
+          versions: ["TLSv1.2"],
+          content: { input: 16384, output: 16384 },
+          joins: false,
+        },
+        { name: "Mbed TLS 3.6 as on a chip, 32 bits", variant: { bits: 32, sanitize: false }, ...ours(3) },
+      ];

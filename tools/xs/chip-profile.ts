@@ -1,0 +1,88 @@
+/** What of the device's work fits the memory of a small chip: XS and TLS together, by hard caps. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { root } from "./paths.js";
+import { smallestCaps } from "./smallest-caps.js";
+import { type Start, TLSFirmwareBench } from "./tls-firmware-bench.js";
+
+/** A chip and what it has for XS and TLS, in bytes. */
+export interface ChipProfile {
+  readonly name: string;
+  readonly bytes: number;
+}
+
+/**
+ * The ESP8266: 42,888 bytes are left for all heaps of a firmware of the Moddable SDK, and 10,240 of them are put aside for Wi-Fi and lwIP.
+ */
+export const esp8266: ChipProfile = { name: "esp8266", bytes: 42_888 - 10_240 };
+
+/** What the telemetry firmware with its vault and mutual TLS needs. Bytes. */
+export interface ProfileRow {
+  readonly start: Start;
+  /** The smallest JavaScript stack. */
+  readonly stack: number;
+  /** The smallest `--static` with that stack: chunks, slots and stack in one block, grown in steps as on a chip. */
+  readonly static: number;
+  /** Native memory of TLS and cryptography, at the peak. */
+  readonly native: number;
+  /** Whether it came through with both capped: `--static` as above, and `--native` at what the chip has beside it. */
+  readonly fits: boolean;
+}
+
+const slotBytes = 16;
+const roomy = ["--static", "131072", "--stack", "1024"];
+const starts: readonly Start[] = ["first start, full handshake", "full handshake", "resumed handshake"];
+
+/** @throws Error when the firmware does not come through with 128 KB */
+export async function measureProfile(chip: ChipProfile = esp8266): Promise<ProfileRow[]> {
+  const bench = await TLSFirmwareBench.open();
+  try {
+    const rows: ProfileRow[] = [];
+    for (const start of starts) rows.push(await measureStart(bench, start, chip));
+    return rows;
+  } finally {
+    await bench.close();
+  }
+}
+
+async function measureStart(bench: TLSFirmwareBench, start: Start, chip: ChipProfile): Promise<ProfileRow> {
+  const attempt = async (heap: readonly string[]): Promise<number> => Number((await bench.run(start, heap)).complete);
+  const first = await bench.run(start, roomy);
+  if (!first.complete) throw new Error(`${start}: the firmware does not come through with 128 KB: ${first.report}`);
+  const [stack] = await smallestCaps({
+    enough: [1024],
+    tooSmall: 128,
+    resolution: 8,
+    attempt: (cap) => attempt(["--static", "131072", "--stack", String(cap)]),
+  });
+  const heapOf = (bytes: number): string[] => ["--static", String(bytes), "--stack", String(stack)];
+  const [smallest] = await smallestCaps({
+    enough: [65_536],
+    tooSmall: 8192,
+    resolution: 256,
+    attempt: (cap) => attempt(heapOf(cap)),
+  });
+  const beside = chip.bytes - smallest!;
+  const capped = [...heapOf(smallest!), "--native", String(Math.max(beside, 1))];
+  return {
+    start,
+    stack: stack! * slotBytes,
+    static: smallest!,
+    native: first.native,
+    fits: beside > 0 && (await attempt(capped)) === 1,
+  };
+}
+
+/** What `--static` may be at most, for each start; and native memory. */
+export interface ProfileLimit {
+  readonly static: number;
+  readonly native: number;
+  readonly fits: boolean;
+}
+
+export function readProfileLimits(): Readonly<Record<string, ProfileLimit>> {
+  const { profile = {} } = JSON.parse(readFileSync(join(root, "test", "budget.json"), "utf8")) as {
+    profile?: Record<string, ProfileLimit>;
+  };
+  return profile;
+}
