@@ -250,6 +250,7 @@ class TCPConnection implements Transport, NetworkConnection {
 
   #onData(count: number): void {
     if (this.#done || this.#end !== undefined) return;
+    // eslint-disable-next-line @typescript-eslint/no-this-alias -- whose bytes lie in the shared buffer
     arrivedFor = this;
     arrivedLength = count;
     arrivedOffset = 0;

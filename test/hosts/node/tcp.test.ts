@@ -162,7 +162,8 @@ describe("node host: TCP", () => {
         if (part.byteLength > 0) transport.write(part);
         left[i] = left[i]!.subarray(part.byteLength);
         // One of them reads seldom, so that what it leaves must outlive the others' bytes.
-        if (i === turn % 5) got[i] += Buffer.from(transport.read(10_000) ?? new ArrayBuffer(0)).toString();
+        if (i === turn % 5)
+          got[i] = `${got[i]!}${Buffer.from(transport.read(10_000) ?? new ArrayBuffer(0)).toString()}`;
       });
       await new Promise((resolve) => setImmediate(resolve));
     }
