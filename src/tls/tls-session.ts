@@ -1,5 +1,6 @@
 /** A resumable TLS session with what must be known of it to decide whether it may still be used. */
-import { decodeCBOR, encodeCBOR, type CBORValue } from "../cose/index.js";
+import { CBORReader, encodeCBOR, type CBORValue } from "../cose/index.js";
+import { SealwireError } from "../errors.js";
 import type { TLSSessionData, TLSVersion } from "../platform.js";
 
 /** All times are milliseconds since 1970 by the wall clock, `undefined` where it was not set. */
@@ -24,6 +25,8 @@ export interface TLSSession {
 }
 
 const FORMAT = 1;
+/** Of one session. */
+const FIELDS = 12;
 const VERSIONS: readonly TLSVersion[] = ["TLSv1.2", "TLSv1.3"];
 
 /** Sessions as bytes. They hold key material: only for storage that encrypts. */
@@ -48,64 +51,62 @@ export function encodeTLSSessions(sessions: readonly TLSSession[]): Uint8Array {
   ]);
 }
 
-/** @returns no session at all when the bytes are not what {@link encodeTLSSessions} writes: a session is never worth an error */
+/**
+ * @returns no session at all when the bytes are not what {@link encodeTLSSessions} writes: a session is never worth an error. What a session
+ *   holds of bytes are views of these: they must not change
+ */
 export function decodeTLSSessions(bytes: Uint8Array): TLSSession[] {
-  let value: CBORValue;
+  const sessions: TLSSession[] = [];
   try {
-    value = decodeCBOR(bytes);
+    const reader = new CBORReader(bytes);
+    let count = reader.array() - 1;
+    if (reader.value() !== FORMAT) return [];
+    while (count-- > 0) sessions.push(readSession(reader));
+    reader.finish();
+    return sessions;
   } catch {
     return [];
   }
-  if (!Array.isArray(value) || value[0] !== FORMAT) return [];
-  const sessions: TLSSession[] = [];
-  for (const item of value.slice(1) as CBORValue[]) {
-    const session = Array.isArray(item) ? fromFields(item as CBORValue[]) : undefined;
-    if (session === undefined) return [];
-    sessions.push(session);
-  }
-  return sessions;
 }
 
-function fromFields(fields: readonly CBORValue[]): TLSSession | undefined {
-  const [
-    version,
-    bytes,
-    lifetime,
-    extendedMasterSecret,
+/** @throws SealwireError `CBOR_INVALID` */
+function readSession(reader: CBORReader): TLSSession {
+  if (reader.array() !== FIELDS) throw invalid();
+  const version = reader.value();
+  const protocol = typeof version === "number" ? VERSIONS[version] : undefined;
+  if (protocol === undefined) throw invalid();
+  const bytes = reader.bytes();
+  const lifetime = readTime(reader);
+  const extendedMasterSecret = readBoolean(reader);
+  const policy = reader.bytes();
+  const authenticatedAt = readTime(reader);
+  const wakes = reader.value();
+  if (typeof wakes !== "number") throw invalid();
+  return {
+    data: { protocol, bytes, lifetime, extendedMasterSecret },
     policy,
     authenticatedAt,
     wakes,
-    issuedAt,
-    expiresAt,
-    until,
-    used,
-    reserved,
-  ] = fields;
-  const protocol = typeof version === "number" ? VERSIONS[version] : undefined;
-  if (protocol === undefined || !(bytes instanceof Uint8Array) || !(policy instanceof Uint8Array)) return undefined;
-  if (
-    typeof extendedMasterSecret !== "boolean" ||
-    typeof used !== "boolean" ||
-    typeof reserved !== "boolean" ||
-    typeof wakes !== "number"
-  )
-    return undefined;
-  const times = [lifetime, authenticatedAt, issuedAt, expiresAt, until];
-  if (!times.every(isOptionalTime)) return undefined;
-  const [life, authenticated, issued, expires, verified] = times.map((time) => time ?? undefined);
-  return {
-    data: { protocol, bytes, lifetime: life, extendedMasterSecret },
-    policy,
-    authenticatedAt: authenticated,
-    wakes,
-    issuedAt: issued,
-    expiresAt: expires,
-    verifiedUntil: verified,
-    used,
-    reserved,
+    issuedAt: readTime(reader),
+    expiresAt: readTime(reader),
+    verifiedUntil: readTime(reader),
+    used: readBoolean(reader),
+    reserved: readBoolean(reader),
   };
 }
 
-function isOptionalTime(value: CBORValue | undefined): value is number | null {
-  return value === null || typeof value === "number";
+function readTime(reader: CBORReader): number | undefined {
+  const value = reader.value();
+  if (value !== null && typeof value !== "number") throw invalid();
+  return value ?? undefined;
+}
+
+function readBoolean(reader: CBORReader): boolean {
+  const value = reader.value();
+  if (typeof value !== "boolean") throw invalid();
+  return value;
+}
+
+function invalid(): SealwireError {
+  return new SealwireError("CBOR_INVALID", "These are not sessions that can be read.");
 }
