@@ -85,7 +85,7 @@ export class Device {
         (error: unknown) => this.#core.dropped(error),
       );
     } catch (error) {
-      return Promise.reject(error);
+      return rejected(error);
     }
   }
 
@@ -114,7 +114,7 @@ export class Device {
       );
     } catch (error) {
       remove?.();
-      return Promise.reject(error);
+      return rejected(error);
     }
   }
 
@@ -189,4 +189,10 @@ export class Device {
       this.#core.memory.wipe();
     }
   }
+}
+
+function rejected(error: unknown): Promise<never> {
+  return new Promise(() => {
+    throw error;
+  });
 }

@@ -133,7 +133,7 @@ export class RetainedStore {
     const box = new Uint8Array(byteLength);
     this.#memory.read(LENGTH, box);
     try {
-      return this.#box.open(LABEL, box);
+      return this.#box.openInPlace(LABEL, box);
     } catch {
       // Random bytes after power-on, or a write that a reset cut short: both are empty memory, not an error.
       return undefined;

@@ -61,11 +61,15 @@ export class SealedBox {
 
   /** @throws SealwireError `STORAGE_CORRUPT` when the box is damaged, forged, from another device, or under another label */
   open(label: string, box: Uint8Array): Uint8Array {
+    return this.openInPlace(label, box.slice());
+  }
+
+  /** The same without a copy: the content is a view of the box, which is spoilt when it does not open. @throws SealwireError as {@link open} */
+  openInPlace(label: string, box: Uint8Array): Uint8Array {
     if (box.byteLength < SealedBox.overhead || box[0] !== FORMAT) throw corrupt(label);
-    const salt = box.subarray(1, 1 + SALT);
-    const nonce = box.subarray(1 + SALT, 1 + SALT + NONCE);
-    const data = box.slice(1 + SALT + NONCE, box.byteLength - TAG);
-    const key = this.key(salt);
+    const nonce = box.subarray(1 + SALT, SealedBox.contentAt);
+    const data = box.subarray(SealedBox.contentAt, box.byteLength - TAG);
+    const key = this.key(box.subarray(1, 1 + SALT));
     try {
       this.#crypto.decrypt(
         { algorithm: "AES-GCM", key, nonce, additionalData: additionalData(label), data },

@@ -1,5 +1,5 @@
 /** A resumable TLS session with what must be known of it to decide whether it may still be used. */
-import { CBORReader, encodeCBOR, type CBORValue } from "../cose/index.js";
+import { bytesLength, CBORReader, CBORWriter, headLength, MAJOR } from "../cose/index.js";
 import { SealwireError } from "../errors.js";
 import type { TLSSessionData, TLSVersion } from "../platform.js";
 
@@ -27,28 +27,71 @@ export interface TLSSession {
 const FORMAT = 1;
 /** Of one session. */
 const FIELDS = 12;
+/** Simple values of CBOR. */
+const FALSE = 20;
+const TRUE = 21;
+const NULL = 22;
 const VERSIONS: readonly TLSVersion[] = ["TLSv1.2", "TLSv1.3"];
 
 /** Sessions as bytes. They hold key material: only for storage that encrypts. */
 export function encodeTLSSessions(sessions: readonly TLSSession[]): Uint8Array {
-  const optional = (value: number | undefined): number | null => (value === undefined ? null : Math.floor(value));
-  return encodeCBOR([
-    FORMAT,
-    ...sessions.map(({ data, ...session }): CBORValue => [
-      VERSIONS.indexOf(data.protocol),
-      data.bytes,
-      optional(data.lifetime),
-      data.extendedMasterSecret,
-      session.policy,
-      optional(session.authenticatedAt),
-      session.wakes,
-      optional(session.issuedAt),
-      optional(session.expiresAt),
-      optional(session.verifiedUntil),
-      session.used,
-      session.reserved,
-    ]),
-  ]);
+  let length = headLength(sessions.length + 1) + 1;
+  for (const session of sessions) length += lengthOf(session);
+  const encoded = new Uint8Array(length);
+  const writer = new CBORWriter(encoded).array(sessions.length + 1).head(MAJOR.unsigned, FORMAT);
+  for (const session of sessions) write(writer, session);
+  return encoded;
+}
+
+function lengthOf({ data, policy, wakes, ...times }: TLSSession): number {
+  const { authenticatedAt, issuedAt, expiresAt, verifiedUntil } = times;
+  return (
+    // The heads of the array and of the version, and three truth values.
+    2 +
+    3 +
+    bytesLength(data.bytes.byteLength) +
+    bytesLength(policy.byteLength) +
+    headLength(wakes) +
+    timeLength(data.lifetime) +
+    timeLength(authenticatedAt) +
+    timeLength(issuedAt) +
+    timeLength(expiresAt) +
+    timeLength(verifiedUntil)
+  );
+}
+
+function write(writer: CBORWriter, session: TLSSession): void {
+  const { data } = session;
+  writer.array(FIELDS).head(MAJOR.unsigned, VERSIONS.indexOf(data.protocol)).bytes(data.bytes);
+  writeTime(writer, data.lifetime);
+  writeBoolean(writer, data.extendedMasterSecret);
+  writer.bytes(session.policy);
+  writeTime(writer, session.authenticatedAt);
+  writer.head(MAJOR.unsigned, session.wakes);
+  writeTime(writer, session.issuedAt);
+  writeTime(writer, session.expiresAt);
+  writeTime(writer, session.verifiedUntil);
+  writeBoolean(writer, session.used);
+  writeBoolean(writer, session.reserved);
+}
+
+function timeLength(time: number | undefined): number {
+  return time === undefined ? 1 : headLength(magnitude(time));
+}
+
+function writeTime(writer: CBORWriter, time: number | undefined): void {
+  if (time === undefined) writer.head(MAJOR.simple, NULL);
+  else writer.head(time < 0 ? MAJOR.negative : MAJOR.unsigned, magnitude(time));
+}
+
+/** The argument of an integer's head: a clock may stand before 1970. */
+function magnitude(time: number): number {
+  const whole = Math.floor(time);
+  return whole < 0 ? -1 - whole : whole;
+}
+
+function writeBoolean(writer: CBORWriter, value: boolean): void {
+  writer.head(MAJOR.simple, value ? TRUE : FALSE);
 }
 
 /**
