@@ -80,8 +80,12 @@ export class Device {
       const expanded = this.#core.topics.expand(topic);
       this.#core.permissions.require("publish", expanded, qos);
       const bytes = this.#core.sealing.seal(expanded, payload, seal);
-      return this.#core.session.publish(expanded, bytes, rest).then(
-        () => this.#core.platform.observe?.({ event: "published", topic: expanded, qos }),
+      const published = this.#core.session.publish(expanded, bytes, rest);
+      const { platform } = this.#core;
+      // Nobody is to be told: then nothing waits for it here.
+      if (!platform.observe && !this.#core.options.monitor) return published;
+      return published.then(
+        () => platform.observe?.({ event: "published", topic: expanded, qos }),
         (error: unknown) => this.#core.dropped(error),
       );
     } catch (error) {
@@ -160,11 +164,15 @@ export class Device {
    * Says goodbye to the broker, keeps what the next start needs, and sleeps. On a chip the program then starts again from the top, and so
    * it does in the simulators. Where it returns all the same, the device is stopped.
    */
-  async sleep(milliseconds: number): Promise<void> {
-    if (!(milliseconds >= 0 && Number.isFinite(milliseconds)))
-      throw new SealwireError("INVALID_ARGUMENT", "A device sleeps for a number of milliseconds, 0 or more.");
-    this.#core.mustBeOpen();
-    await this.#core.sleep(milliseconds);
+  sleep(milliseconds: number): Promise<void> {
+    try {
+      if (!(milliseconds >= 0 && Number.isFinite(milliseconds)))
+        throw new SealwireError("INVALID_ARGUMENT", "A device sleeps for a number of milliseconds, 0 or more.");
+      this.#core.mustBeOpen();
+      return this.#core.sleep(milliseconds);
+    } catch (error) {
+      return rejected(error);
+    }
   }
 
   /**
