@@ -34,7 +34,10 @@ export const preloadManifests: readonly string[] = [
   "hosts/xs/manifest.json",
 ];
 
-/** Options of the host program that preload what the firmware module's and the host's manifests say. */
-export function preloadOptions(): string[] {
-  return preloadManifests.flatMap((file) => preloadedModules(file)).flatMap((module) => ["--preload", module]);
+/**
+ * Options of the host program that preload what the firmware module's and the host's manifests say.
+ * @param more manifests of a firmware
+ */
+export function preloadOptions(...more: readonly string[]): string[] {
+  return [...preloadManifests, ...more].flatMap(preloadedModules).flatMap((module) => ["--preload", module]);
 }
