@@ -15,12 +15,24 @@ static struct {
   unsigned failures;
 } memory;
 
+#ifdef SEALWIRE_MEMORY_FAULTS
+SwMemoryFault sw_memory_fault;
+
+static int isFault(void) {
+  if (sw_memory_fault.count == 0) return 0;
+  if (sw_memory_fault.count == 1 && sw_memory_fault.stays) return 1;
+  return --sw_memory_fault.count == 0;
+}
+#else
+  #define isFault() 0
+#endif
+
 void* sw_memory_calloc(size_t count, size_t size) {
   size_t bytes = count * size;
   Header* header = NULL;
   if (count && bytes / count != size) bytes = SIZE_MAX;
   /* The cap is not a budget that may be exceeded by one block. */
-  if (bytes <= SIZE_MAX - sizeof(Header) && (!memory.cap || (memory.now <= memory.cap && bytes <= memory.cap - memory.now)))
+  if (bytes <= SIZE_MAX - sizeof(Header) && (!memory.cap || (memory.now <= memory.cap && bytes <= memory.cap - memory.now)) && !isFault())
     header = calloc(1, sizeof(Header) + bytes);
   if (!header) {
     memory.failures++;

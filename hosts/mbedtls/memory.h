@@ -31,6 +31,15 @@ size_t sw_memory_cap(size_t bytes);
  */
 unsigned sw_memory_failures(void);
 
+#ifdef SEALWIRE_MEMORY_FAULTS
+/* Of the desktop host alone, for tests: the n-th allocation from now fails, alone or with all after it; counted down. */
+typedef struct {
+  unsigned count;
+  int stays;
+} SwMemoryFault;
+extern SwMemoryFault sw_memory_fault;
+#endif
+
 /* Whether the library's own allocations are seen here. */
 int sw_memory_watched(void);
 

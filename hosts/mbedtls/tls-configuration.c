@@ -100,7 +100,7 @@ static SwFailure checkCredentials(const SwTLSOptions* options, const SwCredentia
  * Asks the server for records that fit: the smallest legal length that is not below what is wanted, and that holds our Certificate message,
  * for the library does not cut its own messages up. When nothing is wanted, the largest that fits the input buffer; nothing at all when any
  * record does. The library refuses lengths above either of its buffers. 2.28 cannot put a server's message together again, so it asks for no
- * less than 4096. With TLS 1.3 in reach 3.6 must not ask: a server that answers in EncryptedExtensions, as it may, is refused by the library.
+ * less than 4096. What both buffers cannot hold is brought down to the largest that they do. With TLS 1.3 in reach 3.6 must not ask: a server that answers in EncryptedExtensions, as it may, is refused by the library.
  */
 static void setFragmentLength(SwTLS* e, size_t wanted, size_t message, int maximumVersion) {
 #ifdef MBEDTLS_SSL_MAX_FRAGMENT_LENGTH
@@ -117,7 +117,7 @@ static void setFragmentLength(SwTLS* e, size_t wanted, size_t message, int maxim
   if (MBEDTLS_VERSION_NUMBER < 0x03000000) wanted = 4096;
   for (unsigned i = 0; wanted && i < 4; i++)
     if (legal[i].length >= wanted && mbedtls_ssl_conf_max_frag_len(&e->conf, legal[i].code) == 0) return;
-  for (unsigned i = 4; !wanted && i > 0; i--)
+  for (unsigned i = 4; i > 0; i--)
     if (legal[i - 1].length <= e->inputBuffer && mbedtls_ssl_conf_max_frag_len(&e->conf, legal[i - 1].code) == 0) return;
 #else
   (void)e, (void)wanted, (void)message, (void)maximumVersion;

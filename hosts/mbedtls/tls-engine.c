@@ -312,6 +312,7 @@ static void opened(SwTLS* e) {
     return;
   }
   e->open = 1;
+  e->lacked = 0;
   forgetPeer(e);
   sw_records_open(&e->records, is13 ? e->inputBuffer : negotiatedFragment(e), is13);
   sw_key_release(e->key);
@@ -340,11 +341,12 @@ int sw_tls_step(SwTLS* e, const SwCredentials* credentials) {
     e->stepState = (uint8_t)at;
     result = advance(e, credentials);
   } while (result == 0 && isSilent(at) && !mbedtls_ssl_is_handshake_over(&e->ssl));
+  if (allocations != sw_memory_failures()) e->lacked = 1;
   double took = now() - begin;
   if (took > e->longestStep) e->longestStep = took;
   if (result == MBEDTLS_ERR_SSL_WANT_READ) return 0;
   if (result == MBEDTLS_ERR_SSL_WANT_WRITE) return 1;
-  if (result && e->atEnd) sw_tls_fail(e, SW_FAILURE_LOST);
+  if (result && e->atEnd) sw_tls_fail(e, e->lacked ? SW_FAILURE_OUT_OF_MEMORY : SW_FAILURE_LOST);
   else if (result == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY) e->peerClosed = 1;
   else if (result) sw_tls_fail_with(e, result, allocations);
   else if (mbedtls_ssl_is_handshake_over(&e->ssl)) opened(e);

@@ -116,6 +116,8 @@ typedef struct {
   uint8_t outbox[SW_TLS_OUTBOX];
   uint8_t outboxCount;
   uint8_t offeredExtendedMasterSecret, ticketIssued;
+  /* An allocation failed in a step of the handshake, and the library went on: what goes wrong later comes of it. */
+  uint8_t lacked;
   /* The state of the library before the step that is under way, or was the last. */
   uint8_t stepState;
   uint8_t set, open, ended, atEnd, peerClosed, goodbye, goodbyeSaid, sessionDue;

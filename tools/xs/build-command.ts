@@ -6,7 +6,7 @@ const { variant, rest } = parseVariant(process.argv.slice(2));
 try {
   if (rest.length > 0)
     throw new MissingCompiler(
-      `${rest[0]!} is no option, or wants a value; there are --m32, --sanitize, --mbedtls DIR and --tls12.`,
+      `${rest[0]!} is no option, or wants a value; there are --m32, --sanitize, --mbedtls DIR, --tls12 and --tls-input BYTES.`,
     );
   const begin = performance.now();
   const program = await buildHost(variant);

@@ -22,6 +22,8 @@ export interface Variant {
   readonly mbedtls?: string | undefined;
   /** Builds the library without TLS 1.3, which costs memory in TLS 1.2, too. Not for the system's library. */
   readonly tls12?: boolean | undefined;
+  /** Bytes of the library's input buffer, 4,096 when left out. Not for the system's library. */
+  readonly tlsInput?: number | undefined;
 }
 
 /** The source tree of Mbed TLS that was asked for, as an absolute path; `none`; or `undefined` for the default. */
@@ -33,8 +35,8 @@ export function chosenMbedTLS({ mbedtls }: Variant): string | undefined {
 /** Builds of one name share nothing with those of another. */
 export function variantName(variant: Variant): string {
   const source = chosenMbedTLS(variant);
-  const { bits, sanitize, tls12 } = variant;
-  const parts = [`${bits}`, ...(sanitize ? ["sanitized"] : []), ...(tls12 ? ["tls12"] : [])];
+  const { bits, sanitize, tls12, tlsInput } = variant;
+  const parts = [`${bits}`, ...(sanitize ? ["sanitized"] : []), ...(tls12 ? ["tls12"] : []), ...(tlsInput ? [`in${tlsInput}`] : [])];
   if (source === "none") parts.push("none");
   // Two trees may have the same name.
   else if (source !== undefined)
@@ -54,13 +56,15 @@ export function parseVariant(parameters: readonly string[]): { variant: Variant;
   let sanitize = false;
   let tls12 = false;
   let mbedtls: string | undefined;
+  let tlsInput: number | undefined;
   for (let i = 0; i < parameters.length; i++) {
     const parameter = parameters[i]!;
     if (parameter === "--m32") bits = 32;
     else if (parameter === "--sanitize") sanitize = true;
     else if (parameter === "--tls12") tls12 = true;
+    else if (parameter === "--tls-input" && /^\d{4,5}$/.test(parameters[i + 1] ?? "")) tlsInput = Number(parameters[++i]);
     else if (parameter === "--mbedtls" && i + 1 < parameters.length) mbedtls = parameters[++i];
     else rest.push(parameter);
   }
-  return { variant: { bits, sanitize, tls12, mbedtls }, rest };
+  return { variant: { bits, sanitize, tls12, mbedtls, tlsInput }, rest };
 }
