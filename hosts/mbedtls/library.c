@@ -24,7 +24,7 @@ void xs_mbedtls_version(xsMachine* the) {
 
 void xs_mbedtls_memory(xsMachine* the) {
   size_t values[] = {sw_memory_now(), sw_memory_peak(), sw_memory_blocks(), sw_memory_failures()};
-  int which = xsmcArgc > 0 ? xsmcToInteger(xsArg(0)) : -1;
+  int which = xsmcArgc > 0 && xsmcTypeOf(xsArg(0)) == xsIntegerType ? xsmcToInteger(xsArg(0)) : -1;
   if (which >= 0 && which < (int)(sizeof values / sizeof *values) && (sw_memory_watched() || which == 3))
     xsmcSetNumber(xsResult, (double)values[which]);
 }

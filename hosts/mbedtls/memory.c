@@ -1,11 +1,16 @@
 /* Counts and caps what Mbed TLS allocates: see memory.h. */
 #include "memory.h"
+#include "mbedtls/platform_util.h"
 #include <stdint.h>
 #include <stdlib.h>
 
 /* In front of each block; as large as the strictest alignment asks for. */
 typedef union {
-  size_t size;
+  struct {
+    size_t size;
+    /* `next` is NULL outside of a ring. */
+    SwMemoryRing link;
+  } is;
   long double alignment;
   void* pointer;
 } Header;
@@ -14,6 +19,49 @@ static struct {
   size_t now, peak, cap, blocks;
   unsigned failures;
 } memory;
+
+/* The ring that new blocks join. */
+static SwMemoryRing* watching;
+
+/* Mostly one of the newest goes, which are the first of the ring that is watched. */
+static void leave(SwMemoryRing* link) {
+  SwMemoryRing* before = watching ? watching : link;
+  while (before->next != link) {
+    before = before->next;
+    /* It is in another ring. */
+    if (before == watching) before = link;
+  }
+  before->next = link->next;
+  link->next = NULL;
+}
+
+void sw_memory_let_go(SwMemoryRing* ring) {
+  for (SwMemoryRing* link = ring->next; link && link != ring;) {
+    SwMemoryRing* next = link->next;
+    link->next = NULL;
+    link = next;
+  }
+  ring->next = NULL;
+}
+
+void sw_memory_watch(SwMemoryRing* ring) {
+  sw_memory_let_go(ring);
+  ring->next = ring;
+  watching = ring;
+}
+
+void sw_memory_unwatch(void) {
+  watching = NULL;
+}
+
+void sw_memory_reclaim(SwMemoryRing* ring) {
+  while (ring->next && ring->next != ring) {
+    Header* header = (Header*)((char*)ring->next - offsetof(Header, is.link));
+    mbedtls_platform_zeroize(header + 1, header->is.size);
+    sw_memory_free(header + 1);
+  }
+  ring->next = NULL;
+}
 
 #ifdef SEALWIRE_MEMORY_FAULTS
 SwMemoryFault sw_memory_fault;
@@ -38,7 +86,11 @@ void* sw_memory_calloc(size_t count, size_t size) {
     memory.failures++;
     return NULL;
   }
-  header->size = bytes;
+  header->is.size = bytes;
+  if (watching) {
+    header->is.link.next = watching->next;
+    watching->next = &header->is.link;
+  }
   memory.now += bytes;
   memory.blocks++;
   if (memory.now > memory.peak) memory.peak = memory.now;
@@ -48,7 +100,8 @@ void* sw_memory_calloc(size_t count, size_t size) {
 void sw_memory_free(void* block) {
   if (!block) return;
   Header* header = (Header*)block - 1;
-  memory.now -= header->size;
+  if (header->is.link.next) leave(&header->is.link);
+  memory.now -= header->is.size;
   memory.blocks--;
   free(header);
 }

@@ -14,6 +14,21 @@ void* sw_memory_calloc(size_t count, size_t size);
 /* NULL is allowed. The content is not wiped: who holds secrets does that before. */
 void sw_memory_free(void* block);
 
+/*
+ * A ring of blocks that belong together. While it is watched, new blocks join it; those that are freed leave it. For steps after which the
+ * library may forget what it allocated. Zeroed it is empty.
+ */
+typedef struct SwMemoryRing {
+  struct SwMemoryRing* next;
+} SwMemoryRing;
+
+void sw_memory_watch(SwMemoryRing* ring);
+void sw_memory_unwatch(void);
+/* Its blocks are like all others again. */
+void sw_memory_let_go(SwMemoryRing* ring);
+/* Wipes and frees what is left of it. */
+void sw_memory_reclaim(SwMemoryRing* ring);
+
 /* Bytes in use, as asked for: without what the system's allocator needs for itself. */
 size_t sw_memory_now(void);
 /* The most that was in use since the last reset. */

@@ -223,7 +223,6 @@ SwFailure sw_tls_configure(SwTLS* e, const SwTLSOptions* options, const SwCreden
 SwTLS* sw_tls_create(const SwTLSOptions* options, const SwCredentials* credentials) {
   SwTLS* e = sw_memory_calloc(1, sizeof *e);
   if (!e) return NULL;
-  e->magic = SW_TLS_MAGIC;
   mbedtls_ssl_init(&e->ssl);
   mbedtls_ssl_config_init(&e->conf);
   mbedtls_pk_init(&e->ownKey);
@@ -244,6 +243,9 @@ void sw_tls_destroy(SwTLS* e) {
   sw_memory_free(e->own);
   sw_memory_free(e->protocols);
   sw_memory_free(e->verification.serverName);
+#if SW_TLS_RECLAIMS
+  sw_memory_reclaim(&e->step);
+#endif
   mbedtls_platform_zeroize(e, sizeof *e);
   sw_memory_free(e);
 }

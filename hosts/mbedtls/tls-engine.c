@@ -322,6 +322,24 @@ static void opened(SwTLS* e) {
   sw_tls_session_note(e);
 }
 
+static int isFailure(int result) {
+  return result && result != MBEDTLS_ERR_SSL_WANT_READ && result != MBEDTLS_ERR_SSL_WANT_WRITE;
+}
+
+#if SW_TLS_RECLAIMS
+static void watch(SwTLS* e) {
+  sw_memory_watch(&e->step);
+}
+
+static void unwatch(SwTLS* e, int lacks) {
+  sw_memory_unwatch();
+  if (!lacks) sw_memory_let_go(&e->step);
+}
+#else
+  #define watch(engine)
+  #define unwatch(engine, lacks) ((void)(lacks))
+#endif
+
 int sw_tls_step(SwTLS* e, const SwCredentials* credentials) {
   if (!e->set || e->failure || e->peerClosed) return 0;
   if (e->ended && e->pending) sendOn(e);
@@ -339,7 +357,9 @@ int sw_tls_step(SwTLS* e, const SwCredentials* credentials) {
   do {
     at = state(e);
     e->stepState = (uint8_t)at;
+    watch(e);
     result = advance(e, credentials);
+    unwatch(e, isFailure(result) && allocations != sw_memory_failures());
   } while (result == 0 && isSilent(at) && !mbedtls_ssl_is_handshake_over(&e->ssl));
   if (allocations != sw_memory_failures()) e->lacked = 1;
   double took = now() - begin;

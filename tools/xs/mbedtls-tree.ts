@@ -47,7 +47,10 @@ export function mbedtlsTree(source: string, generated: string): MbedTLSTree {
 /** By the tree's own scripts: the wrappers of drivers, and checks of the configuration. Texts of errors are not needed. */
 function generate(source: string, crypto: string, target: string): void {
   mkdirSync(target, { recursive: true });
-  if (existsSync(join(target, "psa_crypto_driver_wrappers.h")) && existsSync(join(target, "mbedtls_config_check_user.h")))
+  if (
+    existsSync(join(target, "psa_crypto_driver_wrappers.h")) &&
+    existsSync(join(target, "mbedtls_config_check_user.h"))
+  )
     return;
   for (const [folder, script] of [
     [crypto, "generate_driver_wrappers.py"],

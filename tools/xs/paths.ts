@@ -36,7 +36,12 @@ export function chosenMbedTLS({ mbedtls }: Variant): string | undefined {
 export function variantName(variant: Variant): string {
   const source = chosenMbedTLS(variant);
   const { bits, sanitize, tls12, tlsInput } = variant;
-  const parts = [`${bits}`, ...(sanitize ? ["sanitized"] : []), ...(tls12 ? ["tls12"] : []), ...(tlsInput ? [`in${tlsInput}`] : [])];
+  const parts = [
+    `${bits}`,
+    ...(sanitize ? ["sanitized"] : []),
+    ...(tls12 ? ["tls12"] : []),
+    ...(tlsInput ? [`in${tlsInput}`] : []),
+  ];
   if (source === "none") parts.push("none");
   // Two trees may have the same name.
   else if (source !== undefined)
@@ -62,7 +67,8 @@ export function parseVariant(parameters: readonly string[]): { variant: Variant;
     if (parameter === "--m32") bits = 32;
     else if (parameter === "--sanitize") sanitize = true;
     else if (parameter === "--tls12") tls12 = true;
-    else if (parameter === "--tls-input" && /^\d{4,5}$/.test(parameters[i + 1] ?? "")) tlsInput = Number(parameters[++i]);
+    else if (parameter === "--tls-input" && /^\d{4,5}$/.test(parameters[i + 1] ?? ""))
+      tlsInput = Number(parameters[++i]);
     else if (parameter === "--mbedtls" && i + 1 < parameters.length) mbedtls = parameters[++i];
     else rest.push(parameter);
   }

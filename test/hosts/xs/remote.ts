@@ -250,7 +250,8 @@ export class RemoteDevice {
     const id = this.#next++;
     const client = new RemoteClient(this, id);
     this.#clients.set(id, client);
-    const target = tamper === undefined ? port : await client.proxy(port, tamper === "watch" ? undefined : tamper, outward);
+    const target =
+      tamper === undefined ? port : await client.proxy(port, tamper === "watch" ? undefined : tamper, outward);
     const { trustAnchors, revocationLists, certificateChain, privateKey, session } = options;
     this.command({
       op: "start",
