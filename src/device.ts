@@ -79,7 +79,7 @@ export class Device {
       const { qos = 0 } = options;
       const expanded = this.#core.topics.expand(topic);
       this.#core.permissions.require("publish", expanded, qos);
-      const bytes = this.#core.sealing.seal(expanded, payload, seal);
+      const bytes = this.#core.sealing.seal(expanded, payload, rest.retain, seal);
       const published = this.#core.session.publish(expanded, bytes, rest);
       const { platform } = this.#core;
       // Nobody is to be told: then nothing waits for it here.

@@ -120,6 +120,8 @@ export type ErrorCode =
   | "SEALED_MALFORMED"
   /** A sealed payload is of a sender, or of an epoch to come, for which no key is held. */
   | "SEALED_UNKNOWN_KEY"
+  /** A sealed payload names an ID Context that was not heard of this sender: one that carries it in full was missed. The sender repeats it. */
+  | "SEALED_CONTEXT_UNKNOWN"
   /** A sealed payload is of an epoch that has ended. */
   | "SEALED_EPOCH_EXPIRED"
   /** A sealed payload does not authenticate: it was changed, or moved to another topic, or sealed by another. */

@@ -200,8 +200,8 @@ function memoryStorage(): KeyValueStorage {
   const values = new Map<string, ArrayBuffer>();
   return {
     maximumKeyLength: 15,
-    maximumValueLength: 4000,
-    capacity: 65_536,
+    maximumValueLength: 200_000,
+    capacity: 1_000_000,
     read: (key) => values.get(key),
     write: (key, value) => void values.set(key, new Uint8Array(value as Uint8Array).slice().buffer),
     delete: (key) => values.delete(key),

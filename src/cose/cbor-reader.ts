@@ -72,6 +72,17 @@ export class CBORReader {
     return this.entries(this.head(MAJOR.map, "a map"), 1);
   }
 
+  /** The head of a map. @returns the number of its entries, whose keys and values follow: that no key is there twice is for the caller to see */
+  mapHead(): number {
+    const count = this.head(MAJOR.map, "a map");
+    this.enter(2 * count, 1);
+    return count;
+  }
+
+  unsigned(): number {
+    return this.head(MAJOR.unsigned, "an unsigned integer");
+  }
+
   /** The number of a tag, which is skipped, or `undefined` when the next item has none. */
   tag(): number | undefined {
     if (this.atEnd || this.#bytes[this.#offset]! >> 5 !== MAJOR.tag) return undefined;

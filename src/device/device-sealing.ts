@@ -49,16 +49,23 @@ export class DeviceSealing {
   }
 
   /**
+   * @param retain whether the broker keeps it for subscribers to come
    * @param wanted as the program said; what the link needs, when left out
    * @returns the payload as it goes to the broker
    * @throws SealwireError `UNSUPPORTED`, `INVALID_ARGUMENT`, those of `Sealing.seal`
    */
-  seal(topic: string, payload: Uint8Array | string, wanted = this.always): Uint8Array | string {
+  seal(
+    topic: string,
+    payload: Uint8Array | string,
+    retain: boolean | undefined,
+    wanted = this.always,
+  ): Uint8Array | string {
     if (!wanted && this.always) throw new SealwireError("INVALID_ARGUMENT", "Without TLS every payload is sealed.");
     if (!wanted) return payload;
     if (this.#core.options.sealing === undefined)
       throw new SealwireError("UNSUPPORTED", "To seal a payload the device needs the option sealing.");
-    return this.#core.options.sealing.seal(topic, typeof payload === "string" ? toUTF8(payload) : payload);
+    const bytes = typeof payload === "string" ? toUTF8(payload) : payload;
+    return this.#core.options.sealing.seal(topic, bytes, { retain });
   }
 
   /** @returns `undefined` for a message that is not to be delivered, but acknowledged: it would come again for ever */

@@ -63,7 +63,7 @@ export class SessionStore {
   /** For the state as a whole. */
   private readonly storage: KeyValueStorage | undefined;
   /** For the application's mark alone. */
-  private readonly markStorage: KeyValueStorage | undefined;
+  declare private readonly markStorage: KeyValueStorage | undefined;
   private readonly clock: ExpiryClock;
 
   /**

@@ -9,7 +9,7 @@
  * (1 byte) and ID Context (if there is one), ciphertext with tag. Flags: bits 0 to 2 length of the Partial IV (1 to 5), bit 3 whether there is
  * an ID Context, bits 4 to 6 length of the sender (1 to 7; 0: it is in the next byte), bit 7 is 0, which no COSE object begins with.
  */
-import { decodeEncrypted, HEADER, headLength, bytesLength, CBORWriter, MAJOR } from "../cose/index.js";
+import { CBORReader, HEADER, headLength, bytesLength, CBORWriter, MAJOR } from "../cose/index.js";
 import type { ContentAlgorithm } from "../cose/index.js";
 import { SealwireError } from "../errors.js";
 import { MAXIMUM_SENDER, RANDOM_LENGTH } from "./key-schedule.js";
@@ -44,6 +44,8 @@ export interface EnvelopeHead {
 }
 
 const EMPTY = new Uint8Array(0);
+/** RFC 9052 section 2, table 1. Written by none of us, and read all the same. */
+const TAG_ENCRYPT0 = 16;
 
 /** `{1: alg}`, the protected header of all that is sealed. */
 export function protectedHeader(algorithm: ContentAlgorithm): Uint8Array {
@@ -158,31 +160,47 @@ export function readEnvelope(message: Uint8Array, algorithm: ContentAlgorithm): 
   return envelope;
 }
 
+/** Without the maps that COSE objects of any kind need: what is not as we write it is not ours, whatever it may mean. */
 function readCOSE(message: Uint8Array, algorithm: ContentAlgorithm): Envelope {
-  let object;
   try {
-    object = decodeEncrypted(message);
+    const reader = new CBORReader(message);
+    const tag = reader.tag();
+    if ((tag !== undefined && tag !== TAG_ENCRYPT0) || reader.array() !== 3) throw malformed();
+    // One algorithm and one place for it.
+    if (!isProtectedHeader(reader.bytes(), algorithm)) throw malformed();
+    let sender: Uint8Array | undefined;
+    let idContext: Uint8Array | undefined;
+    let iv: Uint8Array | undefined;
+    let partialIV: Uint8Array | undefined;
+    for (let left = reader.mapHead(); left > 0; left--) {
+      const label = reader.unsigned();
+      const value = reader.bytes();
+      if (label === HEADER.keyIdentifier && !sender) sender = value;
+      else if (label === HEADER.keyContext && !idContext && value.byteLength > 0) idContext = value;
+      else if (label === HEADER.partialIV && !iv && !partialIV) partialIV = value;
+      else if (label === HEADER.iv && !iv && !partialIV && value.byteLength === algorithm.nonceLength) iv = value;
+      // Twice, or a header that nobody authenticates and nobody reads.
+      else throw malformed();
+    }
+    const ciphertext = reader.bytes();
+    reader.finish();
+    if (!sender || !(iv ?? partialIV)) throw malformed();
+    return { encoding: "cose", sender, idContext: idContext ?? EMPTY, partialIV, iv, ciphertext };
   } catch (error) {
     throw malformed(error);
   }
-  const { context, headers, ciphertext } = object;
-  // One algorithm and one place for it: what is not as we write it is not ours.
-  if (
-    context !== "Encrypt0" ||
-    ciphertext === undefined ||
-    headers.protected.size !== 1 ||
-    headers.protected.get(HEADER.algorithm) !== algorithm.id
-  )
-    throw malformed();
-  const sender = headers.bytes(HEADER.keyIdentifier);
-  const idContext = headers.bytes(HEADER.keyContext);
-  const iv = headers.bytes(HEADER.iv);
-  const partialIV = headers.bytes(HEADER.partialIV);
-  const known = 2 + (idContext === undefined ? 0 : 1);
-  // A header that nobody authenticates and nobody reads has no place here.
-  if (sender === undefined || (iv ?? partialIV) === undefined || headers.unprotected.size !== known) throw malformed();
-  if (idContext?.byteLength === 0 || (iv !== undefined && iv.byteLength !== algorithm.nonceLength)) throw malformed();
-  return { encoding: "cose", sender, idContext: idContext ?? EMPTY, partialIV, iv, ciphertext };
+}
+
+/** Whether these are the bytes of {@link protectedHeader}. */
+function isProtectedHeader(bytes: Uint8Array, { id }: ContentAlgorithm): boolean {
+  const length = id < 24 ? 3 : 4;
+  return (
+    bytes.byteLength === length &&
+    bytes[0] === 0xa1 &&
+    bytes[1] === HEADER.algorithm &&
+    (length === 3 || bytes[2] === 0x18) &&
+    bytes[length - 1] === id
+  );
 }
 
 function readCompact(message: Uint8Array): Envelope {

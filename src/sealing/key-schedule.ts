@@ -17,6 +17,9 @@ export const MAXIMUM_EPOCH = 0xffffffff;
 /** The highest sequence number: the Partial IV has at most 5 bytes (RFC 8613 section 5). */
 export const MAXIMUM_SEQUENCE = 0xff_ffff_ffff;
 
+/** The first byte that is a reference. */
+const REFERENCE = 0x80;
+
 const EMPTY = new Uint8Array(0);
 
 /** What a sender's messages are sealed under. */
@@ -119,10 +122,14 @@ function deviceInfo(device: Uint8Array, epoch: number): Uint8Array {
   return encodeCBOR(["sealwire device secret", device, epoch]);
 }
 
-/** The ID Context: the epoch in as few bytes as it takes (none for 0), then the random part, if there is one. */
+/**
+ * The ID Context: the epoch in as few bytes as it takes (none for 0), then the random part, if there is one. Where it would be a single byte from 0x80 on, a
+ * zero goes before it: such a byte alone is a {@link referenceOf}.
+ */
 export function encodeIDContext(epoch: number, random: Uint8Array): Uint8Array {
   let length = 0;
   for (let rest = epoch; rest > 0; rest = Math.floor(rest / 256)) length++;
+  if (length === 1 && epoch >= REFERENCE && random.byteLength === 0) length = 2;
   const bytes = new Uint8Array(length + random.byteLength);
   for (let i = length - 1, rest = epoch; i >= 0; i--, rest = Math.floor(rest / 256)) bytes[i] = rest;
   bytes.set(random, length);
@@ -132,11 +139,32 @@ export function encodeIDContext(epoch: number, random: Uint8Array): Uint8Array {
 /** @returns the epoch, or `undefined` when this is not an ID Context that {@link encodeIDContext} makes */
 export function epochOf(idContext: Uint8Array): number | undefined {
   const { byteLength } = idContext;
-  const length = byteLength >= RANDOM_LENGTH ? byteLength - RANDOM_LENGTH : byteLength;
-  if (length > 4 || (length > 0 && idContext[0] === 0)) return undefined;
+  const hasRandom = byteLength >= RANDOM_LENGTH;
+  const length = hasRandom ? byteLength - RANDOM_LENGTH : byteLength;
+  if (length > 4 || isReference(idContext)) return undefined;
+  if (length > 0 && idContext[0] === 0 && !(length === 2 && !hasRandom && idContext[1]! >= REFERENCE)) return undefined;
   let epoch = 0;
   for (let i = 0; i < length; i++) epoch = epoch * 256 + idContext[i]!;
   return epoch;
+}
+
+/** The random part of an ID Context: 8 bytes, or none. */
+export function randomPartOf(idContext: Uint8Array): Uint8Array {
+  return idContext.subarray(
+    idContext.byteLength >= RANDOM_LENGTH ? idContext.byteLength - RANDOM_LENGTH : idContext.byteLength,
+  );
+}
+
+/**
+ * What stands for an ID Context with a random part that was heard before: one byte, 7 bits of it from the random part, so that a receiver that missed it
+ * finds that out.
+ */
+export function referenceOf(random: Uint8Array): Uint8Array {
+  return Uint8Array.of(random[0]! | REFERENCE);
+}
+
+export function isReference(idContext: Uint8Array): boolean {
+  return idContext.byteLength === 1 && idContext[0]! >= REFERENCE;
 }
 
 export function checkSender(sender: Uint8Array): void {

@@ -10,7 +10,7 @@ import { SealwireError, toSealwireError } from "../errors.js";
 import type { Crypto } from "../platform.js";
 import { AdditionalData, signedData } from "./additional-data.js";
 import { malformed, protectedHeader, readEnvelope, readPartialIV, type Envelope } from "./envelope.js";
-import { epochOf } from "./key-schedule.js";
+import { encodeIDContext, epochOf, isReference, randomPartOf } from "./key-schedule.js";
 import { Peers, type Peer } from "./peers.js";
 import type { ReplayEntry } from "./replay-table.js";
 import type { ReplayStore } from "./replay-store.js";
@@ -89,7 +89,13 @@ function settled(): void {
 }
 
 /** Failures that bytes from elsewhere can bring about without anybody's ill will. */
-const HARMLESS: readonly string[] = ["SEALED_UNCERTAIN", "SEALED_TOO_MANY_SENDERS", "STORAGE_FAILED", "CLOSED"];
+const HARMLESS: readonly string[] = [
+  "SEALED_CONTEXT_UNKNOWN",
+  "SEALED_UNCERTAIN",
+  "SEALED_TOO_MANY_SENDERS",
+  "STORAGE_FAILED",
+  "CLOSED",
+];
 
 export class Opener {
   readonly #options: OpenerOptions;
@@ -122,7 +128,9 @@ export class Opener {
     try {
       if (this.#closed) throw new SealwireError("CLOSED", "The opener was closed.");
       const envelope = readEnvelope(message, this.#options.algorithm);
-      const { sender, idContext } = envelope;
+      const { sender } = envelope;
+      const refers = isReference(envelope.idContext);
+      const idContext = refers ? this.referredContext(sender, envelope.idContext) : envelope.idContext;
       const epoch = this.checkSender(sender, idContext);
       const known = this.#peers.find(sender, idContext);
       const peer = known ?? this.#peers.derive(sender, idContext, epoch);
@@ -131,7 +139,7 @@ export class Opener {
       let payload: Uint8Array;
       try {
         sequence = this.sequenceOf(envelope, peer);
-        payload = this.decrypt(context, envelope, peer, sequence);
+        payload = this.decrypt(context, envelope.ciphertext, peer, sequence);
       } catch (error) {
         if (!known) peer.keys.key.close();
         throw error;
@@ -139,7 +147,10 @@ export class Opener {
       if (known) this.#peers.touch(peer);
       else this.#peers.keep(peer);
       by = { sender: peer.sender, epoch, sequence };
-      return this.accept(by, payload, peer, flags);
+      const result = this.accept(by, payload, peer, flags);
+      // What is old and comes again says nothing of what the sender refers to now.
+      if (result.outcome === "delivered") this.heardOf(peer, refers);
+      return result;
     } catch (error) {
       const refused = toSealwireError(error, "SEALED_MALFORMED", "The sealed payload could not be opened.");
       // What a broker retained of an epoch that has ended is nobody's attack.
@@ -180,6 +191,26 @@ export class Opener {
     this.#peers.close();
   }
 
+  /** The ID Context that a sender refers to. @throws SealwireError `SEALED_CONTEXT_UNKNOWN` */
+  private referredContext(sender: Uint8Array, reference: Uint8Array): Uint8Array {
+    const known = this.#peers.findReferred(sender, reference);
+    if (known) return known.idContext;
+    const entry = this.#options.replay.referredBy(reference, ({ digest, epoch, random }) =>
+      equal(digest, this.#peers.digest(sender, encodeIDContext(epoch, random))),
+    );
+    if (entry) return encodeIDContext(entry.epoch, entry.random);
+    throw new SealwireError(
+      "SEALED_CONTEXT_UNKNOWN",
+      "The payload refers to an ID Context that was not heard of its sender, which repeats it from time to time.",
+    );
+  }
+
+  /** Of two ID Contexts that share a reference, the one that was heard last in full is meant. */
+  private heardOf(peer: Peer, refers: boolean): void {
+    if (!refers) this.#options.replay.hear(peer.entry!);
+    if (!peer.referred) this.#peers.refer(peer);
+  }
+
   /** The sequence number, and the nonce, which is left in `#nonce`. */
   private sequenceOf({ iv, partialIV }: Envelope, { keys: { contextIV } }: Peer): number {
     const nonce = this.#nonce;
@@ -203,7 +234,7 @@ export class Opener {
     return sequence;
   }
 
-  private decrypt(context: string, { ciphertext, idContext }: Envelope, peer: Peer, sequence: number): Uint8Array {
+  private decrypt(context: string, ciphertext: Uint8Array, peer: Peer, sequence: number): Uint8Array {
     const { crypto, algorithm, signing } = this.#options;
     const data = ciphertext.subarray(0, ciphertext.byteLength - algorithm.tagLength);
     try {
@@ -221,7 +252,7 @@ export class Opener {
       throw tampered(error);
     }
     if (!signing) return data;
-    return verify(crypto, signing, peer.sender, data, signedData(peer.sender, context, idContext, sequence));
+    return verify(crypto, signing, peer.sender, data, signedData(peer.sender, context, peer.idContext, sequence));
   }
 
   private accept(by: SealedBy, payload: Uint8Array, peer: Peer, flags: DeliveryFlags): Unsealed {
@@ -234,7 +265,12 @@ export class Opener {
       const repeated = this.repeated(by, entry, flags);
       if (repeated) return repeated;
     }
-    const mine = (peer.entry ??= replay.add(digest!, by.epoch, this.#options.secrets.minimumEpoch));
+    const mine = (peer.entry ??= replay.add(
+      digest!,
+      randomPartOf(peer.idContext),
+      by.epoch,
+      this.#options.secrets.minimumEpoch,
+    ));
     const mark = replay.receive(mine, by.sequence, acknowledged);
     const { sender, epoch, sequence } = by;
     const settle = acknowledged ? (): void => replay.settle(mine, sequence) : settled;

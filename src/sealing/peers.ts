@@ -2,7 +2,7 @@
 import { concat, equal } from "../bytes.js";
 import type { ContentAlgorithm } from "../cose/index.js";
 import type { Crypto } from "../platform.js";
-import { deriveSenderKeys, deriveStreamKeys, type SenderKeys } from "./key-schedule.js";
+import { deriveSenderKeys, deriveStreamKeys, randomPartOf, referenceOf, type SenderKeys } from "./key-schedule.js";
 import type { ReplayEntry } from "./replay-table.js";
 import type { SecretSource } from "./secrets.js";
 
@@ -13,6 +13,8 @@ export interface Peer {
   readonly keys: SenderKeys;
   /** Once something of it was received. */
   entry: ReplayEntry | undefined;
+  /** Whether it is the one that its sender refers to, see {@link Peers.refer}. */
+  referred: boolean;
 }
 
 export interface PeersOptions {
@@ -30,6 +32,8 @@ export class Peers {
   readonly #peers = new Map<string, Peer>();
   /** The one that was found last: most often the next one too. */
   #last: Peer | undefined;
+  /** By sender and reference, whose ID Context was heard last. All of them are in `#peers` too. */
+  readonly #referred = new Map<string, Peer>();
 
   constructor(options: PeersOptions, secrets: SecretSource) {
     this.#options = options;
@@ -42,6 +46,22 @@ export class Peers {
     return (this.#last = this.#peers.get(nameOf(sender, idContext)));
   }
 
+  /** Whose ID Context a sender refers to, if it is known here. */
+  findReferred(sender: Uint8Array, reference: Uint8Array): Peer | undefined {
+    return this.#referred.get(nameOf(sender, reference));
+  }
+
+  /** The sender refers to this one from now on. It must be kept. */
+  refer(peer: Peer): void {
+    peer.referred = true;
+    const random = randomPartOf(peer.idContext);
+    if (random.byteLength === 0) return;
+    const name = nameOf(peer.sender, referenceOf(random));
+    const before = this.#referred.get(name);
+    if (before && before !== peer) before.referred = false;
+    this.#referred.set(name, peer);
+  }
+
   /** Derives the keys of a sender. @returns `undefined` when no secret is held; else the caller hands it to {@link keep}, or closes its key */
   derive(sender: Uint8Array, idContext: Uint8Array, epoch: number): Peer | undefined {
     const { crypto, algorithm, masterSalt } = this.#options;
@@ -51,6 +71,7 @@ export class Peers {
       epoch,
       keys: deriveSenderKeys({ crypto, masterSecret, masterSalt, algorithm, sender, idContext }),
       entry: undefined,
+      referred: false,
     }));
   }
 
@@ -73,9 +94,11 @@ export class Peers {
     const name = nameOf(peer.sender, peer.idContext);
     if (this.#peers.size >= this.#options.maximum && !this.#peers.has(name)) {
       const [oldest] = this.#peers.keys();
-      this.#peers.get(oldest!)?.keys.key.close();
+      const forgotten = this.#peers.get(oldest!)!;
+      forgotten.keys.key.close();
       this.#last = undefined;
       this.#peers.delete(oldest!);
+      for (const [reference, each] of this.#referred) if (each === forgotten) this.#referred.delete(reference);
     }
     this.#peers.set(name, peer);
   }
@@ -97,6 +120,7 @@ export class Peers {
   close(): void {
     for (const { keys } of this.#peers.values()) keys.key.close();
     this.#peers.clear();
+    this.#referred.clear();
     this.#last = undefined;
   }
 }

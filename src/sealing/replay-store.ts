@@ -5,7 +5,7 @@ import { RETAINED_SECTION, STORAGE_KEY, type RetainedStore } from "../storage/in
 import { ReplayTable, type ReplayEntry, type ReplayTableOptions } from "./replay-table.js";
 import type { Seen } from "./replay-window.js";
 
-/** Bytes of retained memory that are taken at most: 37 senders. */
+/** Bytes of retained memory that are taken at most: 29 senders. */
 const MAXIMUM_RETAINED = 1024;
 
 export interface ReplayStoreOptions extends ReplayTableOptions {
@@ -72,8 +72,18 @@ export class ReplayStore {
   }
 
   /** @throws SealwireError `SEALED_TOO_MANY_SENDERS` */
-  add(digest: Uint8Array, epoch: number, minimumEpoch: number): ReplayEntry {
-    return this.#table.add(digest, epoch, Math.max(minimumEpoch, this.lowestEpoch));
+  add(digest: Uint8Array, random: Uint8Array, epoch: number, minimumEpoch: number): ReplayEntry {
+    return this.#table.add(digest, random, epoch, Math.max(minimumEpoch, this.lowestEpoch));
+  }
+
+  /** See {@link ReplayTable.hear}. */
+  hear(entry: ReplayEntry): void {
+    this.#table.hear(entry);
+  }
+
+  /** See {@link ReplayTable.referredBy}. */
+  referredBy(reference: Uint8Array, isOf: (entry: ReplayEntry) => boolean): ReplayEntry | undefined {
+    return this.#table.referredBy(reference, isOf);
   }
 
   check(entry: ReplayEntry, sequence: number): Seen | "uncertain" {

@@ -9,25 +9,36 @@
  * Bound: `maximumSenders` entries of some 100 bytes. An entry is given up only when its epoch has ended, and that epoch stays closed from then on:
  * so no replay is ever opened again. While none can be given up, new senders are refused.
  *
- * One entry, stored (27 bytes): digest of sender and ID Context (8), epoch (4), highest number (5), window (8), allowance (2). Snapshot: format (1 byte,
- * 1), lowest epoch that is accepted (4), entries. Mark: format (1 byte, 1), entries. Where they are kept must authenticate them.
+ * One entry, stored (35 bytes): digest of sender and ID Context (8), random part of the ID Context (8, zeros when it has none), epoch (4), highest number (5),
+ * window (8), allowance (2). Snapshot: format (1 byte, 2), lowest epoch that is accepted (4), entries. Mark: format (1 byte, 2), entries. Where they are kept must authenticate them.
  */
-import { toHex } from "../bytes.js";
+import { equal, toHex } from "../bytes.js";
 import { SealwireError } from "../errors.js";
+import { RANDOM_LENGTH, referenceOf } from "./key-schedule.js";
 import { ReplayWindow, WINDOW, type Seen } from "./replay-window.js";
 
-const FORMAT = 1;
+const FORMAT = 2;
 const DIGEST = 8;
-const ENTRY = 27;
+/** Where the random part ends. */
+const NAMED = DIGEST + RANDOM_LENGTH;
+const ENTRY = 35;
+/** Bytes before the entries of a snapshot. */
+const SNAPSHOT_HEAD = 5;
 /** Entries in a mark of at most 255 bytes. */
-export const MARK_ENTRIES = 9;
+export const MARK_ENTRIES = 7;
+
+const NONE = new Uint8Array(0);
 
 /** After a restart, for messages with QoS 0 that may have been delivered before it. */
 export type AfterRestart = "refuse" | "deliver";
 
 export interface ReplayEntry {
   readonly digest: Uint8Array;
+  /** The random part of the ID Context: 8 bytes, or none. */
+  readonly random: Uint8Array;
   readonly epoch: number;
+  /** Grows with each entry whose ID Context was heard in full, and was new: the latest of a sender has the highest. */
+  heard: number;
   readonly window: ReplayWindow;
   /** Numbers above the first and up to the second are covered by the last snapshot in storage: a restart counts them as received. */
   storedHighest: number;
@@ -51,6 +62,7 @@ export class ReplayTable {
   readonly #entries = new Map<string, ReplayEntry>();
   /** Epochs below it are not accepted, since what was received in them is lost. */
   lowestEpoch = 0;
+  #heard = 0;
 
   constructor(options: ReplayTableOptions) {
     this.#options = options;
@@ -66,17 +78,34 @@ export class ReplayTable {
 
   /**
    * A new entry.
+   * @param random the random part of the ID Context
    * @param minimumEpoch entries of epochs below it are given up when room is needed
    * @throws SealwireError `SEALED_TOO_MANY_SENDERS`
    */
-  add(digest: Uint8Array, epoch: number, minimumEpoch: number): ReplayEntry {
+  add(digest: Uint8Array, random: Uint8Array, epoch: number, minimumEpoch: number): ReplayEntry {
     if (this.#entries.size >= this.#options.maximumSenders) this.giveUp(minimumEpoch);
     if (this.#entries.size >= this.#options.maximumSenders)
       throw new SealwireError(
         "SEALED_TOO_MANY_SENDERS",
         `Replay protection is kept for ${this.#options.maximumSenders} senders, and there are more: rotate the payload secret, or allow more.`,
       );
-    return this.insert(digest, epoch);
+    return this.insert(digest, random, epoch);
+  }
+
+  /** The ID Context of a sender was heard in full. */
+  hear(entry: ReplayEntry): void {
+    if (entry.heard < this.#heard) entry.heard = ++this.#heard;
+  }
+
+  /** The entry that was heard last of those that `reference` may stand for. @param isOf whether an entry is of the sender in question */
+  referredBy(reference: Uint8Array, isOf: (entry: ReplayEntry) => boolean): ReplayEntry | undefined {
+    let found: ReplayEntry | undefined;
+    for (const entry of this.#entries.values()) {
+      const { random, heard } = entry;
+      if (random.byteLength > 0 && equal(referenceOf(random), reference) && heard > (found?.heard ?? -1) && isOf(entry))
+        found = entry;
+    }
+    return found;
   }
 
   /** A number that was checked to be new is received. */
@@ -118,10 +147,10 @@ export class ReplayTable {
    * @param settled whether messages that are still being handled count as received
    */
   snapshot({ exact = false, settled = false } = {}): Uint8Array {
-    const bytes = new Uint8Array(5 + this.#entries.size * ENTRY);
+    const bytes = new Uint8Array(snapshotLength(this.#entries.size));
     bytes[0] = FORMAT;
     new DataView(bytes.buffer).setUint32(1, this.lowestEpoch);
-    let at = 5;
+    let at = SNAPSHOT_HEAD;
     for (const entry of this.#entries.values()) {
       const { window, pending } = entry;
       const stored = settled || pending.length === 0 ? window : window.without(pending);
@@ -145,9 +174,9 @@ export class ReplayTable {
    * @throws SealwireError `STORAGE_CORRUPT`
    */
   loadSnapshot(bytes: Uint8Array, isStored: boolean): void {
-    if (bytes[0] !== FORMAT || bytes.byteLength < 5) throw corrupt();
+    if (bytes[0] !== FORMAT || bytes.byteLength < SNAPSHOT_HEAD) throw corrupt();
     const lowest = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(1);
-    this.load(bytes.subarray(5), isStored, !isStored);
+    this.load(bytes.subarray(SNAPSHOT_HEAD), isStored, !isStored);
     this.lowestEpoch = Math.max(this.lowestEpoch, lowest);
   }
 
@@ -162,11 +191,14 @@ export class ReplayTable {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     for (let at = 0; at < bytes.byteLength; at += ENTRY) {
       const digest = bytes.subarray(at, at + DIGEST);
-      const entry = this.find(digest) ?? this.insert(digest, view.getUint32(at + 8));
+      const random = bytes.subarray(at + DIGEST, at + NAMED);
+      const entry =
+        this.find(digest) ??
+        this.insert(digest, random.some((byte) => byte > 0) ? random : NONE, view.getUint32(at + NAMED));
       // Biased by one: a sender of whom nothing is received has -1.
-      const highest = view.getUint8(at + 12) * 0x1_0000_0000 + view.getUint32(at + 13) - 1;
-      entry.window.merge(highest, view.getUint32(at + 17), view.getUint32(at + 21));
-      const ceiling = highest + view.getUint16(at + 25);
+      const highest = view.getUint8(at + NAMED + 4) * 0x1_0000_0000 + view.getUint32(at + NAMED + 5) - 1;
+      entry.window.merge(highest, view.getUint32(at + NAMED + 9), view.getUint32(at + NAMED + 13));
+      const ceiling = highest + view.getUint16(at + NAMED + 17);
       entry.changed ||= changed;
       if (!isStored) continue;
       entry.ceiling = ceiling;
@@ -179,10 +211,12 @@ export class ReplayTable {
   }
 
   /** Without a look at the bound: what was stored counts even if that was lowered since. */
-  private insert(digest: Uint8Array, epoch: number): ReplayEntry {
+  private insert(digest: Uint8Array, random: Uint8Array, epoch: number): ReplayEntry {
     const entry: ReplayEntry = {
       digest: digest.slice(),
+      random: random.slice(),
       epoch,
+      heard: ++this.#heard,
       window: new ReplayWindow(),
       storedHighest: Number.MAX_SAFE_INTEGER,
       ceiling: -1,
@@ -205,6 +239,11 @@ export class ReplayTable {
   }
 }
 
+/** The bytes of a snapshot of so many senders. */
+export function snapshotLength(senders: number): number {
+  return SNAPSHOT_HEAD + senders * ENTRY;
+}
+
 function allowanceOf({ ceiling, window }: ReplayEntry): number {
   return Math.max(0, ceiling - window.highest);
 }
@@ -212,7 +251,7 @@ function allowanceOf({ ceiling, window }: ReplayEntry): number {
 function encodeEntry(
   bytes: Uint8Array,
   at: number,
-  { digest, epoch }: ReplayEntry,
+  { digest, random, epoch }: ReplayEntry,
   window: ReplayWindow,
   allowance: number,
 ): void {
@@ -220,12 +259,13 @@ function encodeEntry(
   const highest = window.highest + 1;
   const [high, low] = window.bits;
   bytes.set(digest, at);
-  view.setUint32(at + 8, epoch);
-  view.setUint8(at + 12, Math.floor(highest / 0x1_0000_0000));
-  view.setUint32(at + 13, highest >>> 0);
-  view.setUint32(at + 17, high);
-  view.setUint32(at + 21, low);
-  view.setUint16(at + 25, allowance);
+  bytes.set(random, at + DIGEST);
+  view.setUint32(at + NAMED, epoch);
+  view.setUint8(at + NAMED + 4, Math.floor(highest / 0x1_0000_0000));
+  view.setUint32(at + NAMED + 5, highest >>> 0);
+  view.setUint32(at + NAMED + 9, high);
+  view.setUint32(at + NAMED + 13, low);
+  view.setUint16(at + NAMED + 17, allowance);
 }
 
 function corrupt(): SealwireError {

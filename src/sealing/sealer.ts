@@ -4,12 +4,21 @@ import type { ContentAlgorithm } from "../cose/index.js";
 import { SealwireError } from "../errors.js";
 import type { BufferLike, Crypto, Key } from "../platform.js";
 import { AdditionalData, signedData, type Purpose } from "./additional-data.js";
-import { headBytes, protectedHeader, writeHead, writePartialIV, partialIVLength, type Encoding } from "./envelope.js";
+import {
+  headBytes,
+  protectedHeader,
+  writeHead,
+  writePartialIV,
+  partialIVLength,
+  type Encoding,
+  type EnvelopeHead,
+} from "./envelope.js";
 import {
   checkSender,
   deriveSenderKeys,
   encodeIDContext,
   MAXIMUM_SEQUENCE,
+  referenceOf,
   type DeriveOptions,
   type SenderKeys,
 } from "./key-schedule.js";
@@ -39,7 +48,12 @@ export interface SealerOptions {
   /** In the encoding `cose`: the whole IV in place of the Partial IV, for libraries that do not know the latter. */
   readonly fullIV?: boolean | undefined;
   readonly signing?: Signing | undefined;
+  /** See `SealingOptions`. */
+  readonly idContextInterval?: number | undefined;
 }
+
+/** Messages under a new ID Context that carry it in full, whatever the interval: the network may lose some. */
+const FIRST_IN_FULL = 8;
 
 export class Sealer {
   readonly sender: Uint8Array;
@@ -50,6 +64,8 @@ export class Sealer {
   readonly #keys: SenderKeys;
   readonly #additionalData: AdditionalData;
   readonly #nonce: Uint8Array;
+  /** What most messages carry in place of the ID Context, if they do. */
+  readonly #reference: Uint8Array | undefined;
   #closed = false;
 
   constructor(options: SealerOptions) {
@@ -58,7 +74,9 @@ export class Sealer {
     this.sender = options.sender.slice();
     this.epoch = options.epoch;
     this.algorithm = options.algorithm;
-    this.idContext = encodeIDContext(options.epoch, options.sequence.random);
+    const { random } = options.sequence;
+    this.idContext = encodeIDContext(options.epoch, random);
+    if (random.byteLength > 0 && (options.idContextInterval ?? 1) > 1) this.#reference = referenceOf(random);
     this.#keys = deriveSenderKeys(this.derivation);
     this.#additionalData = new AdditionalData(protectedHeader(options.algorithm));
     this.#nonce = new Uint8Array(options.algorithm.nonceLength);
@@ -74,16 +92,22 @@ export class Sealer {
   /**
    * Seals a payload. Takes one array of the length of the message, and nothing else that grows with it.
    * @param context what the message is bound to: the topic that it is published to
+   * @param inFull whether it carries the ID Context in full in any case
    * @throws SealwireError `SEALED_COUNTER_EXHAUSTED`, `STORAGE_FAILED`; `INVALID_ARGUMENT` when it is too long for the algorithm
    */
-  seal(context: string, payload: BufferLike, encoding: Encoding = this.#options.encoding ?? "cose"): Uint8Array {
+  seal(
+    context: string,
+    payload: BufferLike,
+    encoding: Encoding = this.#options.encoding ?? "cose",
+    inFull = false,
+  ): Uint8Array {
     let content = toBytes(payload);
     const { signing, crypto } = this.#options;
     // The number is taken before anything depends on it: what fails after that wastes one, and repeats none.
     const sequence = this.nextSequence(content.byteLength);
     if (signing) content = sign(crypto, signing, content, signedData(this.sender, context, this.idContext, sequence));
     const sealedLength = content.byteLength + this.algorithm.tagLength;
-    const head = this.head(encoding);
+    const head = this.head(encoding, inFull ? undefined : sequence);
     const start = headBytes(head, sequence, sealedLength);
     const message = new Uint8Array(start + sealedLength);
     message.set(content, start);
@@ -115,8 +139,8 @@ export class Sealer {
     const sealedLength = byteLength + this.algorithm.tagLength;
     if (offset < this.headroom || offset + sealedLength > buffer.byteLength)
       throw new SealwireError("INVALID_ARGUMENT", "There is not enough room around the payload to seal it in place.");
-    const head = this.head(this.#options.encoding ?? "cose");
     const sequence = this.nextSequence(byteLength);
+    const head = this.head(this.#options.encoding ?? "cose", sequence);
     const start = offset - headBytes(head, sequence, sealedLength);
     this.encrypt("message", context, buffer.subarray(offset, offset + sealedLength));
     writeHead(buffer.subarray(start), head, sequence, this.#nonce, sealedLength);
@@ -138,9 +162,13 @@ export class Sealer {
     this.#keys.key.close();
   }
 
-  private head(encoding: Encoding): Parameters<typeof writeHead>[1] {
-    const { sender, idContext, algorithm } = this;
-    return { encoding, sender, idContext, algorithm, fullIV: this.#options.fullIV === true };
+  /** @param sequence of a message that may refer to the ID Context instead of carrying it */
+  private head(encoding: Encoding, sequence?: number): EnvelopeHead {
+    const { sender, algorithm } = this;
+    const { fullIV = false, idContextInterval = 1 } = this.#options;
+    const refers = sequence !== undefined && sequence >= FIRST_IN_FULL && sequence % idContextInterval > 0;
+    const idContext = (refers ? this.#reference : undefined) ?? this.idContext;
+    return { encoding, sender, idContext, algorithm, fullIV };
   }
 
   private nextSequence(byteLength: number): number {

@@ -38,6 +38,12 @@ export interface SealingOptions {
    * receiver, and protects against a copy of the whole storage that is put back. `continue` when left out.
    */
   readonly atPowerOn?: "continue" | "new context" | undefined;
+  /**
+   * One message in so many carries the random ID Context in full, and so do the first 8 under it and those that the broker retains; the others refer to it in
+   * 2 or 3 bytes in place of 9 to 11. 1 when left out: all carry it. A receiver that has not heard it yet refuses messages until it comes
+   * (`SEALED_CONTEXT_UNKNOWN`). 1 to 65,535.
+   */
+  readonly idContextInterval?: number | undefined;
   /** Senders, each with each of its ID Contexts, that replay protection is kept for; 32 when left out, at most 4096. Some 100 bytes each. */
   readonly maximumSenders?: number | undefined;
   /** Senders whose keys are kept ready; 8 when left out. */
@@ -81,6 +87,7 @@ export function checkSealingOptions(options: SealingOptions): void {
   whole("blockSize", options.blockSize, 65_535);
   whole("maximumSenders", options.maximumSenders, 4096);
   whole("maximumKeys", options.maximumKeys, 4096);
+  whole("idContextInterval", options.idContextInterval, 65_535);
   whole("replayInterval", options.replayInterval, 65_535);
   oneOf("encoding", options.encoding, ["cose", "compact"]);
   oneOf("afterRestart", options.afterRestart, ["refuse", "deliver"]);

@@ -29,6 +29,7 @@ import type { Encoding } from "./envelope.js";
 import { checkSender } from "./key-schedule.js";
 import { Opener, type DeliveryFlags, type Unsealed } from "./opener.js";
 import { ReplayStore, type ReplayState } from "./replay-store.js";
+import { snapshotLength } from "./replay-table.js";
 import { Sealer } from "./sealer.js";
 import { checkSealingOptions, type SealingOpenOptions, type SealingOptions } from "./sealing-options.js";
 import { EpochSecrets, type SecretSource } from "./secrets.js";
@@ -41,6 +42,8 @@ export interface SealOptions {
   readonly context?: string | undefined;
   /** In place of the one of {@link SealingOptions}. */
   readonly encoding?: Encoding | undefined;
+  /** Whether the broker retains it, for subscribers to come: it then carries the ID Context in full, see `idContextInterval`. */
+  readonly retain?: boolean | undefined;
 }
 
 export interface UnsealOptions extends DeliveryFlags {
@@ -88,13 +91,20 @@ export class Sealing {
 
   /**
    * Begins.
-   * @throws SealwireError `INVALID_STATE` the second time; `INVALID_ARGUMENT` when the client identifier is too long to be the sender
+   * @throws SealwireError `INVALID_STATE` the second time; `INVALID_ARGUMENT` when the client identifier is too long to be the sender, or
+   * `maximumSenders` more than a value in storage holds
    */
   open(options: SealingOpenOptions): void {
     if (this.#state !== "new") throw new SealwireError("INVALID_STATE", "Sealing was opened before.");
     const { sender = options.clientIdentifier, replayInterval = 32, maximumSenders = 32 } = this.#options;
     const senderBytes = typeof sender === "string" ? toUTF8(sender) : sender.slice();
     checkSender(senderBytes);
+    const room = options.storage?.maximumValueLength ?? Infinity;
+    if (snapshotLength(maximumSenders) > room)
+      throw new SealwireError(
+        "INVALID_ARGUMENT",
+        `sealing.maximumSenders is ${maximumSenders}, more than the storage holds in one value of ${room} bytes.`,
+      );
     this.#open = options;
     this.#sender = senderBytes;
     const { counter, replay } = this.takeRetained(options.retained);
@@ -146,7 +156,8 @@ export class Sealing {
    * @throws SealwireError `SEALED_UNKNOWN_KEY` when there is no secret; `SEALED_COUNTER_EXHAUSTED`, `STORAGE_FAILED`, `INVALID_ARGUMENT`, `CLOSED`
    */
   seal(topic: string, payload: BufferLike, options: SealOptions = {}): Uint8Array {
-    return this.requireSealer().seal(options.context ?? topic, payload, options.encoding);
+    const { context = topic, encoding, retain } = options;
+    return this.requireSealer().seal(context, payload, encoding, retain);
   }
 
   /** Opens a message that came by `topic`, in place: its bytes are changed. What is wrong is in the result, not thrown. */
@@ -229,6 +240,7 @@ export class Sealing {
   private makeSealer(masterSecret: Key, epoch: number, kept: RetainedCounter | undefined, secretIsNew: boolean): void {
     const { crypto, storage } = this.#open;
     const { masterSalt, blockSize = 64, atPowerOn = "continue", encoding, fullIV, sign: signing } = this.#options;
+    const { idContextInterval } = this.#options;
     const common = { crypto, masterSecret, masterSalt, epoch, sender: this.#sender };
     this.#counter = new SenderCounter({
       ...common,
@@ -241,7 +253,8 @@ export class Sealing {
       secretIsNew,
     });
     const algorithm = this.#algorithm;
-    this.#sealer = new Sealer({ ...common, algorithm, sequence: this.#counter, encoding, fullIV, signing });
+    const sequence = this.#counter;
+    this.#sealer = new Sealer({ ...common, algorithm, sequence, encoding, fullIV, signing, idContextInterval });
   }
 
   private requireSealer(): Sealer {

@@ -4,7 +4,7 @@ import { SealwireError } from "../errors.js";
 import type { BufferLike } from "../platform.js";
 import { AdditionalData } from "./additional-data.js";
 import { malformed, protectedHeader, readCompactHead, readPartialIV } from "./envelope.js";
-import type { SenderKeys } from "./key-schedule.js";
+import { randomPartOf, type SenderKeys } from "./key-schedule.js";
 import { tampered, type Opener, type SealedBy } from "./opener.js";
 import type { ReplayEntry } from "./replay-table.js";
 import { DEFAULT_CHUNK, STREAM_FORMAT, STREAM_PREFIX, writeChunkNonce } from "./stream-sealer.js";
@@ -83,7 +83,9 @@ export class StreamOpener {
       this.open(begun, true);
       const { sender, epoch, sequence, idContext } = begun;
       const { replay, secrets, peers } = this.#options.opener.forStreams;
-      const entry = this.requireNew(begun) ?? replay.add(peers.digest(sender, idContext), epoch, secrets.minimumEpoch);
+      const entry =
+        this.requireNew(begun) ??
+        replay.add(peers.digest(sender, idContext), randomPartOf(idContext), epoch, secrets.minimumEpoch);
       const mark = replay.receive(entry, sequence, qos > 0);
       this.close();
       return { sender, epoch, sequence, mark, settle: () => replay.settle(entry, sequence) };

@@ -52,7 +52,8 @@ export function openStation({ secrets, sender, state, ...options }: StationOptio
   const sealing = new Sealing({ ...options, maximumSenders: 4096, maximumKeys: 1024, afterRestart: "deliver" });
   sealing.open({
     crypto: createCrypto(),
-    storage: state === undefined ? undefined : new FolderStorage(state, { maximumValueLength: 200_000 }),
+    storage:
+      state === undefined ? undefined : new FolderStorage(state, { maximumValueLength: 200_000, capacity: 1_000_000 }),
     secrets,
     clientIdentifier: sender,
   });

@@ -291,7 +291,7 @@ describe("Replay protection of many senders", () => {
     pair.send(1000);
     for (let i = 0; i < 1000; i++) strictEqual(pair.receive(i, 1).outcome, "delivered");
     const table = new ReplayTable({ maximumSenders: 1, afterRestart: "refuse" });
-    const entry = table.add(new Uint8Array(8), 0, 0);
+    const entry = table.add(new Uint8Array(8), new Uint8Array(0), 0, 0);
     for (let i = 0; i < 1000; i++) table.receive(entry, i, true);
     strictEqual(entry.pending.length <= 64, true, `${entry.pending.length}`);
     // Those that may come again still do.
