@@ -7,6 +7,7 @@ import { checkChips } from "./check-chips.js";
 import { checkDropIn } from "./check-drop-in.js";
 import { checkExamples, examples } from "./check-examples.js";
 import { checkGuide } from "./check-guide.js";
+import { checkHeap } from "./check-heap.js";
 import type { CheckStep } from "./check-step.js";
 import { checkTests } from "./check-tests.js";
 import { checkTypeScript } from "./check-typescript.js";
@@ -16,6 +17,7 @@ import { findSDK, installSDK, versionOf } from "../../tools/moddable/sdk.js";
 
 const steps: Readonly<Record<string, { readonly what: string; readonly check: CheckStep }>> = {
   examples: { what: "Examples in the desktop simulator", check: (context) => checkExamples(context) },
+  heap: { what: "Heap, against the XS host's budget", check: checkHeap },
   tests: { what: "Portable tests, preloaded", check: checkTests },
   dropin: { what: "Apps written for the SDK's MQTT clients", check: checkDropIn },
   guide: { what: "The guide, from the packed tarball", check: checkGuide },
