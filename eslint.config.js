@@ -51,6 +51,10 @@ export default tseslint.config(
       // Declarations for the compiler that the Moddable SDK runs, with a project of its own.
       "hosts/*/host.d.ts",
       "hosts/moddable/names/",
+      "hosts/moddable/**/mqtt.d.ts",
+      "hosts/moddable/mqtt-client/host.d.ts",
+      // Apps in plain JavaScript, of the modules of the SDK.
+      "test/moddable/**/*.js",
       "hosts/moddable/sdk.d.ts",
     ],
   },

@@ -50,13 +50,18 @@ export function fromHex(text: string): Uint8Array {
   return bytes;
 }
 
-/** The number of bytes that {@link writeUTF8} will write. A lone surrogate counts as U+FFFD. */
+/**
+ * The number of bytes that {@link writeUTF8} will write. A lone surrogate counts as U+FFFD.
+ *
+ * The units of a string are UTF-16 everywhere but on the engine of the Moddable SDK, where each is a whole character: up to U+10FFFF.
+ */
 export function lengthOfUTF8(text: string): number {
   let byteLength = text.length;
   for (let i = 0; i < text.length; i++) {
     const unit = text.charCodeAt(i);
     if (unit < 0x80) continue;
     if (unit < 0x800) byteLength += 1;
+    else if (unit > 0xffff) byteLength += 3;
     else {
       byteLength += 2;
       // A surrogate pair is two units but four bytes.

@@ -71,20 +71,26 @@ export class Device {
    * Published before {@link start}, it leaves together with CONNECT where the broker allows it, and saves a round trip. Fulfilled when it was sent
    * (QoS 0) or acknowledged. Rejected with `PERMISSION_DENIED` before anything is sent, else as `MQTTSession.publish`.
    */
-  async publish(topic: string, payload: Uint8Array | string, options: DevicePublishOptions = {}): Promise<void> {
-    this.#core.mustBeOpen();
-    const { seal, ...rest } = options;
-    const { qos = 0 } = options;
-    const expanded = this.#core.topics.expand(topic);
-    this.#core.permissions.require("publish", expanded, qos);
-    const bytes = this.#core.sealing.seal(expanded, payload, rest.retain, seal);
+  publish(topic: string, payload: Uint8Array | string, options: DevicePublishOptions = {}): Promise<void> {
+    // Not `async`, and neither is `subscribe`: the frame of a function that waits takes some 700 bytes of a chip's heap meanwhile.
     try {
-      await this.#core.session.publish(expanded, bytes, rest);
+      this.#core.mustBeOpen();
+      const { seal, ...rest } = options;
+      const { qos = 0 } = options;
+      const expanded = this.#core.topics.expand(topic);
+      this.#core.permissions.require("publish", expanded, qos);
+      const bytes = this.#core.sealing.seal(expanded, payload, rest.retain, seal);
+      const published = this.#core.session.publish(expanded, bytes, rest);
+      const { platform } = this.#core;
+      // Nobody is to be told: then nothing waits for it here.
+      if (!platform.observe && !this.#core.options.monitor) return published;
+      return published.then(
+        () => platform.observe?.({ event: "published", topic: expanded, qos }),
+        (error: unknown) => this.#core.dropped(error),
+      );
     } catch (error) {
-      this.#core.options.monitor?.dropped(error);
-      throw error;
+      return rejected(error);
     }
-    this.#core.platform.observe?.({ event: "published", topic: expanded, qos });
   }
 
   /**
@@ -94,19 +100,25 @@ export class Device {
    * connection, and find their handler only if it is there.
    * @returns a promise of the QoS that the broker granted; pending as long as there is no connection
    */
-  async subscribe(filter: string, handler: MessageHandler, options: DeviceSubscribeOptions = {}): Promise<QoS> {
-    this.#core.mustBeOpen();
-    const expanded = this.#core.topics.expand(filter);
-    const { qos = 0, sealed } = options;
-    this.#core.permissions.require("subscribe", expanded, qos);
-    // Before the request is sent: retained messages may come with the answer.
-    const remove = this.#core.topics.add(expanded, handler, sealed);
+  subscribe(filter: string, handler: MessageHandler, options: DeviceSubscribeOptions = {}): Promise<QoS> {
+    let remove: (() => void) | undefined;
     try {
-      const [granted] = await this.#core.session.subscribe(expanded, { qos });
-      return granted as QoS;
+      this.#core.mustBeOpen();
+      const expanded = this.#core.topics.expand(filter);
+      const { qos = 0, sealed } = options;
+      this.#core.permissions.require("subscribe", expanded, qos);
+      // Before the request is sent: retained messages may come with the answer.
+      remove = this.#core.topics.add(expanded, handler, sealed);
+      return this.#core.session.subscribe(expanded, { qos }).then(
+        ([granted]) => granted as QoS,
+        (error: unknown) => {
+          remove!();
+          throw error;
+        },
+      );
     } catch (error) {
-      remove();
-      throw error;
+      remove?.();
+      return rejected(error);
     }
   }
 
@@ -152,11 +164,15 @@ export class Device {
    * Says goodbye to the broker, keeps what the next start needs, and sleeps. On a chip the program then starts again from the top, and so
    * it does in the simulators. Where it returns all the same, the device is stopped.
    */
-  async sleep(milliseconds: number): Promise<void> {
-    if (!(milliseconds >= 0 && Number.isFinite(milliseconds)))
-      throw new SealwireError("INVALID_ARGUMENT", "A device sleeps for a number of milliseconds, 0 or more.");
-    this.#core.mustBeOpen();
-    await this.#core.sleep(milliseconds);
+  sleep(milliseconds: number): Promise<void> {
+    try {
+      if (!(milliseconds >= 0 && Number.isFinite(milliseconds)))
+        throw new SealwireError("INVALID_ARGUMENT", "A device sleeps for a number of milliseconds, 0 or more.");
+      this.#core.mustBeOpen();
+      return this.#core.sleep(milliseconds);
+    } catch (error) {
+      return rejected(error);
+    }
   }
 
   /**
@@ -181,4 +197,10 @@ export class Device {
       this.#core.memory.wipe();
     }
   }
+}
+
+function rejected(error: unknown): Promise<never> {
+  return new Promise(() => {
+    throw error;
+  });
 }

@@ -150,6 +150,8 @@ export type ErrorCode =
   | "CREDENTIALS_WEAK"
   /** The topic permissions cannot be read; the message names the entry. */
   | "PERMISSIONS_INVALID"
+  /** Topic permissions came that are older than those the device has. */
+  | "PERMISSIONS_ROLLED_BACK"
   /** The device's own topic permissions do not allow this; the message names the entry that would be needed. */
   | "PERMISSION_DENIED"
   /** The vault holds no credentials yet. */

@@ -176,14 +176,14 @@ describe("architecture", () => {
       const own = Object.entries(modules).filter(([name]) => name.startsWith("sealwire/src/"));
       return Object.fromEntries(own.map(([name, path]) => [name, `./${join(folder, path)}`]));
     };
-    const own = ["monitor", "permissions", "websocket"];
+    const own = ["monitor", "permissions", "sealing", "websocket"];
     const modules = Object.assign(
       modulesOf("manifest.json", "."),
       ...own.map((room) => modulesOf(`src/${room}/manifest.json`, `src/${room}`)),
     ) as Record<string, string>;
     const folders = [...new Set(filesOf(source).map((file) => relative(source, dirname(file))))];
     const expected = folders.map(
-      (folder) => [join("sealwire/src", folder, "*"), `./${join("src", folder, "*")}`] as const,
+      (folder) => [join("sealwire/src", folder, "*"), `./${join("dist/src", folder, "*")}`] as const,
     );
     assert.deepEqual(modules, Object.fromEntries(expected));
   });

@@ -3,7 +3,8 @@
 
 /*
  * XS 13.3 takes any host object for a buffer, with whatever its property `byteLength` says: what is no ArrayBuffer and no typed array
- * is not even asked. Our own host objects cannot be dressed up as one, since they are frozen when they are made.
+ * is not even asked. Our own host objects cannot be dressed up as one, since they are frozen when they are made. A proxy may run a trap of
+ * its own here, and is refused then: who asks uses nothing that was found before when one argument is refused.
  */
 static int looksLikeBuffer(xsMachine* the, xsSlot* slot) {
   return slot && xsmcTypeOf(*slot) == xsReferenceType &&

@@ -81,25 +81,29 @@ function readString(tag: number, bytes: Uint8Array): string | undefined {
 function readTime(tag: number, bytes: Uint8Array): number {
   const yearDigits = tag === tags.utcTime ? 2 : tag === tags.generalizedTime ? 4 : fail();
   if (bytes.byteLength !== yearDigits + 11 || bytes[yearDigits + 10] !== 0x5a) return fail();
-  let position = 0;
-  const digits = (count: number): number => {
-    let value = 0;
-    for (const end = position + count; position < end; position++) {
-      const digit = bytes[position]! - 0x30;
-      if (digit < 0 || digit > 9) return fail();
-      value = value * 10 + digit;
-    }
-    return value;
-  };
-  let year = digits(yearDigits);
+  let year = readDigits(bytes, 0, yearDigits);
   if (yearDigits === 2) year += year < 50 ? 2000 : 1900;
-  const [month, day, hour, minute, second] = [digits(2), digits(2), digits(2), digits(2), digits(2)];
+  const month = readDigits(bytes, yearDigits, 2);
+  const day = readDigits(bytes, yearDigits + 2, 2);
+  const hour = readDigits(bytes, yearDigits + 4, 2);
+  const minute = readDigits(bytes, yearDigits + 6, 2);
+  const second = readDigits(bytes, yearDigits + 8, 2);
   // `Date.UTC` takes the 31st of April for the 1st of May, and the year 99 for 1999.
   const date = new Date(0);
   date.setUTCFullYear(year, month - 1, day);
   if (date.getUTCMonth() !== month - 1 || date.getUTCDate() !== day || hour > 23 || minute > 59 || second > 59)
     return fail();
   return date.setUTCHours(hour, minute, second, 0);
+}
+
+function readDigits(bytes: Uint8Array, position: number, count: number): number {
+  let value = 0;
+  for (const end = position + count; position < end; position++) {
+    const digit = bytes[position]! - 0x30;
+    if (digit < 0 || digit > 9) return fail();
+    value = value * 10 + digit;
+  }
+  return value;
 }
 
 /** RFC 5952: lower case, the longest run of two or more zeros left out. */

@@ -8,6 +8,7 @@ void xs_mbedtls_version(xsMachine* the);
 void xs_mbedtls_memory(xsMachine* the);
 void xs_mbedtls_memory_reset(xsMachine* the);
 void xs_mbedtls_memory_cap(xsMachine* the);
+void xs_mbedtls_memory_fault(xsMachine* the);
 
 const char* sw_library_version(void) {
   static char text[18] = MBEDTLS_VERSION_STRING;
@@ -23,7 +24,7 @@ void xs_mbedtls_version(xsMachine* the) {
 
 void xs_mbedtls_memory(xsMachine* the) {
   size_t values[] = {sw_memory_now(), sw_memory_peak(), sw_memory_blocks(), sw_memory_failures()};
-  int which = xsmcArgc > 0 ? xsmcToInteger(xsArg(0)) : -1;
+  int which = xsmcArgc > 0 && xsmcTypeOf(xsArg(0)) == xsIntegerType ? xsmcToInteger(xsArg(0)) : -1;
   if (which >= 0 && which < (int)(sizeof values / sizeof *values) && (sw_memory_watched() || which == 3))
     xsmcSetNumber(xsResult, (double)values[which]);
 }
@@ -31,6 +32,17 @@ void xs_mbedtls_memory(xsMachine* the) {
 void xs_mbedtls_memory_reset(xsMachine* the) {
   (void)the;
   sw_memory_reset_peak();
+}
+
+void xs_mbedtls_memory_fault(xsMachine* the) {
+#ifdef SEALWIRE_MEMORY_FAULTS
+  double count = xsmcArgc > 0 ? xsmcToNumber(xsArg(0)) : 0;
+  xsmcSetNumber(xsResult, sw_memory_fault.count);
+  sw_memory_fault.count = count > 0 && count < 1e9 ? (unsigned)count : 0;
+  sw_memory_fault.stays = xsmcArgc > 1 && xsmcTest(xsArg(1));
+#else
+  (void)the;
+#endif
 }
 
 void xs_mbedtls_memory_cap(xsMachine* the) {

@@ -9,3 +9,8 @@ export function memory(which: 0 | 1 | 2 | 3): number | undefined;
 export function resetMemoryPeak(): void;
 /** Makes allocations fail that would exceed `bytes`; 0 for no cap. @returns the cap of before */
 export function capMemory(bytes: number): number;
+/**
+ * For tests on a desktop: lets the `count`-th allocation from now fail, and if `stays` all after it; 0 takes that back.
+ * @returns what was left of the count of before; `undefined` on a chip, where nothing happens
+ */
+export function failAllocation(count: number, stays?: boolean): number | undefined;

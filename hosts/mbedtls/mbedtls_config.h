@@ -137,7 +137,10 @@ void sw_memory_free(void* block);
 #define MBEDTLS_SSL_SERVER_NAME_INDICATION
 #define MBEDTLS_SSL_ALPN
 #define MBEDTLS_SSL_MAX_FRAGMENT_LENGTH /* Asks the server for small records. */
-#define MBEDTLS_SSL_IN_CONTENT_LEN 4096 /* Largest record from the server, and largest handshake message. */
+#ifndef SEALWIRE_TLS_INPUT
+  #define SEALWIRE_TLS_INPUT 4096       /* More where a server's chain is larger: it is one message. 512 to 16384. */
+#endif
+#define MBEDTLS_SSL_IN_CONTENT_LEN SEALWIRE_TLS_INPUT /* Largest record from the server, and largest handshake message. */
 #ifdef SEALWIRE_MBEDTLS_3
   #define MBEDTLS_SSL_OUT_CONTENT_LEN 2048 /* Largest of ours: the Certificate message with our chain. */
 #else

@@ -1,11 +1,16 @@
 /* Counts and caps what Mbed TLS allocates: see memory.h. */
 #include "memory.h"
+#include "mbedtls/platform_util.h"
 #include <stdint.h>
 #include <stdlib.h>
 
 /* In front of each block; as large as the strictest alignment asks for. */
 typedef union {
-  size_t size;
+  struct {
+    size_t size;
+    /* `next` is NULL outside of a ring. */
+    SwMemoryRing link;
+  } is;
   long double alignment;
   void* pointer;
 } Header;
@@ -15,18 +20,77 @@ static struct {
   unsigned failures;
 } memory;
 
+/* The ring that new blocks join. */
+static SwMemoryRing* watching;
+
+/* Mostly one of the newest goes, which are the first of the ring that is watched. */
+static void leave(SwMemoryRing* link) {
+  SwMemoryRing* before = watching ? watching : link;
+  while (before->next != link) {
+    before = before->next;
+    /* It is in another ring. */
+    if (before == watching) before = link;
+  }
+  before->next = link->next;
+  link->next = NULL;
+}
+
+void sw_memory_let_go(SwMemoryRing* ring) {
+  for (SwMemoryRing* link = ring->next; link && link != ring;) {
+    SwMemoryRing* next = link->next;
+    link->next = NULL;
+    link = next;
+  }
+  ring->next = NULL;
+}
+
+void sw_memory_watch(SwMemoryRing* ring) {
+  sw_memory_let_go(ring);
+  ring->next = ring;
+  watching = ring;
+}
+
+void sw_memory_unwatch(void) {
+  watching = NULL;
+}
+
+void sw_memory_reclaim(SwMemoryRing* ring) {
+  while (ring->next && ring->next != ring) {
+    Header* header = (Header*)((char*)ring->next - offsetof(Header, is.link));
+    mbedtls_platform_zeroize(header + 1, header->is.size);
+    sw_memory_free(header + 1);
+  }
+  ring->next = NULL;
+}
+
+#ifdef SEALWIRE_MEMORY_FAULTS
+SwMemoryFault sw_memory_fault;
+
+static int isFault(void) {
+  if (sw_memory_fault.count == 0) return 0;
+  if (sw_memory_fault.count == 1 && sw_memory_fault.stays) return 1;
+  return --sw_memory_fault.count == 0;
+}
+#else
+  #define isFault() 0
+#endif
+
 void* sw_memory_calloc(size_t count, size_t size) {
   size_t bytes = count * size;
   Header* header = NULL;
   if (count && bytes / count != size) bytes = SIZE_MAX;
   /* The cap is not a budget that may be exceeded by one block. */
-  if (bytes <= SIZE_MAX - sizeof(Header) && (!memory.cap || (memory.now <= memory.cap && bytes <= memory.cap - memory.now)))
+  if (bytes <= SIZE_MAX - sizeof(Header) && (!memory.cap || (memory.now <= memory.cap && bytes <= memory.cap - memory.now)) && !isFault())
     header = calloc(1, sizeof(Header) + bytes);
   if (!header) {
     memory.failures++;
     return NULL;
   }
-  header->size = bytes;
+  header->is.size = bytes;
+  if (watching) {
+    header->is.link.next = watching->next;
+    watching->next = &header->is.link;
+  }
   memory.now += bytes;
   memory.blocks++;
   if (memory.now > memory.peak) memory.peak = memory.now;
@@ -36,7 +100,8 @@ void* sw_memory_calloc(size_t count, size_t size) {
 void sw_memory_free(void* block) {
   if (!block) return;
   Header* header = (Header*)block - 1;
-  memory.now -= header->size;
+  if (header->is.link.next) leave(&header->is.link);
+  memory.now -= header->is.size;
   memory.blocks--;
   free(header);
 }

@@ -14,6 +14,21 @@ void* sw_memory_calloc(size_t count, size_t size);
 /* NULL is allowed. The content is not wiped: who holds secrets does that before. */
 void sw_memory_free(void* block);
 
+/*
+ * A ring of blocks that belong together. While it is watched, new blocks join it; those that are freed leave it. For steps after which the
+ * library may forget what it allocated. Zeroed it is empty.
+ */
+typedef struct SwMemoryRing {
+  struct SwMemoryRing* next;
+} SwMemoryRing;
+
+void sw_memory_watch(SwMemoryRing* ring);
+void sw_memory_unwatch(void);
+/* Its blocks are like all others again. */
+void sw_memory_let_go(SwMemoryRing* ring);
+/* Wipes and frees what is left of it. */
+void sw_memory_reclaim(SwMemoryRing* ring);
+
 /* Bytes in use, as asked for: without what the system's allocator needs for itself. */
 size_t sw_memory_now(void);
 /* The most that was in use since the last reset. */
@@ -30,6 +45,15 @@ size_t sw_memory_cap(size_t bytes);
  * reads as badly signed. Who calls the library compares the number before and after, and believes no other error when it grew.
  */
 unsigned sw_memory_failures(void);
+
+#ifdef SEALWIRE_MEMORY_FAULTS
+/* Of the desktop host alone, for tests: the n-th allocation from now fails, alone or with all after it; counted down. */
+typedef struct {
+  unsigned count;
+  int stays;
+} SwMemoryFault;
+extern SwMemoryFault sw_memory_fault;
+#endif
 
 /* Whether the library's own allocations are seen here. */
 int sw_memory_watched(void);

@@ -100,7 +100,7 @@ static SwFailure checkCredentials(const SwTLSOptions* options, const SwCredentia
  * Asks the server for records that fit: the smallest legal length that is not below what is wanted, and that holds our Certificate message,
  * for the library does not cut its own messages up. When nothing is wanted, the largest that fits the input buffer; nothing at all when any
  * record does. The library refuses lengths above either of its buffers. 2.28 cannot put a server's message together again, so it asks for no
- * less than 4096. With TLS 1.3 in reach 3.6 must not ask: a server that answers in EncryptedExtensions, as it may, is refused by the library.
+ * less than 4096. What both buffers cannot hold is brought down to the largest that they do. With TLS 1.3 in reach 3.6 must not ask: a server that answers in EncryptedExtensions, as it may, is refused by the library.
  */
 static void setFragmentLength(SwTLS* e, size_t wanted, size_t message, int maximumVersion) {
 #ifdef MBEDTLS_SSL_MAX_FRAGMENT_LENGTH
@@ -117,7 +117,7 @@ static void setFragmentLength(SwTLS* e, size_t wanted, size_t message, int maxim
   if (MBEDTLS_VERSION_NUMBER < 0x03000000) wanted = 4096;
   for (unsigned i = 0; wanted && i < 4; i++)
     if (legal[i].length >= wanted && mbedtls_ssl_conf_max_frag_len(&e->conf, legal[i].code) == 0) return;
-  for (unsigned i = 4; !wanted && i > 0; i--)
+  for (unsigned i = 4; i > 0; i--)
     if (legal[i - 1].length <= e->inputBuffer && mbedtls_ssl_conf_max_frag_len(&e->conf, legal[i - 1].code) == 0) return;
 #else
   (void)e, (void)wanted, (void)message, (void)maximumVersion;
@@ -225,7 +225,6 @@ SwFailure sw_tls_configure(SwTLS* e, const SwTLSOptions* options, const SwCreden
 SwTLS* sw_tls_create(const SwTLSOptions* options, const SwCredentials* credentials) {
   SwTLS* e = sw_memory_calloc(1, sizeof *e);
   if (!e) return NULL;
-  e->magic = SW_TLS_MAGIC;
   mbedtls_ssl_init(&e->ssl);
   mbedtls_ssl_config_init(&e->conf);
   mbedtls_pk_init(&e->ownKey);
@@ -246,6 +245,9 @@ void sw_tls_destroy(SwTLS* e) {
   sw_memory_free(e->own);
   sw_memory_free(e->protocols);
   sw_memory_free(e->verification.serverName);
+#if SW_TLS_RECLAIMS
+  sw_memory_reclaim(&e->step);
+#endif
   mbedtls_platform_zeroize(e, sizeof *e);
   sw_memory_free(e);
 }

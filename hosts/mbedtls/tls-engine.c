@@ -3,11 +3,21 @@
 #include <string.h>
 #include <time.h>
 
+#ifndef CLOCK_MONOTONIC
+/* Of the host: milliseconds. */
+int64_t sw_clock(void);
+#endif
+
 /* Milliseconds of one kind of clock, for the longest step. */
 static double now(void) {
+#ifdef CLOCK_MONOTONIC
   struct timespec time;
   clock_gettime(CLOCK_MONOTONIC, &time);
   return (double)time.tv_sec * 1e3 + (double)time.tv_nsec / 1e6;
+#else
+  /* A chip whose C library has no clocks. */
+  return (double)sw_clock();
+#endif
 }
 
 static int state(const SwTLS* e) {
@@ -342,6 +352,7 @@ static void opened(SwTLS* e) {
     return;
   }
   e->open = 1;
+  e->lacked = 0;
   forgetPeer(e);
   sw_records_open(&e->records, is13 ? e->inputBuffer : negotiatedFragment(e), is13);
   sw_key_release(e->key);
@@ -351,6 +362,24 @@ static void opened(SwTLS* e) {
   sw_tls_buffers_open(e);
   sw_tls_session_note(e);
 }
+
+static int isFailure(int result) {
+  return result && result != MBEDTLS_ERR_SSL_WANT_READ && result != MBEDTLS_ERR_SSL_WANT_WRITE;
+}
+
+#if SW_TLS_RECLAIMS
+static void watch(SwTLS* e) {
+  sw_memory_watch(&e->step);
+}
+
+static void unwatch(SwTLS* e, int lacks) {
+  sw_memory_unwatch();
+  if (!lacks) sw_memory_let_go(&e->step);
+}
+#else
+  #define watch(engine)
+  #define unwatch(engine, lacks) ((void)(lacks))
+#endif
 
 int sw_tls_step(SwTLS* e, const SwCredentials* credentials) {
   if (!e->set || e->failure || e->peerClosed) return 0;
@@ -369,13 +398,16 @@ int sw_tls_step(SwTLS* e, const SwCredentials* credentials) {
   do {
     at = state(e);
     e->stepState = (uint8_t)at;
+    watch(e);
     result = advance(e, credentials);
+    unwatch(e, isFailure(result) && allocations != sw_memory_failures());
   } while (result == 0 && isSilent(at) && !mbedtls_ssl_is_handshake_over(&e->ssl));
+  if (allocations != sw_memory_failures()) e->lacked = 1;
   double took = now() - begin;
   if (took > e->longestStep) e->longestStep = took;
   if (result == MBEDTLS_ERR_SSL_WANT_READ) return 0;
   if (result == MBEDTLS_ERR_SSL_WANT_WRITE) return 1;
-  if (result && e->atEnd) sw_tls_fail(e, SW_FAILURE_LOST);
+  if (result && e->atEnd) sw_tls_fail(e, e->lacked ? SW_FAILURE_OUT_OF_MEMORY : SW_FAILURE_LOST);
   else if (result == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY) e->peerClosed = 1;
   else if (result) sw_tls_fail_with(e, result, allocations);
   else if (mbedtls_ssl_is_handshake_over(&e->ssl)) opened(e);

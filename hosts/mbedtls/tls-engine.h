@@ -9,6 +9,7 @@
 #define SEALWIRE_TLS_ENGINE_H
 
 #include "key.h"
+#include "memory.h"
 #include "mbedtls/ssl.h"
 #include "mbedtls/version.h"
 #include "tls-records.h"
@@ -37,7 +38,17 @@
   #define SW_TLS_STATE_TICKET MBEDTLS_SSL_SERVER_NEW_SESSION_TICKET
 #endif
 
-#define SW_TLS_MAGIC 0x53575453u
+/*
+ * 3.6 and 4.0 forget the ciphers of a transform of TLS 1.3, keys in them, when memory ends while they make it
+ * (mbedtls_ssl_tls13_compute_handshake_transform). What a step that ended so allocated is freed with the engine. A key store that grows on
+ * demand allocates for good in any step: then that is left alone.
+ */
+#if SW_TLS13 && !defined(MBEDTLS_PSA_KEY_STORE_DYNAMIC)
+  #define SW_TLS_RECLAIMS 1
+#else
+  #define SW_TLS_RECLAIMS 0
+#endif
+
 /*
  * What is sent waits here when it is small: an alert must be taken at once (3.6 makes it anew at every attempt), and the last messages of a
  * handshake may leave together.
@@ -94,7 +105,6 @@ typedef struct {
 } SwTLSOptions;
 
 typedef struct {
-  uint32_t magic;
   mbedtls_ssl_context ssl;
   mbedtls_ssl_config conf;
   const char* protocolList[SW_TLS_MAXIMUM_PROTOCOLS + 1];
@@ -105,6 +115,9 @@ typedef struct {
   SwKey* key;
   SwVerification verification;
   SwRecords records;
+#if SW_TLS_RECLAIMS
+  SwMemoryRing step;
+#endif
   /* Only during a call of `drain`. */
   uint8_t* target;
   size_t targetRoom;
@@ -120,6 +133,8 @@ typedef struct {
   uint8_t outbox[SW_TLS_OUTBOX];
   uint8_t outboxCount;
   uint8_t offeredExtendedMasterSecret, ticketIssued;
+  /* An allocation failed in a step of the handshake, and the library went on: what goes wrong later comes of it. */
+  uint8_t lacked;
   /* The state of the library before the step that is under way, or was the last. */
   uint8_t stepState;
   /* What the ring holds is a part of a record's header. */

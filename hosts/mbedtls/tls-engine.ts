@@ -163,7 +163,8 @@ export class MbedTLSEngine implements TLSEngine {
   /** Sets the timer when there is something to tell, or to do that nobody else will ask for. */
   private schedule(): void {
     if (this.#handle !== undefined || this.#native === undefined) return;
-    if (isDue(this.#native.status(), this.#marks)) this.#handle = this.#timer.set(() => this.dispatch(), 0);
+    if (isDue(this.#native.status(), this.#marks, this.writable > 0))
+      this.#handle = this.#timer.set(() => this.dispatch(), 0);
   }
 
   /** Calls what is due. Every callback may close the engine or make more things due. */
@@ -220,14 +221,16 @@ export class MbedTLSEngine implements TLSEngine {
   }
 }
 
-function isDue(status: number, marks: number): boolean {
+function isDue(status: number, marks: number, writable: boolean): boolean {
   const unsentChanged = ((status & UNSENT) !== 0) !== ((marks & WAS_UNSENT) !== 0);
   if ((marks & OVER) !== 0) return unsentChanged;
   if ((status & (SESSION | CLOSED | FAILED)) !== 0) return true;
   if ((status & OPEN) !== 0 && (marks & TOLD_OPEN) === 0) return true;
-  if ((status & READABLE) !== 0) return (marks & TOLD_READABLE) === 0;
-  if (unsentChanged) return true;
-  return (marks & (WRITTEN | OURS)) !== 0 || ((status & WORK) !== 0 && (marks & TOLD_OPEN) !== 0);
+  if ((status & READABLE) !== 0 && (marks & TOLD_READABLE) === 0) return true;
+  if (unsentChanged || (marks & OURS) !== 0) return true;
+  // Whoever was told to read may be waiting to write an answer first. While nothing can be written it is a drain that makes room.
+  if ((marks & WRITTEN) !== 0 && writable) return true;
+  return (status & READABLE) === 0 && (status & WORK) !== 0 && (marks & TOLD_OPEN) !== 0;
 }
 
 function protocolOf(native: NativeTLS): TLSVersion {

@@ -68,7 +68,7 @@ void sw_tls_fail_with(SwTLS* e, int error, unsigned allocations) {
   if (e->failure) return;
   e->error = error;
   /* First: want of memory reads as a bad signature, or as anything else. */
-  if (allocations != sw_memory_failures() || isOutOfMemory(error)) {
+  if (e->lacked || allocations != sw_memory_failures() || isOutOfMemory(error)) {
     sw_tls_fail(e, SW_FAILURE_OUT_OF_MEMORY);
     return;
   }

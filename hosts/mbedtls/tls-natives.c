@@ -1,5 +1,6 @@
 /* The native class of tls-native.js: what it does is said in tls-native.d.ts. */
 #include "xsmc.h"
+#include "arguments.h"
 #include "memory.h"
 #include "status.h"
 #include "tls-engine.h"
@@ -31,38 +32,51 @@ void xs_tls_destructor(void* data) {
 
 /* NULL after close(), and for an object that is none of ours. */
 static SwTLS* engineOf(xsMachine* the) {
-  SwTLS* engine = xsmcGetHostData(xsThis);
-  return engine && engine->magic == SW_TLS_MAGIC ? engine : NULL;
-}
-
-static SwView readableView(xsMachine* the, xsSlot* slot) {
-  void* bytes = NULL;
-  xsUnsignedValue size = 0;
-  xsmcGetBufferReadable(*slot, &bytes, &size);
-  return (SwView){bytes, size};
+  void* engine;
+  return sw_host_data_of(the, &xsThis, xs_tls_destructor, &engine) == SW_OK ? engine : NULL;
 }
 
 /*
- * The bytes of an array of buffers, where they lie. They stay there until memory of JavaScript is allocated, which nothing does before the
- * native function returns: the wrapper hands over plain arrays of plain buffers.
+ * The buffers of an array, into variables from `first` on: an array may have getters, and what they do must not move what was found before.
+ * @returns the number of them, or -1 when it is no such array
  */
-static unsigned views(xsMachine* the, int argument, SwView* target, unsigned most) {
+static int collect(xsMachine* the, xsSlot* array, int first, int most) {
+  SwBytes bytes;
+  double count;
+  if (!array || xsmcTypeOf(*array) != xsReferenceType || !xsmcIsInstanceOf(*array, xsArrayPrototype)) return -1;
   xsmcVars(1);
-  if (xsmcArgc <= argument || xsmcTypeOf(xsArg(argument)) != xsReferenceType) return 0;
-  xsmcGet(xsVar(0), xsArg(argument), xsID("length"));
-  int count = xsmcToInteger(xsVar(0));
-  if (count < 0 || (unsigned)count > most) xsRangeError("too many certificates or lists");
+  xsmcGet(xsVar(first), *array, xsID("length"));
+  if (sw_integer_of(the, &xsVar(first), 0, most, &count)) return -1;
+  xsmcVars((xsIntegerValue)count);
   for (int i = 0; i < count; i++) {
-    xsmcGetIndex(xsVar(0), xsArg(argument), i);
-    target[i] = readableView(the, &xsVar(0));
+    xsmcGetIndex(xsVar(first + i), *array, (xsIndex)i);
+    if (sw_bytes_of(the, &xsVar(first + i), 0, &bytes)) return -1;
   }
-  return (unsigned)count;
+  return (int)count;
 }
 
-static void credentials(xsMachine* the, int first, SwCredentials* target) {
-  target->anchorCount = views(the, first, target->anchors, SW_TLS_MAXIMUM_ANCHORS);
-  target->listCount = views(the, first + 1, target->lists, SW_TLS_MAXIMUM_LISTS);
-  target->chainCount = views(the, first + 2, target->chain, SW_TLS_MAXIMUM_CHAIN);
+/* Where their bytes lie: until memory of JavaScript is allocated, which nothing does before the native function returns. */
+static int views(xsMachine* the, int first, int count, SwView* target) {
+  SwBytes bytes;
+  for (int i = 0; i < count; i++) {
+    if (sw_bytes_of(the, &xsVar(first + i), 0, &bytes)) return 0;
+    target[i] = (SwView){bytes.data, bytes.size};
+  }
+  return 1;
+}
+
+/* @returns whether they are what they should be */
+static int credentials(xsMachine* the, int first, SwCredentials* target) {
+  /* Each array has one variable more than buffers. */
+  int anchors = collect(the, sw_argument(first), 0, SW_TLS_MAXIMUM_ANCHORS);
+  int lists = anchors < 0 ? -1 : collect(the, sw_argument(first + 1), anchors + 1, SW_TLS_MAXIMUM_LISTS);
+  int chain = lists < 0 ? -1 : collect(the, sw_argument(first + 2), anchors + lists + 2, SW_TLS_MAXIMUM_CHAIN);
+  if (chain < 0) return 0;
+  target->anchorCount = (unsigned)anchors;
+  target->listCount = (unsigned)lists;
+  target->chainCount = (unsigned)chain;
+  return views(the, 0, anchors, target->anchors) && views(the, anchors + 1, lists, target->lists) &&
+         views(the, anchors + lists + 2, chain, target->chain);
 }
 
 enum {
@@ -82,38 +96,63 @@ enum {
   ARGUMENTS = CREDENTIALS + 3,
 };
 
+/* A string where it lies: as its own type only, for converting an object would run JavaScript. */
+static const char* textOf(xsMachine* the, xsSlot* slot) {
+  xsType type = slot ? xsmcTypeOf(*slot) : xsUndefinedType;
+  return type == xsStringType || type == xsStringXType ? xsmcToString(*slot) : NULL;
+}
+
+/* Of a double that may be NaN or infinite. */
+static int doubleOf(xsMachine* the, xsSlot* slot, double* value) {
+  xsType type = slot ? xsmcTypeOf(*slot) : xsUndefinedType;
+  if (type != xsIntegerType && type != xsNumberType) return SW_ARGUMENT;
+  *value = xsmcToNumber(*slot);
+  return SW_OK;
+}
+
+static int optionsOf(xsMachine* the, SwTLSOptions* options) {
+  double revocation, minimum, maximum, input, fragment;
+  SwBytes session;
+  if (sw_integer_of(the, &xsArg(REVOCATION), SW_REVOCATION_OFF, SW_REVOCATION_CHAIN, &revocation) ||
+      sw_integer_of(the, &xsArg(MINIMUM_VERSION), 2, 3, &minimum) || sw_integer_of(the, &xsArg(MAXIMUM_VERSION), minimum, 3, &maximum) ||
+      sw_integer_of(the, &xsArg(INPUT_BUFFER), 512, 16384, &input) || sw_integer_of(the, &xsArg(FRAGMENT_LENGTH), 0, 4096, &fragment) ||
+      doubleOf(the, &xsArg(EARLIEST), &options->earliest) || doubleOf(the, &xsArg(LATEST), &options->latest))
+    return SW_ARGUMENT;
+  options->revocation = (SwRevocation)revocation;
+  options->minimumVersion = (int)minimum;
+  options->maximumVersion = (int)maximum;
+  options->inputBuffer = (size_t)input;
+  options->fragmentLength = (size_t)fragment;
+  options->sessionExtendedMasterSecret = xsmcTest(xsArg(EXTENDED_MASTER_SECRET));
+  if (xsmcTypeOf(xsArg(KEY)) != xsUndefinedType) {
+    int status = sw_key_of(the, &xsArg(KEY), &options->key);
+    if (status) return status;
+  }
+  if (sw_optional_bytes_of(the, &xsArg(SESSION), &session)) return SW_ARGUMENT;
+  options->session = session.data;
+  options->sessionSize = session.size;
+  options->protocols = textOf(the, &xsArg(PROTOCOLS));
+  options->serverName = textOf(the, &xsArg(SERVER_NAME));
+  if (!options->protocols || !options->serverName) return SW_ARGUMENT;
+  options->protocolsSize = strlen(options->protocols);
+  return SW_OK;
+}
+
 void xs_tls(xsMachine* the) {
   SwTLSOptions options = {0};
   SwCredentials given;
-  if (xsmcArgc < ARGUMENTS) xsTypeError("wants more arguments");
-  options.revocation = (SwRevocation)xsmcToInteger(xsArg(REVOCATION));
-  options.minimumVersion = xsmcToInteger(xsArg(MINIMUM_VERSION)) == 3 ? 3 : 2;
-  options.maximumVersion = xsmcToInteger(xsArg(MAXIMUM_VERSION)) == 2 ? 2 : 3;
-  int inputBuffer = xsmcToInteger(xsArg(INPUT_BUFFER)), fragmentLength = xsmcToInteger(xsArg(FRAGMENT_LENGTH));
-  options.inputBuffer = inputBuffer < 512 ? 512 : inputBuffer > 16384 ? 16384 : (size_t)inputBuffer;
-  options.fragmentLength = fragmentLength < 0 || fragmentLength > 4096 ? 0 : (size_t)fragmentLength;
-  options.earliest = xsmcToNumber(xsArg(EARLIEST));
-  options.latest = xsmcToNumber(xsArg(LATEST));
-  options.sessionExtendedMasterSecret = xsmcTest(xsArg(EXTENDED_MASTER_SECRET));
-  if (xsmcTypeOf(xsArg(KEY)) != xsUndefinedType && sw_key_of(the, &xsArg(KEY), &options.key) != SW_OK)
-    xsTypeError("the key is closed, or none of this host");
-  credentials(the, CREDENTIALS, &given);
-  if (xsmcTypeOf(xsArg(SESSION)) != xsUndefinedType) {
-    SwView session = readableView(the, &xsArg(SESSION));
-    options.session = session.bytes;
-    options.sessionSize = session.size;
-  }
-  options.protocols = xsmcToString(xsArg(PROTOCOLS));
-  options.protocolsSize = strlen(options.protocols);
-  options.serverName = xsmcToString(xsArg(SERVER_NAME));
+  xsmcSetHostData(xsThis, NULL);
+  /* First: reading an array could run JavaScript, and move what the options point to. */
+  if ((int)xsmcArgc < ARGUMENTS || !credentials(the, CREDENTIALS, &given) || optionsOf(the, &options) != SW_OK) xsTypeError("an argument is not of its type, or the key is closed");
   xsmcSetHostData(xsThis, sw_tls_create(&options, &given));
 }
 
 /* Bytes of another view of the same buffer may change under us; the library reads them once. */
 void xs_tls_feed(xsMachine* the) {
+  SwBytes bytes;
+  if (sw_bytes_of(the, sw_argument(0), 0, &bytes)) xsTypeError("no bytes");
   SwTLS* engine = engineOf(the);
-  SwView bytes = readableView(the, &xsArg(0));
-  xsmcSetInteger(xsResult, (xsIntegerValue)(engine ? sw_tls_feed(engine, bytes.bytes, bytes.size) : bytes.size));
+  xsmcSetInteger(xsResult, (xsIntegerValue)(engine ? sw_tls_feed(engine, bytes.data, bytes.size) : bytes.size));
 }
 
 void xs_tls_feed_end(xsMachine* the) {
@@ -122,11 +161,10 @@ void xs_tls_feed_end(xsMachine* the) {
 }
 
 static void move(xsMachine* the, size_t (*body)(SwTLS*, uint8_t*, size_t)) {
+  SwBytes target;
+  if (sw_bytes_of(the, sw_argument(0), 1, &target)) xsTypeError("no bytes");
   SwTLS* engine = engineOf(the);
-  void* target = NULL;
-  xsUnsignedValue size = 0;
-  xsmcGetBufferWritable(xsArg(0), &target, &size);
-  xsmcSetInteger(xsResult, (xsIntegerValue)(engine && size ? body(engine, target, size) : 0));
+  xsmcSetInteger(xsResult, (xsIntegerValue)(engine && target.size ? body(engine, target.data, target.size) : 0));
 }
 
 void xs_tls_drain(xsMachine* the) {
@@ -138,9 +176,10 @@ void xs_tls_read(xsMachine* the) {
 }
 
 void xs_tls_write(xsMachine* the) {
+  SwBytes bytes;
+  if (sw_bytes_of(the, sw_argument(0), 0, &bytes)) xsTypeError("no bytes");
   SwTLS* engine = engineOf(the);
-  SwView bytes = readableView(the, &xsArg(0));
-  xsmcSetInteger(xsResult, (xsIntegerValue)(engine ? sw_tls_write(engine, bytes.bytes, bytes.size) : 0));
+  xsmcSetInteger(xsResult, (xsIntegerValue)(engine ? sw_tls_write(engine, bytes.data, bytes.size) : 0));
 }
 
 void xs_tls_readable(xsMachine* the) {
@@ -157,7 +196,12 @@ void xs_tls_step(xsMachine* the) {
   SwTLS* engine = engineOf(the);
   SwCredentials given;
   int wanted = engine && sw_tls_wants_credentials(engine);
-  if (wanted) credentials(the, 0, &given);
+  if (wanted) {
+    int good = credentials(the, 0, &given);
+    /* A getter might have closed it. */
+    engine = engineOf(the);
+    if (engine && !good) sw_tls_fail(engine, SW_FAILURE_CERTIFICATE_UNREADABLE);
+  }
   xsmcSetBoolean(xsResult, engine && sw_tls_step(engine, wanted ? &given : NULL));
 }
 
@@ -168,6 +212,7 @@ void xs_tls_end(xsMachine* the) {
 
 void xs_tls_close(xsMachine* the) {
   SwTLS* engine = engineOf(the);
+  if (!engine) return;
   xsmcSetHostData(xsThis, NULL);
   sw_tls_destroy(engine);
 }
@@ -188,10 +233,15 @@ void xs_tls_session(xsMachine* the) {
   if (!sw_tls_session_take(engine, xsmcToArrayBuffer(xsResult), size)) xsmcSetUndefined(xsResult);
 }
 
+static int whichOf(xsMachine* the) {
+  double which;
+  return sw_integer_of(the, sw_argument(0), 0, 255, &which) ? -1 : (int)which;
+}
+
 /* In the order of tls-native.d.ts. */
 void xs_tls_number(xsMachine* the) {
   SwTLS* e = engineOf(the);
-  int which = xsmcArgc > 0 ? xsmcToInteger(xsArg(0)) : -1;
+  int which = whichOf(the);
   double value = NAN;
   if (!e) value = which == 0 ? SW_FAILURE_OUT_OF_MEMORY : NAN;
   else
@@ -229,7 +279,7 @@ static void suiteName(const char* name, char* target, size_t size) {
 
 void xs_tls_text(xsMachine* the) {
   SwTLS* e = engineOf(the);
-  int which = xsmcArgc > 0 ? xsmcToInteger(xsArg(0)) : -1;
+  int which = whichOf(the);
   char text[80] = "";
   const char* found = NULL;
   if (!e || !e->set) return;

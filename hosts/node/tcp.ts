@@ -32,6 +32,11 @@ class OwnedSocket extends Socket {
 
 /** Where all sockets put what arrives: it is taken or copied before the next one is read. */
 const arrived = new Uint8Array(bound);
+/** How much of it is there, and how much of that was read: while `onReadable` runs, else 0. */
+let arrivedLength = 0;
+let arrivedOffset = 0;
+/** Whose it is. */
+let arrivedFor: object | undefined;
 /** A buffer to gather in that no socket holds. One is enough: the next connection that writes in the same turn makes its own. */
 let spare: Buffer | undefined;
 let socketOptions: object;
@@ -43,14 +48,16 @@ let dispatch: (connection: TCPConnection) => void;
 let listenTo: (socket: OwnedSocket) => void;
 
 class TCPConnection implements Transport, NetworkConnection {
-  readonly #options: TransportOptions;
+  // Not the options as a whole: they would be most of what a connection keeps.
+  readonly #address: string;
+  readonly #port: number;
+  readonly #onReadable: TransportOptions["onReadable"];
+  readonly #onWritable: TransportOptions["onWritable"];
+  readonly #onError: TransportOptions["onError"];
   readonly #network: SimulatedNetwork;
   readonly #socket: OwnedSocket;
   /** What was left unread when the socket's buffer was needed again; not there before the first time. */
   #received: ByteQueue | undefined;
-  /** Of the shared buffer: how much arrived just now, and how much of that was read. Only while `onReadable` runs. */
-  #freshLength = 0;
-  #freshOffset = 0;
   /** Written in this turn, not yet handed to the socket. */
   #gathered: Buffer | undefined;
   #gatheredLength = 0;
@@ -70,7 +77,11 @@ class TCPConnection implements Transport, NetworkConnection {
       throw new SealwireError("INVALID_ARGUMENT", "TCP needs the peer's IP address; find it with the resolver.");
     if (port === undefined || !Number.isInteger(port) || port < 1 || port > 65_535)
       throw new SealwireError("INVALID_ARGUMENT", "TCP needs the peer's port, 1 to 65535.");
-    this.#options = options;
+    this.#address = address;
+    this.#port = port;
+    this.#onReadable = options.onReadable;
+    this.#onWritable = options.onWritable;
+    this.#onError = options.onError;
     this.#network = network;
     this.#socket = new OwnedSocket(socketOptions);
     this.#socket.owner = this;
@@ -140,7 +151,12 @@ class TCPConnection implements Transport, NetworkConnection {
 
   /** Bytes that can be read. */
   get #available(): number {
-    return (this.#received?.byteLength ?? 0) + this.#freshLength - this.#freshOffset;
+    return (this.#received?.byteLength ?? 0) + this.#fresh;
+  }
+
+  /** Bytes in the shared buffer. */
+  get #fresh(): number {
+    return arrivedFor === this ? arrivedLength - arrivedOffset : 0;
   }
 
   /** Keeps a copy of what was written; it leaves at the end of this turn at the latest, after what its promises still write. */
@@ -174,7 +190,7 @@ class TCPConnection implements Transport, NetworkConnection {
       connection.#dispatch();
     };
     const onError = function (this: OwnedSocket, error: NodeJS.ErrnoException): void {
-      this.owner.#fail(toConnectionError(error, this.owner.#options));
+      this.owner.#fail(toConnectionError(error, this.owner.#address, this.owner.#port));
     };
     const onConnect = function (this: OwnedSocket): void {
       this.owner.#connected = true;
@@ -221,10 +237,10 @@ class TCPConnection implements Transport, NetworkConnection {
 
   #take(target: Uint8Array): number {
     let count = this.#received?.read(target) ?? 0;
-    const fresh = Math.min(target.byteLength - count, this.#freshLength - this.#freshOffset);
+    const fresh = Math.min(target.byteLength - count, this.#fresh);
     if (fresh > 0) {
-      target.set(arrived.subarray(this.#freshOffset, this.#freshOffset + fresh), count);
-      this.#freshOffset += fresh;
+      target.set(arrived.subarray(arrivedOffset, arrivedOffset + fresh), count);
+      arrivedOffset += fresh;
       count += fresh;
     }
     if (this.#socket.isPaused() && this.#available < bound) this.#socket.resume();
@@ -234,8 +250,10 @@ class TCPConnection implements Transport, NetworkConnection {
 
   #onData(count: number): void {
     if (this.#done || this.#end !== undefined) return;
-    this.#freshLength = count;
-    this.#freshOffset = 0;
+    // eslint-disable-next-line @typescript-eslint/no-this-alias -- whose bytes lie in the shared buffer
+    arrivedFor = this;
+    arrivedLength = count;
+    arrivedOffset = 0;
     this.#readableDue = true;
     try {
       // Node calls this from its event loop, never from inside a method of ours: no need to wait for the next turn.
@@ -247,18 +265,17 @@ class TCPConnection implements Transport, NetworkConnection {
 
   /** Copies what was not read: the buffer is shared. */
   #keep(): void {
-    const start = this.#freshOffset;
-    const end = this.#freshLength;
-    this.#freshLength = this.#freshOffset = 0;
-    if (start === end) return;
+    const rest = this.#fresh > 0 ? arrived.slice(arrivedOffset, arrivedLength) : undefined;
+    arrivedFor = undefined;
+    if (!rest) return;
     const received = (this.#received ??= new ByteQueue());
-    received.push(arrived.slice(start, end));
+    received.push(rest);
     if (received.byteLength >= bound) this.#socket.pause();
   }
 
   #forget(): void {
     this.#received?.clear();
-    this.#freshLength = this.#freshOffset = 0;
+    if (arrivedFor === this) arrivedFor = undefined;
   }
 
   #onEnd(): void {
@@ -288,33 +305,33 @@ class TCPConnection implements Transport, NetworkConnection {
   }
 
   #dispatch(): void {
-    const { onReadable, onWritable, onError } = this.#options;
     if (this.#writableDue && !this.#done) {
       this.#writableDue = false;
-      if (this.#writable > 0) onWritable?.(this.#writable);
+      if (this.#writable > 0) call(this.#onWritable, this.#writable);
     }
     if (this.#readableDue && !this.#done) {
       this.#readableDue = false;
-      if (this.#available > 0) onReadable?.(this.#available);
+      if (this.#available > 0) call(this.#onReadable, this.#available);
     }
     if (this.#end === undefined || this.#done || this.#available > 0) return;
     const error = this.#end;
     this.close();
-    onError?.(error);
+    call(this.#onError, error);
   }
 }
 
-function toConnectionError(error: NodeJS.ErrnoException, { address, port }: TransportOptions): SealwireError {
+/** Calls back, with no `this`. */
+function call<T>(callback: ((value: T) => void) | undefined, value: T): void {
+  callback?.(value);
+}
+
+function toConnectionError(error: NodeJS.ErrnoException, address: string, port: number): SealwireError {
   const cause = error;
   switch (error.code) {
     case "ECONNREFUSED":
-      return new SealwireError(
-        "CONNECTION_REFUSED",
-        `Nothing accepts connections at ${address ?? ""}, port ${port ?? 0}.`,
-        {
-          cause,
-        },
-      );
+      return new SealwireError("CONNECTION_REFUSED", `Nothing accepts connections at ${address}, port ${port}.`, {
+        cause,
+      });
     case "ENETDOWN":
       return new SealwireError("NETWORK_DOWN", "The network interface is down.", { cause });
     default:

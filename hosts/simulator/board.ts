@@ -1,7 +1,6 @@
 /** The simulator's board: a folder of the desktop stands for flash, RTC memory and fuses, with the files of the Node and XS hosts. */
 import { SealwireError } from "../../src/errors.js";
 import type { Crypto, ProvisioningPartition, WakeCause, WallTime } from "../../src/platform.js";
-import type { StorageOptions } from "../files/folder-storage.js";
 import type { Board } from "../moddable/board.js";
 import { AddressedNetwork } from "../moddable/network.js";
 import {
@@ -16,23 +15,7 @@ import { FileCounter, FileRootOfTrust } from "../xs/hardware.js";
 import * as file from "../xs/native/file.js";
 import { XSStorage } from "../xs/storage.js";
 import { exit } from "./native/desktop.js";
-
-/** Options of the simulator's `createPlatform`. */
-export interface SimulatorOptions {
-  /** Where the device keeps what outlives its process; made when it is not there. One process at a time. */
-  readonly folder: string;
-  /** Why the program starts; when left out, what the device noted before its last process ended, or `power`. */
-  readonly wakeCause?: WakeCause | undefined;
-  /** Names and their IP addresses, consulted before the desktop's resolver. */
-  readonly hosts?: Readonly<Record<string, string>> | undefined;
-  /** Size of the retained memory: 4096 when left out, 0 for none. */
-  readonly retainedBytes?: number | undefined;
-  readonly storage?: StorageOptions | undefined;
-  /** Whether there is a hardware secret: true when left out. */
-  readonly rootOfTrust?: boolean | undefined;
-  /** Whether there is a hardware counter: false when left out. */
-  readonly counter?: boolean | undefined;
-}
+import type { SimulatorOptions } from "./options.js";
 
 /** How the process ends; the same as on the Node and XS hosts. */
 const exitCodes = { sleep: 80, restart: 81 } as const;

@@ -6,10 +6,11 @@
 import type { Platform } from "../../src/platform.js";
 import { MbedTLSCrypto } from "../mbedtls/mbedtls-crypto.js";
 import { lazyPlatform, ModdablePlatform } from "../moddable/moddable-platform.js";
-import { SimulatorBoard, type SimulatorOptions } from "./board.js";
+import { SimulatorBoard } from "./board.js";
 import { environment } from "./native/desktop.js";
+import type { SimulatorOptions } from "./options.js";
 
-export type { SimulatorOptions } from "./board.js";
+export type { SimulatorOptions } from "./options.js";
 
 /**
  * Makes a device.

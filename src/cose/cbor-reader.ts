@@ -154,8 +154,9 @@ export class CBORReader {
     if (information < 24) return information;
     if (information > 27) throw invalid("a length is indefinite or reserved");
     const size = 1 << (information - 24);
+    if (size > this.#end - this.#offset) throw invalid("it is cut short");
     let argument = 0;
-    for (const byte of this.take(size)) argument = argument * 256 + byte;
+    for (let i = 0; i < size; i++) argument = argument * 256 + this.#bytes[this.#offset++]!;
     if (!Number.isSafeInteger(argument)) throw invalid("a number is beyond 2^53 - 1");
     const smallest = size === 1 ? 24 : 2 ** (4 * size);
     if (argument < smallest) throw invalid("a number is not in its shortest form");

@@ -6,10 +6,10 @@ import { SealwireError } from "../errors.js";
 export function checkDeviceOptions(options: DeviceOptions): void {
   checkLogin(options);
   const { unencrypted, sealing, issueCertificate, vault, pipeline, permissions, permissionsTopic } = options;
-  if (permissionsTopic !== undefined && !(sealing && typeof permissions === "function"))
+  if (permissionsTopic !== undefined && !(sealing && vault && typeof permissions === "function"))
     throw new SealwireError(
       "INVALID_ARGUMENT",
-      "The option permissionsTopic needs the option sealing, and permissions as a function.",
+      "The option permissionsTopic needs the options sealing and vault, and permissions as a function.",
     );
   if (unencrypted && sealing === undefined)
     throw new SealwireError("INVALID_ARGUMENT", "The option unencrypted needs the option sealing.");

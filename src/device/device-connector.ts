@@ -2,28 +2,25 @@
 import { checkNoPassword } from "./device-checks.js";
 import type { DeviceCore } from "./device-core.js";
 import type { DeviceBroker } from "./device-options.js";
+import { DeviceSecurity, type SecuredAttempt } from "./device-security.js";
 import { DeviceWakeNotes } from "./device-wake-notes.js";
 import type { ErrorCode, SealwireError } from "../errors.js";
 import type { RetryPolicy } from "../link/index.js";
 import type { MQTTSession } from "../mqtt/index.js";
-import type { ResolveOptions, Resolver, ResolverConstructor, TLSNegotiated, TransportDescriptor } from "../platform.js";
+import type { ResolveOptions, Resolver, ResolverConstructor, TransportDescriptor } from "../platform.js";
 import { RETAINED_SECTION } from "../storage/index.js";
-import { policyDigest, TLSSessionStore } from "../tls/index.js";
+import { TLSSessionStore } from "../tls/index.js";
 import { observeTransport, TLSSocket, type SecureOptions } from "../transport/index.js";
 import type { Credentials } from "../vault/index.js";
 
 /** How far a connection came, for the conclusions from its end. */
-interface Attempt {
+interface Attempt extends SecuredAttempt {
   readonly startedAt: number;
-  readonly host: string;
   readonly port: number;
   address: string | undefined;
   /** The address is one of before the sleep. */
   readonly remembered: boolean;
   readonly pipelined: boolean;
-  negotiated: TLSNegotiated | undefined;
-  noSessionReason: string | undefined;
-  secured: boolean;
   /** Its TLS connection is not gone yet. */
   open: boolean;
 }
@@ -241,45 +238,8 @@ export class DeviceConnector {
   }
 
   private secure(attempt: Attempt): SecureOptions {
-    const { options: device, platform, clock, memory } = this.#core;
-    const { trustAnchors, revocationLists = [], revocation = "off" } = this.#credentials;
-    const { certificateChain = [], privateKey } = this.identity();
-    const { minimumVersion = "TLSv1.2", maximumVersion } = this.#credentials;
-    const serverName = attempt.host;
-    const applicationProtocols = device.applicationProtocols ?? this.applicationProtocols(attempt);
-    const checks = {
-      trustAnchors,
-      revocationLists,
-      revocation,
-      certificateChain,
-      serverName,
-      minimumVersion,
-      maximumVersion,
-    };
-    const digest = policyDigest(platform.crypto, {
-      ...checks,
-      applicationProtocols,
-      engineBuild: platform.tlsEngineBuild,
-    });
-    const session = this.#sessions.take(digest);
-    attempt.noSessionReason = session === undefined ? this.#sessions.reason : undefined;
-    const startedAt = platform.ticks();
-    return {
-      ...checks,
-      applicationProtocols,
-      privateKey,
-      session,
-      time: clock.interval(),
-      createTLSEngine: (options) => platform.createTLSEngine(options),
-      onOpen: (negotiated) => {
-        this.#sessions.opened(digest, negotiated);
-        memory.proveTime(clock, negotiated.chainNotBefore);
-        attempt.negotiated = negotiated;
-        attempt.secured = true;
-        device.monitor?.handshake(platform.ticks() - startedAt);
-      },
-      onSession: (data) => this.#sessions.put(data),
-    };
+    const protocols = this.#core.options.applicationProtocols ?? this.applicationProtocols(attempt);
+    return new DeviceSecurity(this.#core, this.#sessions, attempt, this.#credentials, this.identity(), protocols);
   }
 
   /** On 443 a broker must tell MQTT from HTTP. Elsewhere nothing is offered: some servers refuse names that they do not know. */

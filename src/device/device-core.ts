@@ -153,6 +153,12 @@ export class DeviceCore implements LinkOptions {
     return (this.ending ??= this.end(undefined));
   }
 
+  /** A message that was not published. */
+  dropped(error: unknown): never {
+    this.options.monitor?.dropped(error);
+    throw error;
+  }
+
   mustBeOpen(): void {
     if (this.state === "stopped") throw closed();
   }

@@ -58,14 +58,31 @@ export class DeviceCredentials {
     return vault !== undefined && credentials === undefined;
   }
 
+  /** Whether credentials are being replaced. */
+  get busy(): boolean {
+    return this.rotation?.busy === true;
+  }
+
   /** Keeps permissions in the vault. They are the device's own affair: no broker has to prove them, and the connection stays. */
   storePermissions(permissions: Uint8Array): void {
-    if (this.rotation?.busy)
-      throw new SealwireError("INVALID_STATE", "Credentials are being replaced: try again later.");
+    if (this.busy) throw new SealwireError("INVALID_STATE", "Credentials are being replaced: try again later.");
     const vault = this.#core.options.vault!;
     vault.stage({ permissions });
-    this.#core.connector.keep(vault.prove());
-    vault.commit();
+    let credentials: Credentials;
+    try {
+      credentials = vault.prove();
+      vault.commit();
+    } catch (error) {
+      try {
+        vault.rollback();
+      } catch {
+        // The first failure says it. What is staged is given up when the next is staged, or at the next start.
+      }
+      throw error;
+    }
+    // The same, but the vault has closed the handles of before.
+    this.#core.connector.keep(credentials);
+    this.#core.sealing.use(credentials);
   }
 
   /** The broker accepted a connection: what was tried is proved. */

@@ -73,9 +73,9 @@ export class DeviceMemory {
   /** A device that cannot keep its session must sleep all the same, or its battery is gone as well. */
   keepForWake({ session, link, wake }: WakeState): void {
     this.attempt("The MQTT session could not be kept for after the sleep.", () => {
-      this.retained?.set(RETAINED_SECTION.mqttSession, session);
-      this.retained?.set(RETAINED_SECTION.link, link);
-      this.retained?.set(RETAINED_SECTION.wake, wake);
+      this.retained?.set(RETAINED_SECTION.mqttSession, session, true);
+      this.retained?.set(RETAINED_SECTION.link, link, true);
+      this.retained?.set(RETAINED_SECTION.wake, wake, true);
       // It takes what the others leave, and is kept last.
       this.retained?.set(RETAINED_SECTION.log, undefined);
       const dropped = this.retained?.commit() ?? [RETAINED_SECTION.mqttSession];

@@ -62,8 +62,9 @@ export interface DeviceOptions {
    */
   readonly permissions?: DevicePermissionsOption | undefined;
   /**
-   * A topic by which new permissions may come, as the JSON of a permissions file: in sealed messages only. Off when left out. Needs `sealing`, and
-   * `permissions` as a function. `%c` is the client identifier.
+   * A topic by which new permissions may come, as the JSON of a permissions file with a version: in sealed messages only, and with a higher version only. Off when left
+   * out. Needs `sealing`, `vault`, and `permissions` as a function. `%c` is the client identifier. The device always subscribes to it, whatever the permissions say, and
+   * hands its messages to nobody else. Who holds the device's payload secret may send them: with a secret that is shared, set `accepts` of `Sealing`.
    */
   readonly permissionsTopic?: string | undefined;
   /** Counts, keeps a log, and reports: see `Monitor`. */

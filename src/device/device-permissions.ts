@@ -5,11 +5,16 @@ import type { Permissions } from "../permissions/index.js";
 import type { Credentials } from "../vault/index.js";
 import type { DeviceCore } from "./device-core.js";
 
+/** Milliseconds between two looks at whether credentials are still being replaced. */
+const PAUSE = 1000;
+
 export class DevicePermissions {
   readonly #core: DeviceCore;
   readonly #userName: string | undefined;
   /** With the values of `%c` and `%u`. */
   #bound: Permissions | undefined;
+  /** The highest that was ever in force, as far as is known. */
+  #version = 0;
 
   /** @throws SealwireError `PERMISSIONS_INVALID`, `INVALID_ARGUMENT`; `UNSUPPORTED` for provisioned ones that nobody can read */
   constructor(core: DeviceCore, { permissions: stored, username }: Credentials) {
@@ -34,23 +39,44 @@ export class DevicePermissions {
   /** @throws SealwireError `STORAGE_FAILED`, `INVALID_STATE`: the old ones are in force then */
   change(permissions: Permissions | undefined): void {
     const before = this.#bound;
-    this.bind(permissions);
+    const version = this.#version;
+    // What the program sets itself must not let an old message in again.
+    const kept = permissions && version > (permissions.version ?? 0) ? permissions.withVersion(version) : permissions;
+    this.bind(kept);
     const { credentials } = this.#core;
-    if (permissions === undefined || !credentials.replaceable) return;
+    if (kept === undefined || !credentials.replaceable) return;
     try {
-      credentials.storePermissions(permissions.toBytes());
+      credentials.storePermissions(kept.toBytes());
     } catch (error) {
       this.#bound = before;
+      this.#version = version;
       throw error;
     }
   }
 
-  /** Takes over those of a message. @throws SealwireError as {@link change}, and `PERMISSIONS_INVALID` */
-  receive(bytes: Uint8Array): void {
-    const { permissions } = this.#core.options;
-    if (typeof permissions !== "function")
-      throw new SealwireError("UNSUPPORTED", "To read permissions the option permissions must be a function.");
-    this.change(permissions(bytes));
+  /**
+   * Takes over those of a message that was sealed. Sealing keeps messages from coming twice; that an old one does not come back where that was forgotten, the
+   * version sees to.
+   */
+  private async receive(bytes: Uint8Array): Promise<void> {
+    const { options, credentials, reporter, platform } = this.#core;
+    const next = (options.permissions as (json: Uint8Array) => Permissions)(bytes);
+    const { version } = next;
+    if (version === undefined)
+      throw new SealwireError("PERMISSIONS_INVALID", 'Permissions that come by a message must have a "version".');
+    // Until it is acknowledged the broker keeps the message.
+    while (credentials.busy && this.#core.state === "started")
+      await new Promise<void>((resolve) => void platform.timer.set(resolve, PAUSE));
+    this.#core.mustBeOpen();
+    if (version > this.#version) this.change(next);
+    else if (version < this.#version)
+      reporter.security(
+        "payload-rejected",
+        new SealwireError(
+          "PERMISSIONS_ROLLED_BACK",
+          `Permissions of version ${version} came, and version ${this.#version} is in force.`,
+        ),
+      );
   }
 
   /** @throws SealwireError `PERMISSION_DENIED`, whose message names the entry that would be needed: nothing is sent */
@@ -69,16 +95,17 @@ export class DevicePermissions {
     const failed = (error: unknown): void =>
       reporter.error(error, "PERMISSIONS_INVALID", "New permissions were not taken over.");
     const expanded = topics.expand(topic);
-    topics.add(expanded, ({ payload, sealed }) => {
-      // A broker can send what it likes: only who has the device's secret may change what it is allowed.
-      if (sealed) this.receive(payload);
-      else failed(new SealwireError("PERMISSION_DENIED", "Permissions came in a message that is not sealed."));
+    // Sealed: a broker can send what it likes, and only who has the device's secret may change what it is allowed. Asked for whatever the permissions say, so that
+    // no permissions can keep the next ones out.
+    topics.reserve(expanded, ({ payload }) => this.receive(payload).catch(failed));
+    session.subscribe(expanded, { qos: 1 }).catch((error: unknown) => {
+      if (this.#core.state !== "stopped") failed(error);
     });
-    session.subscribe(expanded, { qos: 1 }).catch(failed);
   }
 
   private bind(permissions: Permissions | undefined): void {
     const { clientIdentifier } = this.#core;
     this.#bound = permissions?.bind({ clientIdentifier, userName: this.#userName });
+    this.#version = Math.max(this.#version, permissions?.version ?? 0);
   }
 }

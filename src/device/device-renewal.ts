@@ -16,10 +16,10 @@ export class DeviceRenewal {
     this.#core = core;
   }
 
-  /** There is a connection. */
+  /** There is a connection. Looks in a turn of its own: reading certificates is deep, and so is the place that tells of a connection. */
   connected(): void {
     this.stop();
-    this.look();
+    this.#timer = this.#core.platform.timer.set(() => this.look(), 0);
   }
 
   /** There is none, or the device stops. */

@@ -10,6 +10,8 @@ interface Subscription {
   readonly filter: string;
   readonly handler: MessageHandler;
   readonly sealed: boolean;
+  /** The device's own: nobody else is given its messages. */
+  readonly reserved: boolean;
 }
 
 export class DeviceTopics {
@@ -35,21 +37,36 @@ export class DeviceTopics {
     const { sealing } = this.#core;
     if (sealed && !sealing.isThere)
       throw new SealwireError("UNSUPPORTED", "To open sealed payloads the device needs the option sealing.");
-    const subscription = { filter, handler, sealed: sealed || sealing.always };
+    this.mustNotBeReserved(filter);
+    const subscription = { filter, handler, sealed: sealed || sealing.always, reserved: false };
     this.#subscriptions.push(subscription);
     return () => {
       this.#subscriptions = this.#subscriptions.filter((other) => other !== subscription);
     };
   }
 
-  /** Takes away all subscriptions with this filter. */
+  /** A topic of the device's own, whose messages must come sealed, and are handed to `handler` alone. */
+  reserve(filter: string, handler: MessageHandler): void {
+    this.#subscriptions.push({ filter, handler, sealed: true, reserved: true });
+  }
+
+  /** @throws SealwireError `INVALID_ARGUMENT` */
+  mustNotBeReserved(filter: string): void {
+    if (this.#subscriptions.some((other) => other.reserved && other.filter === filter))
+      throw new SealwireError("INVALID_ARGUMENT", "By this topic the device itself receives its permissions.");
+  }
+
+  /** Takes away all subscriptions with this filter. @throws SealwireError `INVALID_ARGUMENT` */
   remove(filter: string): void {
+    this.mustNotBeReserved(filter);
     this.#subscriptions = this.#subscriptions.filter((other) => other.filter !== filter);
   }
 
   /** Hands a message to its handlers. Rejected with what the first of them that failed threw. */
   async dispatch(message: SessionMessage): Promise<void> {
-    const subscriptions = this.#subscriptions.filter(({ filter }) => matchesTopic(filter, message.topic));
+    let subscriptions = this.#subscriptions.filter(({ filter }) => matchesTopic(filter, message.topic));
+    const reserved = subscriptions.filter((each) => each.reserved);
+    if (reserved.length > 0) subscriptions = reserved;
     const { sealing, platform, options } = this.#core;
     const sealed = sealing.always || subscriptions.some((each) => each.sealed);
     const { topic, qos, retain, redelivered } = message;

@@ -307,6 +307,8 @@ export abstract class Connection {
     this.limits = serverLimits(properties);
     this.input.expected = expectedAfterConnack(this.version) | this.authBit;
     this.clearTimer();
+    // Many connections are silent from here on.
+    this.input.shrink();
     const serverKeepAlive = properties?.serverKeepAlive; // [MQTT-3.2.2-21]
     if (serverKeepAlive !== undefined) this.keepAlive = 1000 * serverKeepAlive;
     if (this.keepAlive > 0) this.setTimer(untilPing(this));

@@ -110,7 +110,7 @@ export class Inbound implements ReceiverOwner {
     this.core.acknowledge(PUBCOMP, id, reasonCode);
   }
 
-  /** Decides what becomes of a message before its payload is read. */
+  /** Decides what becomes of a message before its payload is read. @returns what takes its parts, when it comes in several */
   private begin(connection: SessionConnection, head: InboundMessage): PayloadReceiver | undefined {
     const { settings } = this.core;
     if (head.QoS > 0) {
@@ -126,9 +126,13 @@ export class Inbound implements ReceiverOwner {
       }
     }
     const delivery = new Delivery(head, this.core.restored === true, this);
-    if (head.byteLength <= (settings.maximumMessageSize ?? DEFAULT.maximumMessageSize))
-      return new Whole(this, delivery);
-    return this.stream(connection, delivery);
+    if (head.byteLength > (settings.maximumMessageSize ?? DEFAULT.maximumMessageSize))
+      return this.stream(connection, delivery);
+    if (head.more) return new Whole(this, delivery);
+    // All of it is there, as it mostly is.
+    if (head.byteLength > 0) connection.read((delivery.payload = new Uint8Array(head.byteLength)));
+    this.deliver(delivery);
+    return undefined;
   }
 
   private stream(connection: SessionConnection, delivery: Delivery): PayloadReceiver | undefined {

@@ -97,10 +97,11 @@ export class MQTTSession {
    */
   connect(connection: ConnectionOptions): void {
     const core = this.#core;
-    if (core.closed) throw closed();
-    if (core.connection) throw new SealwireError("INVALID_STATE", "The session is connected, or about to be.");
+    checkOffline(core);
     const { settings, state } = core;
     const options = clientOptions(settings, connection, core.nextVersion, this.clientIdentifier, true);
+    // The method of authentication was asked how it begins: it may have closed the session, or connected it.
+    if (settings.authentication) checkOffline(core);
     const pipeline = connection.pipeline === true && !settings.authentication && state.limits !== undefined;
     const complete = pipeline ? { ...options, pipeline: state.limits } : options;
     checkClientOptions(complete);
@@ -169,6 +170,12 @@ export class MQTTSession {
   close(): void {
     this.#core.close();
   }
+}
+
+/** @throws SealwireError `CLOSED`; `INVALID_STATE` while there is a connection */
+function checkOffline(core: SessionCore): void {
+  if (core.closed) throw closed();
+  if (core.connection) throw new SealwireError("INVALID_STATE", "The session is connected, or about to be.");
 }
 
 /** Puts the parts of a session together from what an earlier life left. */

@@ -34,16 +34,37 @@ export const subscribeBits = 0x70;
 
 const keys = ["topic", "operation", "qos"];
 
-/** Objects in an array, and an array in each. */
-const deepest = 3;
+/** Objects in an array, and an array in each; all of it in an object that has a version. */
+const deepest = 4;
+
+/** What a permissions file holds, not checked any further. */
+export interface PermissionsContent {
+  readonly entries: unknown;
+  readonly version: number | undefined;
+}
 
 /**
- * Reads the JSON of a permissions file.
+ * Reads the JSON of a permissions file: an array of entries, or `{"version": 1, "permissions": [...]}`.
  * @param json its text, or its bytes
- * @returns the array that it holds, not checked any further
  * @throws SealwireError `PERMISSIONS_INVALID`
  */
-export function parseEntries(json: string | Uint8Array): unknown {
+export function parseEntries(json: string | Uint8Array): PermissionsContent {
+  const content = parseJSON(json);
+  if (typeof content !== "object" || content === null || Array.isArray(content))
+    return { entries: content, version: undefined };
+  const { version, permissions, ...unknown } = content as Record<string, unknown>;
+  const [key] = Object.keys(unknown);
+  if (key !== undefined) throw invalid(`The permissions have the unknown key ${quote(key)}.`);
+  return { entries: permissions, version: checkVersion(version) };
+}
+
+/** @throws SealwireError `PERMISSIONS_INVALID` */
+export function checkVersion(version: unknown): number {
+  if (Number.isSafeInteger(version) && (version as number) >= 1) return version as number;
+  throw invalid("The version of permissions must be a whole number from 1 to 9007199254740991.");
+}
+
+function parseJSON(json: string | Uint8Array): unknown {
   const byteLength = typeof json === "string" ? lengthOfUTF8(json) : json.byteLength;
   if (byteLength > permissionLimits.byteLength)
     throw invalid(`The permissions are ${byteLength} bytes long; at most ${permissionLimits.byteLength} are allowed.`);

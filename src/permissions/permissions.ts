@@ -3,6 +3,7 @@ import { toUTF8 } from "../bytes.js";
 import { SealwireError } from "../errors.js";
 import {
   checkEntry,
+  checkVersion,
   invalid,
   parseEntries,
   type PermissionEntry,
@@ -50,13 +51,20 @@ export class Permissions {
   /** How many units of each filter are whole levels without wildcards, so that most of what does not match is ruled out natively. */
   readonly #literals: readonly string[];
   readonly #values: PermissionValues;
+  /** Of two permissions of one device the higher is newer; `undefined` when it has none. */
+  readonly version: number | undefined;
 
   /**
    * @param entries an array of {@link PermissionEntry}, which is checked here, so that it may come from anywhere
    * @param values what `%c` and `%u` stand for; {@link bind} can tell them later
+   * @param version from 1; that of `entries`, when left out
    * @throws SealwireError `PERMISSIONS_INVALID` that names the entry; `INVALID_ARGUMENT` for a value that cannot stand in a topic
    */
-  constructor(entries: readonly PermissionEntry[] | Permissions, values: PermissionValues = {}) {
+  constructor(
+    entries: readonly PermissionEntry[] | Permissions,
+    values: PermissionValues = {},
+    version: number | undefined = entries instanceof Permissions ? entries.version : undefined,
+  ) {
     checkValue(values.clientIdentifier, "client identifier", "%c");
     checkValue(values.userName, "user name", "%u");
     if (entries instanceof Permissions) {
@@ -85,19 +93,26 @@ export class Permissions {
     this.#filters = filters;
     this.#literals = literals;
     this.#values = values;
+    this.version = version === undefined ? undefined : checkVersion(version);
   }
 
   /**
-   * Reads a permissions file, or what {@link toBytes} made.
+   * Reads a permissions file, or what {@link toBytes} made: an array of entries, or `{"version": 1, "permissions": [...]}`.
    * @throws SealwireError `PERMISSIONS_INVALID`
    */
   static parse(json: string | Uint8Array, values?: PermissionValues): Permissions {
-    return new Permissions(parseEntries(json) as readonly PermissionEntry[], values);
+    const { entries, version } = parseEntries(json);
+    return new Permissions(entries as readonly PermissionEntry[], values, version);
   }
 
   /** The same permissions for these values. The entries are shared, not copied. */
   bind(values: PermissionValues): Permissions {
     return new Permissions(this, values);
+  }
+
+  /** The same entries with another version. @throws SealwireError `PERMISSIONS_INVALID` */
+  withVersion(version: number): Permissions {
+    return new Permissions(this, this.#values, version);
   }
 
   /** The number of entries. */
@@ -124,7 +139,8 @@ export class Permissions {
 
   /** JSON in UTF-8, without blanks: for a provisioning record, and for the vault. @throws SealwireError `PERMISSIONS_INVALID` when too long */
   toBytes(): Uint8Array {
-    const bytes = toUTF8(JSON.stringify(this.entries));
+    const { version, entries } = this;
+    const bytes = toUTF8(JSON.stringify(version === undefined ? entries : { version, permissions: entries }));
     if (bytes.byteLength > permissionLimits.byteLength)
       throw invalid(
         `The permissions are ${bytes.byteLength} bytes long; at most ${permissionLimits.byteLength} are allowed.`,

@@ -21,7 +21,7 @@ export class EncryptedStore implements KeyValueStorage {
   /** @throws SealwireError `STORAGE_CORRUPT` when the value is damaged, forged, or was moved here from another key */
   read(key: string): ArrayBuffer | undefined {
     const box = this.#storage.read(key);
-    return box === undefined ? undefined : (this.#box.open(key, new Uint8Array(box)).buffer as ArrayBuffer);
+    return box === undefined ? undefined : this.#box.openInPlace(key, new Uint8Array(box)).slice().buffer;
   }
 
   write(key: string, value: BufferLike): void {

@@ -33,13 +33,16 @@ export class RetainedStore {
     return this.#sections.get(section);
   }
 
-  /** Replaces a section; `undefined` removes it. Nothing is written before {@link commit}. */
-  set(section: RetainedSection, content: Uint8Array | undefined): void {
+  /**
+   * Replaces a section; `undefined` removes it. Nothing is written before {@link commit}. With `owned` the bytes are not copied: they must not
+   * change from then on.
+   */
+  set(section: RetainedSection, content: Uint8Array | undefined, owned = false): void {
     if (content === undefined) this.#changed = this.#sections.delete(section) || this.#changed;
     else {
       if (content.byteLength > 0xffff)
         throw new SealwireError("STORAGE_VALUE_TOO_LARGE", "A section of retained memory is at most 65,535 bytes.");
-      this.#sections.set(section, content.slice());
+      this.#sections.set(section, owned ? content : content.slice());
       this.#changed = true;
     }
   }
@@ -59,38 +62,50 @@ export class RetainedStore {
     if (!this.#changed) return [];
     const dropped: RetainedSection[] = [];
     const capacity = this.capacity;
-    const content = new Uint8Array(Math.max(capacity, 0));
-    let offset = 0;
-    for (const section of [...this.#sections.keys()].sort((a, b) => a - b) as RetainedSection[]) {
-      const bytes = this.#sections.get(section)!;
-      if (offset + SECTION_HEAD + bytes.byteLength > content.byteLength) {
+    const kept = ([...this.#sections.keys()] as RetainedSection[]).sort((a, b) => a - b);
+    // No larger than what is kept: a chip has no room for an image of its whole retained memory.
+    let byteLength = 0;
+    for (const section of kept) {
+      const size = SECTION_HEAD + this.#sections.get(section)!.byteLength;
+      if (byteLength + size <= capacity) byteLength += size;
+      else {
         this.#sections.delete(section);
         dropped.push(section);
-        continue;
       }
-      content.set([section, bytes.byteLength >> 8, bytes.byteLength & 0xff], offset);
-      content.set(bytes, offset + SECTION_HEAD);
-      offset += SECTION_HEAD + bytes.byteLength;
     }
-    if (capacity >= 0) this.write(content.subarray(0, offset));
+    if (capacity >= 0) this.write(this.image(kept, byteLength));
     this.#changed = false;
     return dropped;
+  }
+
+  /** A box that is not sealed yet. */
+  private image(sections: readonly RetainedSection[], byteLength: number): Uint8Array {
+    const box = new Uint8Array(SealedBox.overhead + byteLength);
+    let offset = SealedBox.contentAt;
+    for (const section of sections) {
+      const bytes = this.#sections.get(section);
+      if (bytes === undefined) continue;
+      box.set([section, bytes.byteLength >> 8, bytes.byteLength & 0xff], offset);
+      box.set(bytes, offset + SECTION_HEAD);
+      offset += SECTION_HEAD + bytes.byteLength;
+    }
+    return box;
   }
 
   private get capacity(): number {
     return Math.min(this.#memory.byteLength - LENGTH, 0xffff) - SealedBox.overhead;
   }
 
-  /** @param content is wiped */
-  private write(content: Uint8Array): void {
+  /** @param box is wiped: it may not have been sealed */
+  private write(box: Uint8Array): void {
     try {
-      const box = this.#box.seal(LABEL, content);
+      this.#box.sealInPlace(LABEL, box);
       this.#memory.write(LENGTH, box);
       this.#memory.write(0, Uint8Array.of(box.byteLength >> 8, box.byteLength & 0xff));
     } catch (error) {
       throw toSealwireError(error, "STORAGE_FAILED", "Retained memory could not be written.");
     } finally {
-      wipe(content);
+      wipe(box);
     }
   }
 
@@ -118,7 +133,7 @@ export class RetainedStore {
     const box = new Uint8Array(byteLength);
     this.#memory.read(LENGTH, box);
     try {
-      return this.#box.open(LABEL, box);
+      return this.#box.openInPlace(LABEL, box);
     } catch {
       // Random bytes after power-on, or a write that a reset cut short: both are empty memory, not an error.
       return undefined;

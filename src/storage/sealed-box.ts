@@ -18,6 +18,8 @@ const TAG = 16;
 export class SealedBox {
   /** Bytes that a box is longer than its content. */
   static readonly overhead = 1 + SALT + NONCE + TAG;
+  /** Where in a box its content lies. */
+  static readonly contentAt = 1 + SALT + NONCE;
 
   readonly #crypto: Crypto;
   readonly #root: Key;
@@ -29,12 +31,18 @@ export class SealedBox {
   }
 
   seal(label: string, content: Uint8Array): Uint8Array {
-    const random = this.#crypto.random(SALT + NONCE);
     const box = new Uint8Array(SealedBox.overhead + content.byteLength);
+    box.set(content, SealedBox.contentAt);
+    this.sealInPlace(label, box);
+    return box;
+  }
+
+  /** The same without a second copy: the content lies in the box already, at {@link contentAt}, and room for the tag behind it. */
+  sealInPlace(label: string, box: Uint8Array): void {
+    const random = this.#crypto.random(SALT + NONCE);
     box[0] = FORMAT;
     box.set(random, 1);
-    const data = box.subarray(1 + SALT + NONCE, box.byteLength - TAG);
-    data.set(content);
+    const data = box.subarray(SealedBox.contentAt, box.byteLength - TAG);
     const key = this.key(random.subarray(0, SALT));
     try {
       const nonce = random.subarray(SALT);
@@ -49,16 +57,19 @@ export class SealedBox {
     } finally {
       key.close();
     }
-    return box;
   }
 
   /** @throws SealwireError `STORAGE_CORRUPT` when the box is damaged, forged, from another device, or under another label */
   open(label: string, box: Uint8Array): Uint8Array {
+    return this.openInPlace(label, box.slice());
+  }
+
+  /** The same without a copy: the content is a view of the box, which is spoilt when it does not open. @throws SealwireError as {@link open} */
+  openInPlace(label: string, box: Uint8Array): Uint8Array {
     if (box.byteLength < SealedBox.overhead || box[0] !== FORMAT) throw corrupt(label);
-    const salt = box.subarray(1, 1 + SALT);
-    const nonce = box.subarray(1 + SALT, 1 + SALT + NONCE);
-    const data = box.slice(1 + SALT + NONCE, box.byteLength - TAG);
-    const key = this.key(salt);
+    const nonce = box.subarray(1 + SALT, SealedBox.contentAt);
+    const data = box.subarray(SealedBox.contentAt, box.byteLength - TAG);
+    const key = this.key(box.subarray(1, 1 + SALT));
     try {
       this.#crypto.decrypt(
         { algorithm: "AES-GCM", key, nonce, additionalData: additionalData(label), data },

@@ -38,18 +38,19 @@ export class VersionedBox {
 
   /** @param version 0 to 2^32 - 1 */
   seal(place: string, version: number, content: Uint8Array): Uint8Array {
-    const box = this.#box.seal(label(place, version), content);
-    const bytes = new Uint8Array(HEAD + box.byteLength);
+    const bytes = new Uint8Array(HEAD + SealedBox.overhead + content.byteLength);
     bytes[0] = FORMAT;
     bytes.set(this.#identifier, 1);
     const view = new DataView(bytes.buffer);
     view.setUint32(VERSION_AT, version);
     view.setUint32(CRC_AT, crc32(bytes.subarray(0, CRC_AT)));
-    bytes.set(box, HEAD);
+    bytes.set(content, HEAD + SealedBox.contentAt);
+    this.#box.sealInPlace(label(place, version), bytes.subarray(HEAD));
     return bytes;
   }
 
   /**
+   * The content is a view of the bytes, which are spoilt when they do not open.
    * @throws SealwireError `STORAGE_CORRUPT` when the bytes are damaged, forged or from another place; `STORAGE_WRONG_ROOT` when they were
    *   sealed under another root
    */
@@ -60,7 +61,7 @@ export class VersionedBox {
         "STORAGE_WRONG_ROOT",
         `The stored value "${place}" was sealed under another root key: it is of another device, or the root was lost.`,
       );
-    return { version, content: this.#box.open(label(place, version), bytes.subarray(HEAD)) };
+    return { version, content: this.#box.openInPlace(label(place, version), bytes.subarray(HEAD)) };
   }
 }
 

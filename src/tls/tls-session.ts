@@ -1,5 +1,6 @@
 /** A resumable TLS session with what must be known of it to decide whether it may still be used. */
-import { decodeCBOR, encodeCBOR, type CBORValue } from "../cose/index.js";
+import { bytesLength, CBORReader, CBORWriter, headLength, MAJOR } from "../cose/index.js";
+import { SealwireError } from "../errors.js";
 import type { TLSSessionData, TLSVersion } from "../platform.js";
 
 /** All times are milliseconds since 1970 by the wall clock, `undefined` where it was not set. */
@@ -24,88 +25,131 @@ export interface TLSSession {
 }
 
 const FORMAT = 1;
+/** Of one session. */
+const FIELDS = 12;
+/** Simple values of CBOR. */
+const FALSE = 20;
+const TRUE = 21;
+const NULL = 22;
 const VERSIONS: readonly TLSVersion[] = ["TLSv1.2", "TLSv1.3"];
 
 /** Sessions as bytes. They hold key material: only for storage that encrypts. */
 export function encodeTLSSessions(sessions: readonly TLSSession[]): Uint8Array {
-  const optional = (value: number | undefined): number | null => (value === undefined ? null : Math.floor(value));
-  return encodeCBOR([
-    FORMAT,
-    ...sessions.map(({ data, ...session }): CBORValue => [
-      VERSIONS.indexOf(data.protocol),
-      data.bytes,
-      optional(data.lifetime),
-      data.extendedMasterSecret,
-      session.policy,
-      optional(session.authenticatedAt),
-      session.wakes,
-      optional(session.issuedAt),
-      optional(session.expiresAt),
-      optional(session.verifiedUntil),
-      session.used,
-      session.reserved,
-    ]),
-  ]);
+  let length = headLength(sessions.length + 1) + 1;
+  for (const session of sessions) length += lengthOf(session);
+  const encoded = new Uint8Array(length);
+  const writer = new CBORWriter(encoded).array(sessions.length + 1).head(MAJOR.unsigned, FORMAT);
+  for (const session of sessions) write(writer, session);
+  return encoded;
 }
 
-/** @returns no session at all when the bytes are not what {@link encodeTLSSessions} writes: a session is never worth an error */
+function lengthOf({ data, policy, wakes, ...times }: TLSSession): number {
+  const { authenticatedAt, issuedAt, expiresAt, verifiedUntil } = times;
+  return (
+    // The heads of the array and of the version, and three truth values.
+    2 +
+    3 +
+    bytesLength(data.bytes.byteLength) +
+    bytesLength(policy.byteLength) +
+    headLength(wakes) +
+    timeLength(data.lifetime) +
+    timeLength(authenticatedAt) +
+    timeLength(issuedAt) +
+    timeLength(expiresAt) +
+    timeLength(verifiedUntil)
+  );
+}
+
+function write(writer: CBORWriter, session: TLSSession): void {
+  const { data } = session;
+  writer.array(FIELDS).head(MAJOR.unsigned, VERSIONS.indexOf(data.protocol)).bytes(data.bytes);
+  writeTime(writer, data.lifetime);
+  writeBoolean(writer, data.extendedMasterSecret);
+  writer.bytes(session.policy);
+  writeTime(writer, session.authenticatedAt);
+  writer.head(MAJOR.unsigned, session.wakes);
+  writeTime(writer, session.issuedAt);
+  writeTime(writer, session.expiresAt);
+  writeTime(writer, session.verifiedUntil);
+  writeBoolean(writer, session.used);
+  writeBoolean(writer, session.reserved);
+}
+
+function timeLength(time: number | undefined): number {
+  return time === undefined ? 1 : headLength(magnitude(time));
+}
+
+function writeTime(writer: CBORWriter, time: number | undefined): void {
+  if (time === undefined) writer.head(MAJOR.simple, NULL);
+  else writer.head(time < 0 ? MAJOR.negative : MAJOR.unsigned, magnitude(time));
+}
+
+/** The argument of an integer's head: a clock may stand before 1970. */
+function magnitude(time: number): number {
+  const whole = Math.floor(time);
+  return whole < 0 ? -1 - whole : whole;
+}
+
+function writeBoolean(writer: CBORWriter, value: boolean): void {
+  writer.head(MAJOR.simple, value ? TRUE : FALSE);
+}
+
+/**
+ * @returns no session at all when the bytes are not what {@link encodeTLSSessions} writes: a session is never worth an error. What a session
+ *   holds of bytes are views of these: they must not change
+ */
 export function decodeTLSSessions(bytes: Uint8Array): TLSSession[] {
-  let value: CBORValue;
+  const sessions: TLSSession[] = [];
   try {
-    value = decodeCBOR(bytes);
+    const reader = new CBORReader(bytes);
+    let count = reader.array() - 1;
+    if (reader.value() !== FORMAT) return [];
+    while (count-- > 0) sessions.push(readSession(reader));
+    reader.finish();
+    return sessions;
   } catch {
     return [];
   }
-  if (!Array.isArray(value) || value[0] !== FORMAT) return [];
-  const sessions: TLSSession[] = [];
-  for (const item of value.slice(1) as CBORValue[]) {
-    const session = Array.isArray(item) ? fromFields(item as CBORValue[]) : undefined;
-    if (session === undefined) return [];
-    sessions.push(session);
-  }
-  return sessions;
 }
 
-function fromFields(fields: readonly CBORValue[]): TLSSession | undefined {
-  const [
-    version,
-    bytes,
-    lifetime,
-    extendedMasterSecret,
+/** @throws SealwireError `CBOR_INVALID` */
+function readSession(reader: CBORReader): TLSSession {
+  if (reader.array() !== FIELDS) throw invalid();
+  const version = reader.value();
+  const protocol = typeof version === "number" ? VERSIONS[version] : undefined;
+  if (protocol === undefined) throw invalid();
+  const bytes = reader.bytes();
+  const lifetime = readTime(reader);
+  const extendedMasterSecret = readBoolean(reader);
+  const policy = reader.bytes();
+  const authenticatedAt = readTime(reader);
+  const wakes = reader.value();
+  if (typeof wakes !== "number") throw invalid();
+  return {
+    data: { protocol, bytes, lifetime, extendedMasterSecret },
     policy,
     authenticatedAt,
     wakes,
-    issuedAt,
-    expiresAt,
-    until,
-    used,
-    reserved,
-  ] = fields;
-  const protocol = typeof version === "number" ? VERSIONS[version] : undefined;
-  if (protocol === undefined || !(bytes instanceof Uint8Array) || !(policy instanceof Uint8Array)) return undefined;
-  if (
-    typeof extendedMasterSecret !== "boolean" ||
-    typeof used !== "boolean" ||
-    typeof reserved !== "boolean" ||
-    typeof wakes !== "number"
-  )
-    return undefined;
-  const times = [lifetime, authenticatedAt, issuedAt, expiresAt, until];
-  if (!times.every(isOptionalTime)) return undefined;
-  const [life, authenticated, issued, expires, verified] = times.map((time) => time ?? undefined);
-  return {
-    data: { protocol, bytes, lifetime: life, extendedMasterSecret },
-    policy,
-    authenticatedAt: authenticated,
-    wakes,
-    issuedAt: issued,
-    expiresAt: expires,
-    verifiedUntil: verified,
-    used,
-    reserved,
+    issuedAt: readTime(reader),
+    expiresAt: readTime(reader),
+    verifiedUntil: readTime(reader),
+    used: readBoolean(reader),
+    reserved: readBoolean(reader),
   };
 }
 
-function isOptionalTime(value: CBORValue | undefined): value is number | null {
-  return value === null || typeof value === "number";
+function readTime(reader: CBORReader): number | undefined {
+  const value = reader.value();
+  if (value !== null && typeof value !== "number") throw invalid();
+  return value ?? undefined;
+}
+
+function readBoolean(reader: CBORReader): boolean {
+  const value = reader.value();
+  if (typeof value !== "boolean") throw invalid();
+  return value;
+}
+
+function invalid(): SealwireError {
+  return new SealwireError("CBOR_INVALID", "These are not sessions that can be read.");
 }

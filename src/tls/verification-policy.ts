@@ -1,7 +1,7 @@
 /** What the verification of a server depended on, as one digest. */
 import { toUTF8 } from "../bytes.js";
-import { encodeCBOR, type CBORValue } from "../cose/index.js";
-import type { Crypto, RevocationMode, TLSVersion } from "../platform.js";
+import { CBORWriter, encodeCBOR, headLength } from "../cose/index.js";
+import type { Crypto, Hash, RevocationMode, TLSVersion } from "../platform.js";
 
 /** Everything that decides whether a server is accepted, and as whom the client presents itself. */
 export interface VerificationPolicy {
@@ -23,18 +23,27 @@ export interface VerificationPolicy {
  * @returns SHA-256, 32 bytes
  */
 export function policyDigest(crypto: Crypto, policy: VerificationPolicy): Uint8Array {
-  const digest = (bytes: Uint8Array): Uint8Array => crypto.sha256().update(bytes).digest();
-  // Hashing each certificate first keeps the encoding small: a device has no room for a second copy of its chain.
-  const fields: CBORValue = [
-    policy.trustAnchors.map(digest),
-    policy.revocationLists.map(digest),
-    policy.revocation,
-    policy.certificateChain.map(digest),
-    policy.serverName,
-    [...policy.applicationProtocols],
-    policy.minimumVersion,
-    policy.maximumVersion ?? null,
-    policy.engineBuild,
-  ];
-  return crypto.sha256().update(toUTF8("sealwire policy 1")).update(encodeCBOR(fields)).digest();
+  const hash = crypto.sha256().update(toUTF8("sealwire policy 1"));
+  // The CBOR of one array, hashed item by item, and each certificate by its digest: a device has no room for a second copy of its chain.
+  hash.update(arrayHead(9));
+  hashDigests(crypto, hash, policy.trustAnchors);
+  hashDigests(crypto, hash, policy.revocationLists);
+  hash.update(encodeCBOR(policy.revocation));
+  hashDigests(crypto, hash, policy.certificateChain);
+  hash.update(encodeCBOR(policy.serverName));
+  hash.update(encodeCBOR([...policy.applicationProtocols]));
+  hash.update(encodeCBOR(policy.minimumVersion));
+  hash.update(encodeCBOR(policy.maximumVersion ?? null));
+  return hash.update(encodeCBOR(policy.engineBuild)).digest();
+}
+
+function hashDigests(crypto: Crypto, hash: Hash, items: readonly Uint8Array[]): void {
+  hash.update(arrayHead(items.length));
+  for (const item of items) hash.update(encodeCBOR(crypto.sha256().update(item).digest()));
+}
+
+function arrayHead(count: number): Uint8Array {
+  const head = new Uint8Array(headLength(count));
+  new CBORWriter(head).array(count);
+  return head;
 }

@@ -68,16 +68,17 @@ export class TLSSocket implements Transport, EngineOwner {
   constructor(options: TLSSocketOptions) {
     this.#options = options;
     const { socket, address, host, port } = options;
-    const below: TransportOptions = {
+    const below = {
       ...socket,
-      ...(address !== undefined && { address }),
-      ...(host !== undefined && { host }),
-      ...(port !== undefined && { port }),
       noDelay: true,
-      onReadable: (count) => this.belowReadable(count),
-      onWritable: (count) => this.belowWritable(count),
-      onError: (error) => this.belowFailed(error),
-    };
+      onReadable: (count: number) => this.belowReadable(count),
+      onWritable: (count: number) => this.belowWritable(count),
+      onError: (error?: SealwireError) => this.belowFailed(error),
+    } as { -readonly [Name in keyof TransportOptions]: TransportOptions[Name] };
+    // Not spread: that would make an object for each, at the moment when a chip's heap is fullest.
+    if (address !== undefined) below.address = address;
+    if (host !== undefined) below.host = host;
+    if (port !== undefined) below.port = port;
     this.#below = new socket.io(below);
   }
 

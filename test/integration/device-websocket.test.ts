@@ -346,12 +346,12 @@ describe("A device over WebSocket over TLS", function () {
   it("says which option is wrong", async () => {
     boot({ webSocket: { io: WebSocketClientTransport } });
     await assert.rejects(device!.start({ timeout: 200 }), (error: Error) => {
-      assert.match(String((error.cause as Error).message), /option client/);
+      assert.match((error.cause as Error).message, /option client/);
       return true;
     });
     boot({ webSocket: { io: WebSocketTransport, path: "no slash" } });
     await assert.rejects(device!.start({ timeout: 200 }), (error: Error) => {
-      assert.match(String((error.cause as Error).message), /path/);
+      assert.match((error.cause as Error).message, /path/);
       return true;
     });
   });

@@ -20,7 +20,7 @@ const secret = (): Uint8Array => new Uint8Array(32).fill(7);
 
 for (const engine of ["Node", "XS"] as const)
   describe(`The examples on ${engine}`, function () {
-    this.timeout(30_000);
+    this.timeout(60_000);
     const folder = temporaryFolder();
     let pki: DevelopmentPKI;
     let broker: MosquittoBroker;
@@ -106,6 +106,42 @@ for (const engine of ["Node", "XS"] as const)
       assert.equal(readings.length, 1);
       assert.equal(typeof (JSON.parse(readings[0]!) as { uptime: unknown }).uptime, "number");
       assert.match(lines.join("\n"), /connected in [0-9]+ ms, full handshake/);
+    });
+
+    it("meter: stays up, publishes from its start on, and says when it is gone and when it is back", async () => {
+      const readings: number[] = [];
+      const status: string[] = [];
+      await backEnd.subscribe(
+        `${identifier}/telemetry`,
+        ({ payload }) => void readings.push((JSON.parse(Buffer.from(payload).toString()) as { count: number }).count),
+        { qos: 1 },
+      );
+      await backEnd.subscribe(
+        `${identifier}/status`,
+        ({ payload }) => void status.push(Buffer.from(payload).toString()),
+        {
+          qos: 1,
+        },
+      );
+      await run("meter");
+      await eventually(() => readings.length >= 2 && status.length > 0, "its readings", 20_000);
+      assert.deepEqual(readings.slice(0, 2), [1, 2]);
+      assert.deepEqual(status, ["online"]);
+      await board!.powerCut();
+      await eventually(() => status.length === 2, "the will", 20_000);
+      assert.equal(status[1], "offline");
+      await board!.powerOn();
+      await eventually(
+        () => status.length === 3 && readings.filter((each) => each === 1).length === 2,
+        "its return",
+        20_000,
+      );
+      assert.equal(status[2], "online");
+      assert.deepEqual(
+        exits.filter(({ reason }) => reason !== "power"),
+        [],
+        lines.join("\n"),
+      );
     });
 
     it("commands: does sealed commands and answers sealed, and none that the broker could have made", async () => {

@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { promisify } from "node:util";
 import { packageFolder } from "../paths.js";
+import { mbedtlsTree } from "../xs/mbedtls-tree.js";
 import type { SDK } from "./sdk.js";
 
 const run = promisify(execFile);
@@ -19,6 +20,8 @@ interface Target {
   readonly flags: readonly string[];
   /** Source tree of Mbed TLS; the system's headers when left out. */
   readonly tree?: string | undefined;
+  /** Those of hosts/mbedtls when left out. */
+  readonly files?: readonly string[] | undefined;
 }
 
 /** The sources of hosts/mbedtls that a device is built from. */
@@ -36,9 +39,9 @@ function sources(): string[] {
  */
 export async function checkNatives(sdk: SDK, trees: readonly string[] = namedTrees()): Promise<string[]> {
   const engine = ["includes", "platforms", "sources"].flatMap((name) => ["-I", join(sdk.folder, "xs", name)]);
-  const strict = ["-Os", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-DINCLUDE_XSPLATFORM=1"];
+  const strict = ["-Os", "-std=gnu11", "-Wall", "-Wextra", "-Werror"];
   const glib = execFileSync("pkg-config", ["--cflags", "gio-2.0"], { encoding: "utf8" }).trim().split(/\s+/);
-  const desktop = ["-m32", ...strict, '-DXSPLATFORM="lin_xs.h"', ...glib, ...engine];
+  const desktop = ["-m32", ...strict, "-DINCLUDE_XSPLATFORM=1", '-DXSPLATFORM="lin_xs.h"', ...glib, ...engine];
   const lines: string[] = [];
   for (const tree of [undefined, ...trees])
     lines.push(
@@ -49,22 +52,26 @@ export async function checkNatives(sdk: SDK, trees: readonly string[] = namedTre
         tree,
       }),
     );
+  const chip = esp8266(sdk);
   if (!has(xtensa))
     lines.push(`${xtensa} is not installed (sudo apt-get install gcc-xtensa-lx106): nothing compiled for it`);
-  else if (trees.length === 0)
-    lines.push("the environment variable MBEDTLS names no source tree: nothing compiled for the ESP8266");
+  else if (chip === undefined)
+    lines.push(
+      "the environment variable ESP_BASE names no tools for the ESP8266, and so no C library: nothing compiled for it",
+    );
   else {
-    const chip = join(packageFolder, "hosts", "esp8266", "check");
-    const flags = ["-mforce-l32", "-mlongcalls", "-mtext-section-literals", "-ffunction-sections", ...strict];
-    for (const tree of trees.filter((each) => !is4(each)))
+    const code = ["-mforce-l32", "-mlongcalls", "-mtext-section-literals", "-ffunction-sections", "-fdata-sections"];
+    const flags = [...code, ...strict, ...chip.flags];
+    for (const tree of trees)
       lines.push(
         await compile({
           name: `ESP8266, ${basename(tree)}`,
           compiler: xtensa,
-          flags: [...flags, '-DXSPLATFORM="check_xs.h"', "-I", chip, ...engine],
+          flags: [...flags, "-DSEALWIRE_TLS12_ONLY"],
           tree,
         }),
       );
+    lines.push(await compile({ name: "ESP8266, its own", compiler: xtensa, flags, files: chip.files }));
   }
   return lines;
 }
@@ -83,26 +90,63 @@ function has(program: string): boolean {
   }
 }
 
-const is4 = (tree: string): boolean => existsSync(join(tree, "tf-psa-crypto"));
-
-function treeFlags(tree: string | undefined): string[] {
+function treeFlags(tree: string | undefined, generated: string): string[] {
   if (tree === undefined) return [];
-  const includes = ["include", "tf-psa-crypto/include", "tf-psa-crypto/drivers/builtin/include"]
-    .map((name) => join(tree, name))
-    .filter(existsSync)
-    .flatMap((folder) => ["-isystem", folder]);
-  // 4.0 splits its configuration in two files: its default is enough to see whether the API is there.
-  if (is4(tree)) return includes;
-  return [...includes, "-I", join(packageFolder, "hosts", "mbedtls"), '-DMBEDTLS_CONFIG_FILE="mbedtls_config.h"'];
+  const includes = mbedtlsTree(tree, generated).includes.flatMap((folder) => ["-isystem", folder]);
+  const configurations = [
+    '-DMBEDTLS_CONFIG_FILE="mbedtls_config.h"',
+    '-DTF_PSA_CRYPTO_CONFIG_FILE="mbedtls_crypto_config.h"',
+  ];
+  return [...includes, "-I", join(packageFolder, "hosts", "mbedtls"), ...configurations, "-DSEALWIRE_MBEDTLS_OWN"];
 }
 
-async function compile({ name, compiler, flags, tree }: Target): Promise<string> {
+/**
+ * The ESP8266's own native code, and the flags for all of it: the headers that the Moddable SDK wants in `ESP_BASE` (Arduino core 2.3.0, Espressif's RTOS SDK 3.2 for its C library).
+ * @returns `undefined` when they are not there
+ */
+function esp8266(sdk: SDK): Pick<Target, "flags" | "files"> | undefined {
+  const base = process.env["ESP_BASE"] ?? "";
+  const core = join(base, "esp8266-2.3.0");
+  const headers = join(core, "tools/sdk/include");
+  if (base === "" || !existsSync(join(headers, "user_interface.h"))) return undefined;
+  const system = [
+    headers,
+    join(core, "tools/sdk/lwip/include"),
+    join(core, "cores/esp8266"),
+    join(core, "variants/generic"),
+    join(base, "ESP8266_RTOS_SDK/components/newlib/newlib/include"),
+    join(sdk.folder, "build/devices/esp"),
+    join(sdk.folder, "build/devices/esp/lib/rtc"),
+    ...["includes", "platforms/esp", "platforms/mc", "sources"].map((name) => join(sdk.folder, "xs", name)),
+  ];
+  const defines = [
+    "-D__ets__",
+    "-DICACHE_FLASH",
+    "-U__STRICT_ANSI__",
+    "-DESP8266",
+    "-DARDUINO=10605",
+    "-DkESP8266Version=23",
+  ];
+  const folder = join(packageFolder, "hosts/esp8266/native");
+  return {
+    flags: [
+      ...defines,
+      ...system.flatMap((each) => ["-isystem", each]),
+      "-I",
+      join(packageFolder, "hosts/moddable/chip"),
+    ],
+    files: ["chip.c", "retained.c"].map((name) => join(folder, name)),
+  };
+}
+
+async function compile({ name, compiler, flags, tree, files = sources() }: Target): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), "sealwire-natives-"));
   try {
     const objects: string[] = [];
-    for (const source of sources()) {
+    const library = treeFlags(tree, join(folder, "generated"));
+    for (const source of files) {
       const object = join(folder, `${basename(source)}.o`);
-      await run(compiler, ["-c", ...treeFlags(tree), ...flags, source, "-o", object], { maxBuffer: 1 << 24 }).catch(
+      await run(compiler, ["-c", ...library, ...flags, source, "-o", object], { maxBuffer: 1 << 24 }).catch(
         (error: unknown) => {
           throw new Error(`${name}: ${(error as { stderr?: string }).stderr ?? String(error)}`);
         },

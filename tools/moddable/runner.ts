@@ -49,6 +49,8 @@ export interface RunOptions {
   readonly folder: string;
   /** Further settings of the device: options of the simulator's `createPlatform`. */
   readonly settings?: object | undefined;
+  /** Further environment variables. */
+  readonly environment?: NodeJS.ProcessEnv | undefined;
   /** Milliseconds after which it is ended, when it did not end by itself. */
   readonly timeout?: number | undefined;
   /** Takes each line that it writes. */
@@ -65,11 +67,12 @@ export interface RunResult {
 
 /** One life of a device: from a start of its program to its end. */
 export function runApp(program: string, app: string, options: RunOptions): Promise<RunResult> {
-  const { folder, settings, timeout, onLine, signal } = options;
+  const { folder, settings, environment, timeout, onLine, signal } = options;
   return new Promise((resolve, reject) => {
     const child = spawn(program, [app], {
       env: {
         ...process.env,
+        ...environment,
         SEALWIRE_DEVICE: folder,
         ...(settings && { SEALWIRE_DEVICE_SETTINGS: JSON.stringify(settings) }),
       },

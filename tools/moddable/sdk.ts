@@ -7,6 +7,10 @@ import { CommandFailure, exitCodes } from "../failure.js";
 import { packageFolder } from "../paths.js";
 
 const run = promisify(execFile);
+const maxBuffer = 1 << 26;
+
+/** The platform of the desktop simulator. */
+export const desktop = process.platform === "darwin" ? "mac" : "lin";
 
 /** How to get it. */
 export const installSDK =
@@ -23,7 +27,7 @@ export interface SDK {
 export function findSDK(): SDK | undefined {
   const folder = process.env["MODDABLE"];
   if (folder === undefined || folder === "") return undefined;
-  const tools = join(folder, "build", "bin", process.platform === "darwin" ? "mac" : "lin", "release");
+  const tools = join(folder, "build", "bin", desktop, "release");
   if (!existsSync(join(tools, "mcconfig"))) return undefined;
   const path = [tools, join(packageFolder, "node_modules", ".bin"), process.env["PATH"] ?? ""].join(delimiter);
   return { folder, environment: { ...process.env, PATH: path } };
@@ -50,6 +54,8 @@ export interface AppBuild {
   readonly app: string;
   /** Its compiled modules, `*.xsb`, by their names. */
   readonly modules: string;
+  /** What the SDK's linker said of objects and variables that were made while the app was built, and can still be changed. */
+  readonly warnings: readonly string[];
   readonly seconds: number;
 }
 
@@ -60,10 +66,11 @@ export interface AppBuild {
 export async function buildApp(sdk: SDK, { manifest, output, debug }: BuildOptions): Promise<AppBuild> {
   mkdirSync(output, { recursive: true });
   const begin = performance.now();
-  const platform = process.platform === "darwin" ? "mac" : "lin";
-  const parameters = [...(debug ? ["-d"] : []), "-m", "-p", platform, "-t", "build", "-o", output, manifest];
+  const parameters = [...(debug ? ["-d"] : []), "-m", "-p", desktop, "-t", "build", "-o", output, manifest];
+  let said = "";
   try {
-    await run("mcconfig", parameters, { env: sdk.environment, cwd: dirname(manifest), maxBuffer: 1 << 26 });
+    const result = await run("mcconfig", parameters, { env: sdk.environment, cwd: dirname(manifest), maxBuffer });
+    said = `${result.stdout}${result.stderr}`;
   } catch (error) {
     const { stdout = "", stderr = "", message } = error as Error & { stdout?: string; stderr?: string };
     const lines = `${stdout}${stderr}`.split("\n").filter((line) => line !== "" && !line.startsWith("### warning"));
@@ -72,10 +79,11 @@ export async function buildApp(sdk: SDK, { manifest, output, debug }: BuildOptio
   }
   const kind = debug ? "debug" : "release";
   const name = basename(dirname(manifest));
-  const folder = (part: string): string => join(output, part, platform, "mc", kind, name);
+  const folder = (part: string): string => join(output, part, desktop, "mc", kind, name);
   return {
     app: join(folder("bin"), "mc.so"),
     modules: join(folder("tmp"), "modules"),
+    warnings: said.split("\n").flatMap((line) => /^### warning: (.*)/.exec(line)?.[1] ?? []),
     seconds: (performance.now() - begin) / 1000,
   };
 }

@@ -45,7 +45,8 @@ export class XSLauncher implements Launcher {
   }
 
   start(firmware: string, environment: NodeJS.ProcessEnv): ChildProcess {
-    const parameters = [...mapOptions(), ...preloadOptions(), ...this.#heap, firmware];
+    const preload = preloadOptions("examples/telemetry/manifest.json");
+    const parameters = [...mapOptions(), ...preload, ...this.#heap, firmware];
     // The fourth is the channel that a firmware on Node has.
     const stdio = ["ignore", "pipe", "pipe", "ignore", "pipe"] as const;
     return spawn(hostProgram(this.#variant), parameters, { stdio: [...stdio], env: environment });

@@ -54,20 +54,31 @@ export function markdownOf(rows: readonly string[][]): string {
   return [head!, rule, ...body].map(line).join("\n");
 }
 
-const begin = "<!-- npm run budget -->";
+/** The places in guides: of the plain session, of TLS, of what fits a chip. */
+export const places = {
+  session: "<!-- npm run budget -->",
+  tls: "<!-- npm run budget: TLS -->",
+  chip: "<!-- npm run budget: chip -->",
+} as const;
 const end = "<!-- end -->";
 
-/** @returns the table between the markers of a guide, or `undefined` when it has none */
-export function tableIn(guide: string): string | undefined {
+/** @returns the table of a guide behind a marker, or `undefined` when it has none */
+export function tableIn(guide: string, begin: string = places.session): string | undefined {
   const from = guide.indexOf(begin);
   const to = guide.indexOf(end, from);
   return from < 0 || to < 0 ? undefined : guide.slice(from + begin.length, to).trim();
 }
 
-/** Replaces the table between the markers of a file. @throws Error when it has none */
-export function writeTable(file: string, table: string): void {
-  const text = readFileSync(file, "utf8");
-  if (tableIn(text) === undefined) throw new Error(`${file} has no place for the table, between ${begin} and ${end}.`);
-  const from = text.indexOf(begin) + begin.length;
-  writeFileSync(file, `${text.slice(0, from)}\n\n${table}\n\n${text.slice(text.indexOf(end, from))}`);
+/** Replaces the tables of a file that it has places for. @throws Error when it has none */
+export function writeTables(file: string, tables: Readonly<Record<keyof typeof places, string>>): void {
+  let text = readFileSync(file, "utf8");
+  let written = 0;
+  for (const [name, begin] of Object.entries(places) as [keyof typeof places, string][]) {
+    if (tableIn(text, begin) === undefined) continue;
+    const from = text.indexOf(begin) + begin.length;
+    text = `${text.slice(0, from)}\n\n${tables[name]}\n\n${text.slice(text.indexOf(end, from))}`;
+    written++;
+  }
+  if (written === 0) throw new Error(`${file} has no place for a table, such as between ${places.session} and ${end}.`);
+  writeFileSync(file, text);
 }

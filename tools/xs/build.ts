@@ -55,6 +55,7 @@ function flags(variant: Variant, xs: string): string[] {
     "-fno-strict-aliasing",
     "-fno-omit-frame-pointer",
     ...features,
+    "-DSEALWIRE_MEMORY_FAULTS",
     ...["sources", "includes", "platforms"].map((folder) => `-I${join(xs, folder)}`),
     `-I${nativeFolder}`,
     `-I${mbedtlsFolder}`,

@@ -73,16 +73,83 @@ async function measureStart(bench: TLSFirmwareBench, start: Start, chip: ChipPro
   };
 }
 
-/** What `--static` may be at most, for each start; and native memory. */
+/** What a start may need at most. */
 export interface ProfileLimit {
   readonly static: number;
+  readonly native: number;
+}
+export type ProfileLimits = Readonly<Record<string, ProfileLimit>>;
+
+/** What of the whole firmware is to be reached: the heap that the Moddable SDK gives an ESP8266. */
+export const staticTarget = 32_768;
+/** What was measured when the target was set. */
+const staticStart = 49_152;
+
+export function readProfileLimits(): ProfileLimits {
+  const { profile = {} } = JSON.parse(readFileSync(join(root, "test", "budget.json"), "utf8")) as {
+    profile?: ProfileLimits;
+  };
+  return profile;
+}
+
+/** @returns a sentence for each figure that is larger than it may be, or that one side does not know */
+export function profileOverruns(rows: readonly ProfileRow[], limits: ProfileLimits): string[] {
+  const unknown = Object.keys(limits).filter((name) => !rows.some(({ start }) => start === name));
+  return [
+    ...unknown.map((name) => `The start "${name}" of the budget was not measured.`),
+    ...rows.flatMap((row) => {
+      const limit = limits[row.start];
+      if (limit === undefined) return [`The start "${row.start}" has no budget.`];
+      return (["static", "native"] as const)
+        .filter((what) => row[what] > limit[what])
+        .map(
+          (what) =>
+            `A telemetry firmware, ${row.start}, needs ${row[what]} bytes (${what}); its budget is ${limit[what]}.`,
+        );
+    }),
+  ];
+}
+
+/** One line of the table: a firmware and how it comes to its connection. */
+interface Line {
+  readonly what: string;
+  readonly xs: number;
   readonly native: number;
   readonly fits: boolean;
 }
 
-export function readProfileLimits(): Readonly<Record<string, ProfileLimit>> {
-  const { profile = {} } = JSON.parse(readFileSync(join(root, "test", "budget.json"), "utf8")) as {
-    profile?: Record<string, ProfileLimit>;
-  };
-  return profile;
+/**
+ * Rows of a table, its head first: what fits the chip, beside what the whole firmware needs.
+ * @param sessions steps of the firmware without a `Device`
+ */
+export function profileRows(
+  rows: readonly ProfileRow[],
+  sessions: readonly { readonly step: string; readonly xs: number; readonly native: number; readonly fits: boolean }[],
+  limits: ProfileLimits,
+  chip: ChipProfile = esp8266,
+): string[][] {
+  const figure = (value: number): string => value.toLocaleString("en");
+  const line = ({ what, xs, native, fits }: Line, budget = "", start = "", target = ""): string[] => [
+    what,
+    figure(xs),
+    budget,
+    start,
+    target,
+    figure(native),
+    figure(xs + native),
+    figure(chip.bytes),
+    fits ? "yes" : "no",
+  ];
+  return [
+    ["firmware", "XS", "budget", "start", "target", "native peak", "together", chip.name, "fits"],
+    ...sessions.map(({ step, ...session }) => line({ what: step, ...session })),
+    ...rows.map(({ start, static: xs, native, fits }) =>
+      line(
+        { what: `telemetry with vault, ${start}`, xs, native, fits },
+        limits[start] ? figure(limits[start].static) : "none",
+        figure(staticStart),
+        figure(staticTarget),
+      ),
+    ),
+  ];
 }

@@ -32,7 +32,7 @@ export async function mbedtlsLibrary(variant: Variant, folder: string): Promise<
   if (source === "none") return { reason: "it was asked for without Mbed TLS." };
   mkdirSync(folder, { recursive: true });
   if (source !== undefined) return buildLibrary(source, variant, folder);
-  if (variant.bits === 64 && !variant.tls12) return systemLibrary(variant, folder);
+  if (variant.bits === 64 && !variant.tls12 && !variant.tlsInput) return systemLibrary(variant, folder);
   try {
     return await buildLibrary(mbedtlsSource(), variant, folder);
   } catch (error) {
@@ -78,6 +78,7 @@ async function buildLibrary(source: string, variant: Variant, folder: string): P
     `-DTF_PSA_CRYPTO_CONFIG_FILE="${configs[1]!}"`,
     "-DSEALWIRE_MBEDTLS_OWN",
     ...(variant.tls12 ? ["-DSEALWIRE_TLS12_ONLY"] : []),
+    ...(variant.tlsInput ? [`-DSEALWIRE_TLS_INPUT=${variant.tlsInput}`] : []),
   ];
   const options = [
     `-m${variant.bits}`,

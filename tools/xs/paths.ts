@@ -22,6 +22,8 @@ export interface Variant {
   readonly mbedtls?: string | undefined;
   /** Builds the library without TLS 1.3, which costs memory in TLS 1.2, too. Not for the system's library. */
   readonly tls12?: boolean | undefined;
+  /** Bytes of the library's input buffer, 4,096 when left out. Not for the system's library. */
+  readonly tlsInput?: number | undefined;
 }
 
 /** The source tree of Mbed TLS that was asked for, as an absolute path; `none`; or `undefined` for the default. */
@@ -33,8 +35,13 @@ export function chosenMbedTLS({ mbedtls }: Variant): string | undefined {
 /** Builds of one name share nothing with those of another. */
 export function variantName(variant: Variant): string {
   const source = chosenMbedTLS(variant);
-  const { bits, sanitize, tls12 } = variant;
-  const parts = [`${bits}`, ...(sanitize ? ["sanitized"] : []), ...(tls12 ? ["tls12"] : [])];
+  const { bits, sanitize, tls12, tlsInput } = variant;
+  const parts = [
+    `${bits}`,
+    ...(sanitize ? ["sanitized"] : []),
+    ...(tls12 ? ["tls12"] : []),
+    ...(tlsInput ? [`in${tlsInput}`] : []),
+  ];
   if (source === "none") parts.push("none");
   // Two trees may have the same name.
   else if (source !== undefined)

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { TLSVersion } from "../../src/platform.js";
 import type { BenchRun, Figure } from "./budget-bench.js";
+import { esp8266 } from "./chip-profile.js";
 import { root } from "./paths.js";
 import { smallestCaps } from "./smallest-caps.js";
 import { type TLSBenchOptions, TLSBudgetBench } from "./tls-budget-bench.js";
@@ -17,15 +18,20 @@ export interface TLSStep {
   readonly stack?: Figure;
   /** Native memory of TLS and cryptography, beyond what was there before the first connection. */
   readonly library: Figure;
-  /** The C stack at its deepest, XS included; and without TLS, at the step before. */
+  /** The C stack at its deepest, of the whole thread: XS included. */
   readonly cStack: number;
+  /** Of that, what the native functions of TLS take below the engine's frames. */
+  readonly tlsStack: number;
+  /** Whether the firmware came to its end, which is not before this step, with XS and native memory capped at what an ESP8266 has for both. */
+  readonly fits?: boolean;
 }
 
-/** What a step may need: XS in all, native memory (at the peak; of an open connection, now), C stack. */
+/** What a step may need: XS in all, native memory (at the peak; of an open connection, now), C stack of the thread and of TLS. */
 export interface TLSLimit {
   readonly xs?: number;
   readonly native: number;
   readonly cStack?: number;
+  readonly tlsStack?: number;
 }
 export type TLSLimits = Readonly<Record<string, TLSLimit>>;
 
@@ -40,10 +46,20 @@ export const tlsTargets: TLSLimits = Object.fromEntries(
   ].flatMap(([step, native]) =>
     ["TLS 1.2", "TLS 1.2 alone"].map((setting) => [
       `${setting} ${step}`,
-      { xs: 10.5 * kilobyte, native: (native as number) * kilobyte, cStack: 8 * kilobyte },
+      { xs: 10.5 * kilobyte, native: (native as number) * kilobyte, tlsStack: 8 * kilobyte },
     ]),
   ),
 );
+
+/** What was measured when the targets were set. */
+export const tlsStart: TLSLimits = {
+  "TLS 1.2 full": { xs: 20_720, native: 16_225 },
+  "TLS 1.2 open": { xs: 20_720, native: 7_132 },
+  "TLS 1.2 resumed": { xs: 23_136, native: 13_269 },
+  "TLS 1.2 alone full": { native: 13_019 },
+  "TLS 1.2 alone open": { native: 6_814 },
+  "TLS 1.2 alone resumed": { native: 12_191 },
+};
 
 interface Setting extends TLSBenchOptions {
   readonly name: string;
@@ -89,13 +105,16 @@ async function measureSetting({ name, nativeOnly = false, ...options }: Setting)
     const first = all.findIndex(({ step }) => step === "TLS full");
     const before = all[first - 1]!.library.now;
     const caps = nativeOnly ? undefined : await capsOf(bench, run);
-    return all.slice(first).map(({ step, library, native, ...now }, i): TLSStep => {
+    const fits = caps && (await fitsBeside(bench, caps));
+    return all.slice(first).map(({ step, library, native, tlsStack, ...now }, i): TLSStep => {
       const figures = caps?.map((found, j) => ({ now: now[areas[j]!.area].now, peak: found[first + i]! }));
       return {
         step: `${name}${step.slice("TLS".length)}`,
         ...(figures && { chunks: figures[0]!, slots: figures[1]!, stack: figures[2]! }),
         library: { now: library.now - before, peak: library.peak - before },
         cStack: native.peak,
+        tlsStack,
+        ...(fits !== undefined && { fits }),
       };
     });
   } finally {
@@ -118,6 +137,14 @@ async function capsOf(bench: TLSBudgetBench, run: BenchRun): Promise<number[][]>
       return caps.map((found, i) => found.map((cap) => (cap + margin * areas[i]!.resolution) * areas[i]!.unit));
     if (margin > 64) throw new Error("The firmware did not come to its end with all three caps.");
   }
+}
+
+/** Whether it comes to its end with everything capped: XS as found, native memory at what an ESP8266 has beside that. */
+async function fitsBeside(bench: TLSBudgetBench, caps: readonly number[][]): Promise<boolean> {
+  const last = caps.map((found) => found.at(-1)!);
+  const beside = esp8266.bytes - last.reduce((sum, bytes) => sum + bytes, 0);
+  const heap = areas.flatMap(({ option, unit }, i) => [option, String(last[i]! / unit)]);
+  return beside > 0 && (await bench.run([...heap, "--native", String(beside)])).complete;
 }
 
 export function totalOfXS({ chunks, slots, stack }: TLSStep): number | undefined {
@@ -152,6 +179,7 @@ export function tlsOverruns(steps: readonly TLSStep[], limits: TLSLimits): strin
     compare("XS memory", totalOfXS(step), limit.xs);
     compare("native memory", nativeOf(step), limit.native);
     compare("C stack", step.cStack, limit.cStack);
+    compare("C stack for TLS", step.tlsStack, limit.tlsStack);
   }
   return faults;
 }
@@ -160,23 +188,25 @@ export function tlsOverruns(steps: readonly TLSStep[], limits: TLSLimits): strin
 export function tlsRows(steps: readonly TLSStep[], limits: TLSLimits, targets: TLSLimits): string[][] {
   const figure = (value: number | undefined): string => (value === undefined ? "" : value.toLocaleString("en"));
   const pair = (value: Figure | undefined): string => (value ? `${figure(value.now)} / ${figure(value.peak)}` : "");
-  const head = ["step", "chunks", "slots", "stack", "XS total", "target"];
+  const startAndTarget = (start?: number, target?: number): string[] => [figure(start), figure(target)];
+  const head = ["step", "chunks", "slots", "stack", "XS total", "start", "target"];
   return [
-    [...head, "native now / peak", "budget", "target", "C stack", "target"],
+    [...head, "native now / peak", "budget", "start", "target", "C stack, TLS", "target", "C stack, thread"],
     ...steps.map((step) => {
-      const [limit, target] = [limits[step.step], targets[step.step]];
+      const [limit, target, start] = [limits[step.step], targets[step.step], tlsStart[step.step]];
       return [
         step.step,
         pair(step.chunks),
         pair(step.slots),
         pair(step.stack),
         figure(totalOfXS(step)),
-        step.chunks ? figure(target?.xs) : "",
+        ...(step.chunks ? startAndTarget(start?.xs, target?.xs) : ["", ""]),
         pair(step.library),
         figure(limit?.native) || "none",
-        figure(target?.native),
+        ...startAndTarget(start?.native, target?.native),
+        figure(step.tlsStack),
+        figure(target?.tlsStack),
         figure(step.cStack),
-        figure(target?.cStack),
       ];
     }),
   ];

@@ -109,7 +109,7 @@ export class TLSFirmwareBench {
     const settings = JSON.stringify({ hosts: { localhost: "127.0.0.1" } });
     const { exitCode, output, errors } = await runOnXS(module, [], {
       variant,
-      host: ["--heap", ...heap, ...preloadOptions()],
+      host: ["--heap", ...heap, ...preloadOptions("examples/telemetry/manifest.json")],
       environment: { ...process.env, SEALWIRE_DEVICE: device, SEALWIRE_DEVICE_SETTINGS: settings },
       timeout: 30_000,
     });

@@ -1,15 +1,10 @@
 /* The ESP8266 under Espressif's non-OS SDK: native functions of chip.js, and what hosts/mbedtls wants of the chip. */
 #include "xsmc.h"
 #include "chip.h"
+#include "retained.h"
+#include "osapi.h"
 #include "user_interface.h"
 #include <string.h>
-
-/* Blocks of 4 bytes: 64 to 191 are the user's (the first 64 are the system's). */
-#define FIRST_BLOCK 64
-#define RETAINED 512
-
-/* The SDK has no declaration for it; it is in the chip's ROM and libraries. */
-extern int os_get_random(unsigned char* into, size_t size);
 
 void xs_chip_mac(xsMachine* the) {
   void* into = NULL;
@@ -21,36 +16,7 @@ void xs_chip_mac(xsMachine* the) {
 }
 
 void xs_chip_retained_length(xsMachine* the) {
-  xsmcSetInteger(xsResult, RETAINED);
-}
-
-/*
- * RTC memory is moved in blocks, what is asked for need not begin or end at one: 64 bytes at a time, from the first block that is
- * touched. `target` is NULL to write `source`.
- */
-static int move(uint32_t offset, uint8_t* target, const uint8_t* source, uint32_t size) {
-  uint32_t blocks[16];
-  while (size) {
-    uint32_t begin = offset & ~3u, skip = offset - begin;
-    uint32_t count = size < sizeof blocks - skip ? size : sizeof blocks - skip;
-    uint16_t length = (uint16_t)((skip + count + 3) & ~3u);
-    if (!system_rtc_mem_read((uint8_t)(FIRST_BLOCK + begin / 4), blocks, length)) return 0;
-    if (target) {
-      memcpy(target, (uint8_t*)blocks + skip, count);
-      target += count;
-    } else {
-      memcpy((uint8_t*)blocks + skip, source, count);
-      if (!system_rtc_mem_write((uint8_t)(FIRST_BLOCK + begin / 4), blocks, length)) return 0;
-      source += count;
-    }
-    offset += count;
-    size -= count;
-  }
-  return 1;
-}
-
-static int isInside(xsIntegerValue offset, xsUnsignedValue size) {
-  return offset >= 0 && size <= RETAINED && (xsUnsignedValue)offset <= RETAINED - size;
+  xsmcSetInteger(xsResult, SW_RETAINED_LENGTH);
 }
 
 void xs_chip_retained_read(xsMachine* the) {
@@ -58,7 +24,7 @@ void xs_chip_retained_read(xsMachine* the) {
   void* into = NULL;
   xsUnsignedValue size = 0;
   xsmcGetBufferWritable(xsArg(1), &into, &size);
-  xsmcSetBoolean(xsResult, isInside(offset, size) && move((uint32_t)offset, into, NULL, size));
+  xsmcSetBoolean(xsResult, sw_retained_holds(offset, size) && sw_retained_move((uint32_t)offset, into, NULL, size));
 }
 
 void xs_chip_retained_write(xsMachine* the) {
@@ -66,7 +32,7 @@ void xs_chip_retained_write(xsMachine* the) {
   void* bytes = NULL;
   xsUnsignedValue size = 0;
   xsmcGetBufferReadable(xsArg(1), &bytes, &size);
-  xsmcSetBoolean(xsResult, isInside(offset, size) && move((uint32_t)offset, NULL, bytes, size));
+  xsmcSetBoolean(xsResult, sw_retained_holds(offset, size) && sw_retained_move((uint32_t)offset, NULL, bytes, size));
 }
 
 void xs_chip_wake_cause(xsMachine* the) {

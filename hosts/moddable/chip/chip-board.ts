@@ -12,7 +12,10 @@ import type {
 import type { Board } from "../board.js";
 import { buildTime } from "../native/machine.js";
 import { AddressedNetwork } from "../network.js";
+import { Time } from "../sdk.js";
+import { timer } from "../timer.js";
 import * as chip from "./chip.js";
+import { timeServer } from "./time-server.js";
 import { WallClock } from "./wall-clock.js";
 
 const causes: readonly WakeCause[] = ["power", "sleep", "restart", "watchdog"];
@@ -50,7 +53,7 @@ export class ChipBoard implements Board {
   readonly counter: MonotonicCounter | undefined = undefined;
   readonly clockSurvives: { readonly sleep: boolean; readonly power: boolean };
   readonly network = new AddressedNetwork();
-  readonly clock = new WallClock(this.network, buildTime() * 1000);
+  readonly clock: WallClock;
   readonly wakeCause: WakeCause = causes[chip.wakeCause()] ?? "power";
   readonly watchdog = { feed: chip.feedWatchdog };
 
@@ -65,6 +68,15 @@ export class ChipBoard implements Board {
     this.storage = storage;
     this.provisioning = provisioning;
     this.clockSurvives = { sleep: clockRunsAsleep, power: false };
+    this.clock = new WallClock({
+      timer,
+      network: this.network,
+      now: () => Date.now(),
+      set: (seconds) => Time.set(seconds),
+      ask: timeServer(),
+      buildTime: buildTime() * 1000,
+      storage: clockRunsAsleep ? storage : undefined,
+    });
   }
 
   mac(): Uint8Array {

@@ -1,1 +1,1 @@
-export * from "../../../src/identity/index.js";
+export * from "../../../dist/src/identity/index.js";

@@ -1,1 +1,1 @@
-export * from "../../../src/link/index.js";
+export * from "../../../dist/src/link/index.js";

@@ -1,1 +1,1 @@
-export * from "../../../src/monitor/index.js";
+export * from "../../../dist/src/monitor/index.js";

@@ -1,1 +1,1 @@
-export * from "../../../src/mqtt/index.js";
+export * from "../../../dist/src/mqtt/index.js";

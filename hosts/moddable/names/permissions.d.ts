@@ -1,1 +1,1 @@
-export * from "../../../src/permissions/index.js";
+export * from "../../../dist/src/permissions/index.js";

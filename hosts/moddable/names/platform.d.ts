@@ -1,1 +1,1 @@
-export type * from "../../../src/platform.js";
+export type * from "../../../dist/src/platform.js";

@@ -1,1 +1,1 @@
-export * from "../../../src/sealing/index.js";
+export * from "../../../dist/src/sealing/index.js";

@@ -1,1 +1,1 @@
-export * from "../../../src/storage/index.js";
+export * from "../../../dist/src/storage/index.js";

@@ -1,1 +1,1 @@
-export * from "../../../src/tls/index.js";
+export * from "../../../dist/src/tls/index.js";

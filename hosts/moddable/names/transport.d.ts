@@ -1,1 +1,1 @@
-export * from "../../../src/transport/index.js";
+export * from "../../../dist/src/transport/index.js";

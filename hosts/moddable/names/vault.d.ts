@@ -1,1 +1,1 @@
-export * from "../../../src/vault/index.js";
+export * from "../../../dist/src/vault/index.js";

@@ -1,1 +1,1 @@
-export * from "../../../src/websocket/index.js";
+export * from "../../../dist/src/websocket/index.js";

@@ -20,7 +20,8 @@ export function checkString(text: unknown, what: string): number {
       if (unit === 0) throw invalidArgument(`${what} must not hold U+0000.`);
       continue;
     }
-    byteLength += unit < 0x800 ? 1 : 2;
+    // On the engine of the Moddable SDK a unit is a whole character.
+    byteLength += unit < 0x800 ? 1 : unit > 0xffff ? 3 : 2;
     // [MQTT-1.5.3-1], [MQTT-1.5.4-1]: no surrogate without its partner
     if (unit >= 0xd800 && unit < 0xe000) {
       const next = text.charCodeAt(i + 1);

@@ -145,6 +145,34 @@ describe("node host: TCP", () => {
     ok(Buffer.concat(chunks).equals(message));
   });
 
+  it("keeps the bytes of several connections apart, read at once or later", async () => {
+    const letters = ["a", "b", "c"];
+    const connections: Awaited<ReturnType<typeof connected>>[] = [];
+    for (let i = 0; i < letters.length; i++) connections.push(await connected());
+    const wanted = letters.map((letter) => letter.repeat(200_000));
+    const got = letters.map(() => "");
+    // Both ways at once: the peers send back what they get.
+    for (const { peer } of connections) peer.on("data", (bytes: Buffer) => peer.write(bytes));
+    const left = wanted.map((text) => Buffer.from(text));
+    for (let turn = 0; got.some((text, i) => text.length < wanted[i]!.length); turn++) {
+      ok(turn < 20_000, "it takes for ever");
+      connections.forEach(({ transport }, i) => {
+        const room = transport.write(new Uint8Array(0));
+        const part = left[i]!.subarray(0, Math.min(room, 1 + ((turn * 7919 + i * 104_729) % 30_000)));
+        if (part.byteLength > 0) transport.write(part);
+        left[i] = left[i]!.subarray(part.byteLength);
+        // One of them reads seldom, so that what it leaves must outlive the others' bytes.
+        if (i === turn % 5)
+          got[i] = `${got[i]!}${Buffer.from(transport.read(10_000) ?? new ArrayBuffer(0)).toString()}`;
+      });
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    deepEqual(
+      got.map((text, i) => text === wanted[i]),
+      [true, true, true],
+    );
+  });
+
   it("tells of the peer's end after the last byte was read", async () => {
     const { transport, calls, errors, peer } = await connected();
     peer.end("goodbye");

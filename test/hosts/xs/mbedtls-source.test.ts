@@ -63,6 +63,7 @@ describe("Builds of the XS host", () => {
       { ...base, bits: 32 },
       { ...base, sanitize: true },
       { ...base, tls12: true },
+      { ...base, tlsInput: 8192 },
       { ...base, mbedtls: "none" },
       { ...base, mbedtls: "/a/mbedtls-3.6.6" },
       { ...base, mbedtls: "/b/mbedtls-3.6.6" },

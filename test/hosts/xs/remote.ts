@@ -48,8 +48,8 @@ async function until(condition: () => boolean, what: () => string, milliseconds:
 /** One connection. */
 export class RemoteClient {
   readonly events: Event[] = [];
-  /** Bytes on the wire, and the first bytes of what the firmware sent last, when there is a proxy. */
-  readonly wire = { sent: 0, received: 0, last: Buffer.alloc(0) as Buffer };
+  /** Bytes on the wire, and what the firmware sent first and last, when there is a proxy. */
+  readonly wire = { sent: 0, received: 0, first: Buffer.alloc(0) as Buffer, last: Buffer.alloc(0) as Buffer };
   readonly #device: RemoteDevice;
   readonly #id: number;
   #proxy: Server | undefined;
@@ -61,16 +61,22 @@ export class RemoteClient {
   }
 
   /** Puts a proxy between the firmware and the server. @returns its port */
-  async proxy(port: number, tamper: Tamper = (bytes) => [bytes]): Promise<number> {
+  async proxy(
+    port: number,
+    tamper: Tamper = (bytes) => [bytes],
+    outward: (bytes: Buffer) => Buffer = (bytes) => bytes,
+  ): Promise<number> {
     this.#proxy = createServer((near) => {
       const far = connect(port, "127.0.0.1");
       this.#sockets.push(near, far);
       near.setNoDelay(true).on("error", () => undefined);
       far.setNoDelay(true).on("error", () => undefined);
       near.on("data", (bytes: Buffer) => {
+        if (this.wire.sent === 0) this.wire.first = bytes;
+        const changed = this.wire.sent === 0 ? outward(bytes) : bytes;
         this.wire.sent += bytes.byteLength;
         this.wire.last = bytes;
-        far.write(bytes);
+        far.write(changed);
       });
       far.on("data", (bytes: Buffer) => {
         this.wire.received += bytes.byteLength;
@@ -234,11 +240,18 @@ export class RemoteDevice {
     this.#control!.write(`${JSON.stringify(command)}\n`);
   }
 
-  async connect(port: number, options: RemoteOptions, tamper?: Tamper | "watch"): Promise<RemoteClient> {
+  /** @param outward changes the firmware's first words, a ClientHello */
+  async connect(
+    port: number,
+    options: RemoteOptions,
+    tamper?: Tamper | "watch",
+    outward?: (bytes: Buffer) => Buffer,
+  ): Promise<RemoteClient> {
     const id = this.#next++;
     const client = new RemoteClient(this, id);
     this.#clients.set(id, client);
-    const target = tamper === undefined ? port : await client.proxy(port, tamper === "watch" ? undefined : tamper);
+    const target =
+      tamper === undefined ? port : await client.proxy(port, tamper === "watch" ? undefined : tamper, outward);
     const { trustAnchors, revocationLists, certificateChain, privateKey, session } = options;
     this.command({
       op: "start",
@@ -263,6 +276,11 @@ export class RemoteDevice {
 
   async cap(bytes: number): Promise<void> {
     await this.#ask({ op: "cap", bytes }, "capped");
+  }
+
+  /** Lets the n-th allocation from now fail, alone or with all after it. @returns how many were left of the count of before */
+  async failAllocation(count: number, how: "once" | "stays" = "once"): Promise<number> {
+    return (await this.#ask({ op: "fail", bytes: count, text: how }, "failing"))["left"] as number;
   }
 
   async #ask(command: object, event: string): Promise<Event> {

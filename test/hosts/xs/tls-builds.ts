@@ -7,6 +7,8 @@ import { chosenMbedTLS, type Variant } from "../../../tools/xs/paths.js";
 export interface TLSBuild {
   readonly name: string;
   readonly variant: Variant;
+  /** Of Mbed TLS; of the system's library on Debian 12. */
+  readonly major: number;
   readonly versions: readonly TLSVersion[];
   /** Largest record of the peer that its input buffer holds, and largest record of ours. */
   readonly content: { readonly input: number; readonly output: number };
@@ -17,10 +19,10 @@ export interface TLSBuild {
 const sanitize = process.env["SEALWIRE_SANITIZE"] === "1";
 
 /** As mbedtls_config.h has it. */
-const ours = (major: number): Pick<TLSBuild, "versions" | "content" | "joins"> =>
+const ours = (major: number): Pick<TLSBuild, "major" | "versions" | "content" | "joins"> =>
   major < 3
-    ? { versions: ["TLSv1.2"], content: { input: 4096, output: 4096 }, joins: false }
-    : { versions: ["TLSv1.2", "TLSv1.3"], content: { input: 4096, output: 2048 }, joins: true };
+    ? { major, versions: ["TLSv1.2"], content: { input: 4096, output: 4096 }, joins: false }
+    : { major, versions: ["TLSv1.2", "TLSv1.3"], content: { input: 4096, output: 2048 }, joins: true };
 
 function versionOf(tree: string): string {
   for (const header of ["build_info.h", "version.h"]) {
@@ -43,7 +45,7 @@ function buildsOf(tree: string): TLSBuild[] {
 
 const chosen = chosenMbedTLS({ bits: 64, sanitize: false });
 
-/** The system's library and 3.6; or, with the environment variable SEALWIRE_MBEDTLS, the library of that source tree on 64 and 32 bits. */
+/** The system's library and 3.6, or, with the environment variable SEALWIRE_MBEDTLS, the library of that source tree on 64 and 32 bits. */
 export const tlsBuilds: readonly TLSBuild[] =
   chosen !== undefined && chosen !== "none"
     ? buildsOf(chosen)
@@ -51,9 +53,20 @@ export const tlsBuilds: readonly TLSBuild[] =
         {
           name: "the system's Mbed TLS, 64 bits",
           variant: { bits: 64, sanitize },
+          major: 2,
           versions: ["TLSv1.2"],
           content: { input: 16384, output: 16384 },
           joins: false,
         },
         { name: "Mbed TLS 3.6 as on a chip, 32 bits", variant: { bits: 32, sanitize: false }, ...ours(3) },
       ];
+
+/** The same with an input buffer that holds a large server chain; not the system's library, whose buffers hold any record. */
+export const largeInputBuilds: readonly TLSBuild[] = tlsBuilds
+  .filter(({ content, variant }) => content.input < 8192 && variant.bits === 32)
+  .map((build) => ({
+    ...build,
+    name: `${build.name}, with an input buffer of 8 KB`,
+    variant: { ...build.variant, tlsInput: 8192 },
+    content: { ...build.content, input: 8192 },
+  }));

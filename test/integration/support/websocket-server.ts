@@ -38,7 +38,7 @@ export class WebSocketServer {
       this.#sockets.add(socket);
       socket.on("error", () => undefined).on("close", () => this.#sockets.delete(socket));
       let head = Buffer.alloc(0);
-      socket.on("data", (data) => {
+      socket.on("data", (data: Buffer) => {
         if (head.includes("\r\n\r\n")) {
           this.received.push(data);
           return;

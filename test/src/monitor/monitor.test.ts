@@ -57,7 +57,8 @@ describe("log", () => {
   });
 
   it("keeps what could break a line out of it, and bounds its length", () => {
-    strictEqual(line`${plain("a\r\nb\u0000\u{1f600}")}`.text, "a??b???");
+    // The last character is two units, or one on the engine of the Moddable SDK.
+    ok(/^a\?\?b\?\?\??$/.test(line`${plain("a\r\nb\u0000\u{1f600}")}`.text));
     strictEqual(line`${plain("x".repeat(1000))}`.text.length, 64);
     ok(
       line`${plain("x".repeat(64))}${plain("x".repeat(64))}${plain("x".repeat(64))}${plain("x".repeat(64))}`.text

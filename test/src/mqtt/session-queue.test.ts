@@ -58,6 +58,36 @@ describe("The queue of a session", () => {
     deepEqual([session.pending.messages, session.pending.bytes], [1, 61]);
   });
 
+  it("copies what it is given: the caller may use the memory again at once, a Buffer of Node too", async () => {
+    // What slice() does in a Buffer.
+    class View extends Uint8Array {
+      override slice(start?: number, end?: number): Uint8Array<ArrayBuffer> {
+        return this.subarray(start, end);
+      }
+    }
+    for (const bytes of [Uint8Array.of(0x61, 0x62), View.of(0x61, 0x62)])
+      for (const qos of [0, 1, 2] as const) {
+        const world = new World();
+        const session = world.start();
+        session.publish("t", bytes, { qos }).catch(() => undefined);
+        bytes[0] = 0x78;
+        world.connect();
+        await world.run();
+        deepEqual(world.published, ["ab"], `QoS ${qos}`);
+        bytes[0] = 0x61;
+      }
+  });
+
+  it("refuses options of publish() that are none, whatever else would make it quick", async () => {
+    const world = new World();
+    const session = await world.online();
+    for (const options of [null, 1, "qos", { QoS: 0 }, { qos: 3 }, { qos: 0, retain: 1 }])
+      await rejects(session.publish("t", Uint8Array.of(1), options as PublishOptions), "INVALID_ARGUMENT");
+    await rejects(session.publish("t/#", Uint8Array.of(1)), "INVALID_ARGUMENT");
+    await rejects(session.publish("", Uint8Array.of(1), { qos: 0 }), "INVALID_ARGUMENT");
+    deepEqual(world.published, []);
+  });
+
   it("drops nothing that the server may have seen", async () => {
     const world = new World();
     world.broker.silent.add(PACKET.PUBLISH);

@@ -1,4 +1,4 @@
-import { toUTF8 } from "../../../src/bytes.js";
+import { fromUTF8, toUTF8 } from "../../../src/bytes.js";
 import { type PermissionEntry, permissionLimits, Permissions } from "../../../src/permissions/index.js";
 import { deepEqual, ok, strictEqual, throws } from "../../support/assert.js";
 import { describe, it } from "../../support/bdd.js";
@@ -265,5 +265,29 @@ describe("An explanation", () => {
       error.message.includes('It would need {"topic":"dev-2/telemetry","operation":"publish","qos":[1]}.'),
       error.message,
     );
+  });
+});
+
+describe("The version of permissions", () => {
+  const json = '{"version":3,"permissions":[{"topic":"%c/a","operation":"publish"}]}';
+
+  it("is read, kept by what is made of them, and written again", () => {
+    const permissions = Permissions.parse(json);
+    strictEqual(permissions.version, 3);
+    const bound = permissions.bind({ clientIdentifier: "dev" });
+    deepEqual([bound.version, bound.allowsPublish("dev/a", 0)], [3, true]);
+    strictEqual(fromUTF8(bound.toBytes()), json);
+    const newer = bound.withVersion(4);
+    deepEqual([newer.version, newer.allowsPublish("dev/a", 0), bound.version], [4, true, 3]);
+    strictEqual(Permissions.parse("[]").version, undefined);
+  });
+
+  it("must be a whole number from 1, and nothing else may stand beside it", () => {
+    for (const version of ["0", "-1", "1.5", "9007199254740992", '"1"', "null", "true"])
+      throws(() => Permissions.parse(`{"version":${version},"permissions":[]}`), "PERMISSIONS_INVALID");
+    for (const text of ['{"permissions":[]}', '{"version":1}', '{"version":1,"permissions":{}}', "{}", "null", "1"])
+      throws(() => Permissions.parse(text), "PERMISSIONS_INVALID");
+    throws(() => Permissions.parse('{"version":1,"permissions":[],"x":1}'), "PERMISSIONS_INVALID");
+    throws(() => Permissions.parse("[]").withVersion(0), "PERMISSIONS_INVALID");
   });
 });

@@ -79,7 +79,11 @@ function something(input: Uint8Array): unknown {
     case 5:
       return pick([new Float64Array(4), new Uint16Array(8), new DataView(new ArrayBuffer(16)), new Int8Array(16)]);
     case 6:
-      return new Proxy(pick<object>([new Uint8Array(16), someKey(input)]), {});
+      // A trap runs while a native function reads its arguments: it moves memory.
+      return new Proxy(
+        pick<object>([new Uint8Array(16), someKey(input)]),
+        pick([{}, { getPrototypeOf: () => (collect(), Uint8Array.prototype) }]),
+      );
     case 7:
       return Object.create(pick<object>([new Uint8Array(16), someKey(input), Uint8Array.prototype])) as unknown;
     case 8:

@@ -9,7 +9,7 @@ import { NativeTLS } from "../../../hosts/mbedtls/tls-native.js";
 import * as file from "../../../hosts/xs/native/file.js";
 import { argument, collect, print, setTimer } from "../../../hosts/xs/native/system.js";
 import { SealwireError } from "../../../src/errors.js";
-import type { Key, RevocationMode, TLSSessionData, TLSVersion } from "../../../src/platform.js";
+import type { Key, RevocationMode, TLSEngine, TLSSessionData, TLSVersion } from "../../../src/platform.js";
 import { TLSSocket } from "../../../src/transport/index.js";
 
 const port = Number(argument(0));
@@ -62,6 +62,17 @@ function something(): unknown {
     () => new Float64Array(3),
     () => ({ byteLength: 1e6, length: 1e6 }),
     () => new Proxy(new Uint8Array(4), {}),
+    // What runs JavaScript while the native function reads its arguments: it closes the engine, or moves memory.
+    (): unknown => Object.defineProperty([root, issuing], 1, { get: () => (disturb(), issuing) }),
+    (): unknown => new Proxy([root], { get: (target, name) => (disturb(), Reflect.get(target, name) as unknown) }),
+    () => new Proxy(new Uint8Array(4), { getPrototypeOf: () => (disturb(), Uint8Array.prototype) }),
+    () => ({ toString: () => (disturb(), "localhost"), valueOf: () => (disturb(), 3) }),
+    (): unknown => Object.create(Uint8Array.prototype),
+    () => {
+      const bytes = new Uint8Array(300);
+      (bytes.buffer as ArrayBuffer & { transfer(): ArrayBuffer }).transfer();
+      return bytes;
+    },
     () => NativeTLS.prototype,
     () => new ArrayBuffer(7),
     () => platform,
@@ -70,11 +81,32 @@ function something(): unknown {
   ])();
 }
 
+/** Of the engine that is under attack. */
+let victim: NativeTLS | undefined;
+function disturb(): void {
+  if (below(2) === 0) victim?.close();
+  else collect();
+}
+
+/** One time in six, an array that closes the connection or moves memory while the engine reads it in the middle of a handshake. */
+function disturbing<T>(items: T[], close: () => void): T[] {
+  if (below(6) > 0) return items;
+  return new Proxy(items, {
+    get: (target, name) => {
+      const what = below(24);
+      if (what === 0) close();
+      else if (what < 6) collect();
+      return Reflect.get(target, name) as unknown;
+    },
+  });
+}
+
 let calls = 0;
 /** A TypeError, or the like, may come of arguments that are none; nothing else. */
 function hostile(native: NativeTLS | undefined): void {
   const methods = Object.getOwnPropertyNames(NativeTLS.prototype).filter((name) => name !== "constructor");
   const Class = NativeTLS as unknown as new (...parameters: unknown[]) => NativeTLS;
+  victim = native;
   for (let i = 0; i < 6; i++) {
     calls++;
     const parameters = Array.from({ length: below(17) }, something);
@@ -109,6 +141,7 @@ function connection(): Promise<void> {
   return new Promise((resolve) => {
     const failures = memory(3);
     let own: Key | undefined;
+    let engine: TLSEngine | undefined;
     let starving = false;
     const mutual = below(3) > 0;
     if (mutual) own = platform.crypto.importKey("private", key);
@@ -123,7 +156,7 @@ function connection(): Promise<void> {
         createTLSEngine: (options) => {
           starving = below(6) === 0;
           if (starving) capMemory(memory(0)! + below(18_000));
-          return platform.createTLSEngine(options);
+          return (engine = platform.createTLSEngine(options));
         },
         serverName: pick(["localhost", "localhost", "localhost", "127.0.0.1", "elsewhere"]),
         time: { earliest: platform.time()!.now, latest: platform.time()!.now },
@@ -131,7 +164,7 @@ function connection(): Promise<void> {
         maximumVersion: protocol,
         inputBuffer: pick([512, 1024, 4096, 16_384]),
         maximumFragmentLength: pick([undefined, 512, 1024, 2048, 4096]),
-        trustAnchors: [changed(root, 12)],
+        trustAnchors: disturbing([changed(root, 12)], () => engine?.close()),
         revocation: pick<RevocationMode>(["off", "off", "leaf", "chain"]),
         revocationLists: below(2) === 0 ? [changed(list, 4)] : [],
         certificateChain: mutual ? [changed(device, 12), issuing] : [],
@@ -140,10 +173,12 @@ function connection(): Promise<void> {
         applicationProtocols: pick([[], ["mqtt"]]),
         onOpen: () => {
           opened++;
+          if (below(12) === 0) socket.close();
         },
         onSession: (session) => {
           if (sessions.length < 16) sessions.push(session);
           else sessions[below(16)] = session;
+          if (below(12) === 0) socket.close();
         },
       }),
       onReadable: () => {

@@ -3,7 +3,7 @@
  * of JSON, what happens goes back the same way. Certificates and sessions are hexadecimal.
  */
 import { createPlatform } from "../../../hosts/xs/index.js";
-import { capMemory, memory, resetMemoryPeak } from "../../../hosts/mbedtls/library.js";
+import { capMemory, failAllocation, memory, resetMemoryPeak } from "../../../hosts/mbedtls/library.js";
 import { argument, collect, measure, resetPeaks } from "../../../hosts/xs/native/system.js";
 import { fromHex, fromUTF8, toHex, toUTF8 } from "../../../src/bytes.js";
 import type { SealwireError } from "../../../src/errors.js";
@@ -20,7 +20,7 @@ interface Options {
 }
 
 interface Command {
-  readonly op: "start" | "write" | "end" | "memory" | "cap" | "measure";
+  readonly op: "start" | "write" | "end" | "memory" | "cap" | "fail" | "measure";
   readonly id: number;
   readonly port?: number;
   readonly options?: Options;
@@ -86,10 +86,13 @@ function start(id: number, port: number, options: Options): void {
     timer: platform.timer,
     secure: () => ({
       createTLSEngine: (engineOptions) => {
-        const engine = platform.createTLSEngine(engineOptions);
-        key?.close();
-        tell(id, "engine", { early: engine.write(toUTF8("too early")) });
-        return engine;
+        try {
+          const engine = platform.createTLSEngine(engineOptions);
+          tell(id, "engine", { early: engine.write(toUTF8("too early")) });
+          return engine;
+        } finally {
+          key?.close();
+        }
       },
       ...(others as { serverName: string; time: { earliest: number; latest: number | undefined } }),
       trustAnchors: list(trustAnchors),
@@ -134,6 +137,9 @@ function obey({ op, id, port, options, text, bytes }: Command): void {
         break;
       case "cap":
         tell(id, "capped", { before: capMemory(bytes!) });
+        break;
+      case "fail":
+        tell(id, "failing", { left: failAllocation(bytes!, text === "stays") });
         break;
       case "measure":
         measure(text!);

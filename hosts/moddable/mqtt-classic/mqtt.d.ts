@@ -1,0 +1,1 @@
+export { default } from "../../../dist/hosts/moddable/mqtt-classic/client.js";

@@ -1,0 +1,2 @@
+/* The device of this program, whatever it runs on. */
+export { platform } from "sealwire/host";

@@ -1,0 +1,72 @@
+/**
+ * Every example for the chips, as far as a desktop without their tools can go: the SDK resolves the manifests, compiles every module, runs those
+ * that are preloaded, and links all of it to the C source that would be compiled for the chip. What follows needs Espressif's tools.
+ */
+import { execFile } from "node:child_process";
+import { mkdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { packageFolder } from "../../tools/paths.js";
+import type { SDK } from "../../tools/moddable/sdk.js";
+import { examples } from "./check-examples.js";
+import { type CheckContext, want } from "./check-step.js";
+
+const run = promisify(execFile);
+
+interface Chip {
+  readonly platform: string;
+  /** Where the SDK puts what it builds. */
+  readonly folder: string;
+  /** What the makefile looks for before it does anything: none of it is used. */
+  readonly absent: (folder: string) => string[];
+}
+
+const esp32 = (folder: string): string[] => [`IDF_PATH=${folder}`, "IDF_VERSION=v6.0", "SDKCONFIG_H="];
+
+const chips: readonly Chip[] = [
+  { platform: "esp32/nodemcu", folder: "esp32/release/nodemcu", absent: esp32 },
+  { platform: "esp32/esp32c3", folder: "esp32/release/esp32c3", absent: esp32 },
+  {
+    platform: "esp",
+    folder: "esp/release",
+    absent: (folder) =>
+      ["ESP_BASE", "ARDUINO_ROOT", "ESPRESSIF_SDK_ROOT", "TOOLS_ROOT"].map((name) => `${name}=${folder}`),
+  },
+];
+
+export async function checkChips({ sdk, output, say }: CheckContext): Promise<void> {
+  for (const chip of chips)
+    for (const name of examples()) {
+      const begin = performance.now();
+      const bytes = statSync(await link(sdk, output, chip, name)).size;
+      want(bytes > 0, `${name} for ${chip.platform}: the linker wrote nothing.`, []);
+      say(
+        `  ${name} for ${chip.platform}: up to the chip's compiler, ${((performance.now() - begin) / 1000).toFixed(0)} s`,
+      );
+    }
+}
+
+/** @returns the C source with all modules in it */
+async function link(sdk: SDK, output: string, { platform, folder, absent }: Chip, name: string): Promise<string> {
+  const manifest = join(packageFolder, "examples", name, "manifest.json");
+  // The manifest for the ESP8266 takes the sources of Mbed TLS from there: any folder does when none of them is compiled.
+  const environment = { ...sdk.environment, MBEDTLS: sdk.environment["MBEDTLS"]?.split(":")[0] ?? standIn(output) };
+  const options = { env: environment, cwd: output, maxBuffer: 1 << 26 };
+  const build = join(output, "tmp", folder, name);
+  try {
+    await run("mcconfig", ["-p", platform, "-o", output, manifest], options);
+    const target = join(build, "mc.xs.c");
+    await run("make", ["-f", join(build, "makefile"), ...absent(output), target], options);
+    return target;
+  } catch (error) {
+    const { stdout = "", stderr = "", message } = error as Error & { stdout?: string; stderr?: string };
+    const lines = `${stdout}${stderr}`.split("\n").filter((line) => line !== "" && !line.startsWith("### warning"));
+    throw new Error(`${name} for ${platform}:\n${lines.slice(-20).join("\n") || message}`, { cause: error });
+  }
+}
+
+function standIn(output: string): string {
+  const folder = join(output, "no-mbedtls");
+  mkdirSync(join(folder, "library"), { recursive: true });
+  return folder;
+}
