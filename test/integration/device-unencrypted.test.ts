@@ -6,6 +6,8 @@ import { type AddressInfo, createServer, type Server, type Socket } from "node:n
 import { Aedes } from "aedes";
 import { createPlatform, type NodePlatform } from "../../hosts/node/index.js";
 import { Device, Sealing, type DeviceOptions } from "../../src/index.js";
+import { CONTENT_ALGORITHM } from "../../src/cose/index.js";
+import { readEnvelope } from "../../src/sealing/index.js";
 import type { Platform, Transport, TransportOptions, WakeCause } from "../../src/platform.js";
 import type { WebSocketTransport } from "../../src/websocket/index.js";
 import { DevelopmentPKI } from "../../tools/pki/index.js";
@@ -107,6 +109,19 @@ describe("A device without TLS", function () {
       assert.equal(new Set(proofs).size, 2);
       for (const secret of [password, "degrees"]) assert.equal(holds(broker.received, secret), false);
       await assert.rejects(device.publish("t", "x", { seal: false }), /every payload is sealed/);
+    });
+
+    it("refers to its ID Context where that is wanted, but in no message that the broker retains", async () => {
+      const sealing = new Sealing({ idContextInterval: 100 });
+      const device = boot(broker.port, { login: "SCRAM-SHA-256", mqttVersion: 5, sealing });
+      await device.start();
+      for (let i = 0; i < 9; i++) await device.publish("%c/telemetry", "21.5", { qos: 1 });
+      await device.publish("%c/state", "ready", { qos: 1, retain: true });
+      const contexts = broker.published.map((message) => readEnvelope(message, CONTENT_ALGORITHM.A128GCM).idContext);
+      assert.deepEqual(
+        contexts.map(({ byteLength }) => byteLength),
+        [...new Array<number>(8).fill(8), 1, 8],
+      );
     });
 
     it("is refused with a wrong password, and slows down", async () => {

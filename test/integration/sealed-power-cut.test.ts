@@ -65,11 +65,11 @@ class Life {
 describe("The power fails between the replay mark and the acknowledgement", function () {
   this.timeout(120_000);
   const folder = temporaryFolder();
-  let broker: PlainMosquitto;
-  let backEnd: MqttClient;
+  let broker: PlainMosquitto | undefined;
+  let backEnd: MqttClient | undefined;
   const lives: Life[] = [];
   const live = (name: string, fault?: StorageFault): Life => {
-    const life = new Life(folder.join(name), broker.port, fault);
+    const life = new Life(folder.join(name), broker!.port, fault);
     lives.push(life);
     return life;
   };
@@ -88,7 +88,7 @@ describe("The power fails between the replay mark and the acknowledgement", func
   });
 
   const send = (message: Uint8Array, qos: 0 | 1 = 1): Promise<unknown> =>
-    backEnd.publishAsync(topic, Buffer.from(message), { qos });
+    backEnd!.publishAsync(topic, Buffer.from(message), { qos });
 
   for (const action of ["kill-before", "kill-between", "kill-after"] as const)
     it(`at each of its writes (${action}): no command is lost, repeated after its mark, or replayed`, async () => {
