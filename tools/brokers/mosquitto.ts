@@ -81,6 +81,11 @@ abstract class Mosquitto {
     await this.#process.start();
   }
 
+  /** Ends it and starts it again on the same port: with persistence it comes back with its sessions. */
+  async restart(): Promise<void> {
+    await this.#process?.restart();
+  }
+
   /** Resolves once nothing of it is left. Safe more than once, and when it was never started. */
   async stop(): Promise<void> {
     await this.#process?.stop();

@@ -89,8 +89,21 @@ export class ServerProcess {
     }
   }
 
+  /** Ends it, and starts it again on the same port, with what it left in its folder. Rejects with a `CommandFailure`. */
+  async restart(): Promise<void> {
+    const port = this.#port;
+    await this.#end();
+    await this.#run(port);
+    this.#port = port;
+  }
+
   /** Resolves once nothing of it is left. Safe more than once, and when it was never started. */
   async stop(): Promise<void> {
+    await this.#end();
+    this.#removeFolder();
+  }
+
+  async #end(): Promise<void> {
     const child = this.#child;
     this.#child = undefined;
     this.#port = 0;
@@ -101,13 +114,12 @@ export class ServerProcess {
       await exited;
       clearTimeout(timer);
     }
-    this.#removeFolder();
   }
 
   async #run(port: number): Promise<void> {
     const { name, program, ready, startTime = 10_000, onExit } = this.#program;
     this.#log.length = 0;
-    this.#folder = fs.mkdtempSync(path.join(os.tmpdir(), `sealwire-${path.basename(program)}-`));
+    this.#folder ??= fs.mkdtempSync(path.join(os.tmpdir(), `sealwire-${path.basename(program)}-`));
     const { arguments: parameters, environment } = await this.#program.configure(this.#folder, port);
     const child = spawn(program, parameters, {
       env: { ...process.env, ...environment },
