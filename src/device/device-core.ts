@@ -223,7 +223,8 @@ export class DeviceCore implements LinkOptions {
     this.waiters.settle();
     this.options.monitor?.connected(info);
     this.reporter.call(() => this.options.onConnected?.(info));
-    this.credentials.connected();
+    // The application may have stopped the device from there.
+    if (this.state !== "stopped") this.credentials.connected();
   }
 }
 

@@ -63,6 +63,11 @@ export class DeviceCredentials {
     return this.rotation?.busy === true;
   }
 
+  /** Fulfilled when they are not, or no longer. */
+  async idle(): Promise<void> {
+    while (this.busy) await this.rotation!.idle();
+  }
+
   /** Keeps permissions in the vault. They are the device's own affair: no broker has to prove them, and the connection stays. */
   storePermissions(permissions: Uint8Array): void {
     if (this.busy) throw new SealwireError("INVALID_STATE", "Credentials are being replaced: try again later.");

@@ -5,9 +5,6 @@ import type { Permissions } from "../permissions/index.js";
 import type { Credentials } from "../vault/index.js";
 import type { DeviceCore } from "./device-core.js";
 
-/** Milliseconds between two looks at whether credentials are still being replaced. */
-const PAUSE = 1000;
-
 export class DevicePermissions {
   readonly #core: DeviceCore;
   readonly #userName: string | undefined;
@@ -59,14 +56,13 @@ export class DevicePermissions {
    * version sees to.
    */
   private async receive(bytes: Uint8Array): Promise<void> {
-    const { options, credentials, reporter, platform } = this.#core;
+    const { options, credentials, reporter } = this.#core;
     const next = (options.permissions as (json: Uint8Array) => Permissions)(bytes);
     const { version } = next;
     if (version === undefined)
       throw new SealwireError("PERMISSIONS_INVALID", 'Permissions that come by a message must have a "version".');
     // Until it is acknowledged the broker keeps the message.
-    while (credentials.busy && this.#core.state === "started")
-      await new Promise<void>((resolve) => void platform.timer.set(resolve, PAUSE));
+    await credentials.idle();
     this.#core.mustBeOpen();
     if (version > this.#version) this.change(next);
     else if (version < this.#version)

@@ -38,7 +38,8 @@ export class DeviceRenewal {
       this.#told = expires.certificate;
       reporter.call(() => options.onRenewalDue?.({ certificateExpires: expires.certificate }));
     }
-    void this.renew();
+    // The application may have stopped the device from there.
+    if (this.#timer !== undefined) void this.renew();
   }
 
   private async renew(): Promise<void> {

@@ -19,8 +19,9 @@ const DEFAULT_TIMEOUT = 60_000;
 export class DeviceRotation {
   readonly #core: DeviceCore;
   readonly #vault: Vault;
-  #busy = false;
   #trial: Trial | undefined;
+  /** Settles when the rotation that is under way is over. */
+  #underWay: Promise<void> | undefined;
 
   constructor(core: DeviceCore) {
     this.#core = core;
@@ -28,7 +29,16 @@ export class DeviceRotation {
   }
 
   get busy(): boolean {
-    return this.#busy;
+    return this.#underWay !== undefined;
+  }
+
+  /** Fulfilled when no rotation is under way, or the one that was is over, whatever became of it. */
+  async idle(): Promise<void> {
+    try {
+      await this.#underWay;
+    } catch {
+      // Whoever asked for it was told.
+    }
   }
 
   /**
@@ -37,29 +47,33 @@ export class DeviceRotation {
    * @throws SealwireError what the broker said; the old credentials are in force then
    */
   async run(stage: (vault: Vault) => void, timeout = DEFAULT_TIMEOUT): Promise<void> {
+    if (this.busy) throw new SealwireError("INVALID_STATE", "Another rotation is under way.");
+    const run = (this.#underWay = this.try(stage, timeout));
+    try {
+      await run;
+    } finally {
+      this.#underWay = undefined;
+    }
+  }
+
+  private async try(stage: (vault: Vault) => void, timeout: number): Promise<void> {
     const vault = this.#vault;
     const core = this.#core;
-    if (this.#busy) throw new SealwireError("INVALID_STATE", "Another rotation is under way.");
-    this.#busy = true;
+    stage(vault);
+    const credentials = vault.prove();
     try {
-      stage(vault);
-      const credentials = vault.prove();
-      try {
-        await core.leave();
-      } catch (error) {
-        this.rollback(toSealwireError(error, "INVALID_STATE", "The present connection could not be ended."));
-        throw error;
-      }
-      await new Promise<void>((resolve, reject) => {
-        const message = `The broker did not accept the new credentials within ${timeout} ms.`;
-        const expired = (): unknown => this.failed(new SealwireError("TIMEOUT", message));
-        this.#trial = { timeout: core.platform.timer.set(expired, timeout), resolve, reject };
-        core.use(credentials);
-        core.link.resume();
-      });
-    } finally {
-      this.#busy = false;
+      await core.leave();
+    } catch (error) {
+      this.rollback(toSealwireError(error, "INVALID_STATE", "The present connection could not be ended."));
+      throw error;
     }
+    await new Promise<void>((resolve, reject) => {
+      const message = `The broker did not accept the new credentials within ${timeout} ms.`;
+      const expired = (): unknown => this.failed(new SealwireError("TIMEOUT", message));
+      this.#trial = { timeout: core.platform.timer.set(expired, timeout), resolve, reject };
+      core.use(credentials);
+      core.link.resume();
+    });
   }
 
   /** The broker accepted a connection. */
@@ -117,6 +131,8 @@ export class DeviceRotation {
       core.use(this.#vault.credentials);
       core.link.resume();
     } catch (error) {
+      // A device that was stopped meanwhile starts with them the next time.
+      if (core.state === "stopped") return;
       core.reporter.error(error, "INVALID_STATE", "The device could not return to its old credentials.");
     }
   }

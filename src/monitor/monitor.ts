@@ -78,6 +78,7 @@ export class Monitor {
   readonly #limits = new Map<SecurityKind | ErrorCode, RateLimit>();
   #reports: RateLimit | undefined;
   #host: MonitorHost | undefined;
+  #stopped = false;
   #keepTimer: TimerHandle;
   #reportTimer: TimerHandle;
   /** A report that an event asked for, and that waits for the connection or the rate limit. */
@@ -115,6 +116,7 @@ export class Monitor {
     const { text } = make();
     this.#ring.add(level, seconds, text);
     this.#options.onLine?.({ level, seconds, text });
+    if (this.#stopped) return;
     // What a crash follows must be there already.
     if (index <= LOG_LEVELS.indexOf("warning")) this.keepLog();
     else this.#keepTimer ??= this.#host?.platform.timer.set(() => this.keepLog(), KEEP_AFTER);
@@ -212,7 +214,7 @@ export class Monitor {
     this.counters.security[kind]++;
     if (this.mayLog(kind))
       this.log("error", () => line`security: ${plain(kind)} ${plain(code ?? "")} suspected ${suspected}`);
-    if (this.#options.health && (this.#options.health.onEvent ?? true)) this.reportEvent();
+    if (this.#options.health && (this.#options.health.onEvent ?? true) && !this.#stopped) this.reportEvent();
   }
 
   /** @internal The device stops: the log is kept. */
@@ -221,6 +223,8 @@ export class Monitor {
     this.keepLog();
     timer.clear(this.#reportTimer);
     this.#reportTimer = undefined;
+    // What is logged from here on stays in RAM: the device has closed its memory, and nothing may call it back.
+    this.#stopped = true;
   }
 
   /** An attacker must not push out of the log what it held before him. */

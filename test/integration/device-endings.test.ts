@@ -3,7 +3,7 @@
  * when, is drawn; the seed is in the title of what fails.
  */
 import assert from "node:assert/strict";
-import { createPlatform } from "../../hosts/node/index.js";
+import { createPlatform, type NodePlatform } from "../../hosts/node/index.js";
 import { Device } from "../../src/index.js";
 import { Monitor } from "../../src/monitor/index.js";
 import { Permissions } from "../../src/permissions/index.js";
@@ -51,10 +51,10 @@ describe("A device that is ended at a random moment", function () {
     await broker.stop();
   });
 
-  async function live(seed: number): Promise<void> {
-    const random = new Random(seed);
+  /** The host, and the timers that are set on it. */
+  function hostOf(name: string): { real: NodePlatform; platform: Platform; timers: Set<TimerHandle> } {
     const real = createPlatform({
-      folder: folder.join(`device-${seed}`),
+      folder: folder.join(name),
       wakeCause: "power",
       hosts: { localhost: "127.0.0.1" },
       log: () => undefined,
@@ -78,15 +78,31 @@ describe("A device that is ended at a random moment", function () {
         },
       },
     };
-    const vault = Vault.open({ ...platform, storage: platform.storage!, clock: { now: () => Date.now() } });
+    return { real, platform, timers };
+  }
+
+  function provisioned(platform: Platform, clientIdentifier: string): Vault {
+    const vault = Vault.open({
+      ...platform,
+      storage: platform.storage!,
+      clock: { now: () => Date.now() },
+      renewal: { fraction: 1e-9, jitter: 0 },
+    });
     vault.provision({
       broker: { host: "localhost", port: proxy.port },
-      clientIdentifier: `device-${seed}`,
+      clientIdentifier,
       trustAnchors: [pki.root],
       certificateChain: issued.certificateChain,
       privateKey: issued.privateKey.slice(),
       payloadSecrets: new Map([[1, crypto.getRandomValues(new Uint8Array(16))]]),
     });
+    return vault;
+  }
+
+  async function live(seed: number): Promise<void> {
+    const random = new Random(seed);
+    const { real, platform, timers } = hostOf(`device-${seed}`);
+    const vault = provisioned(platform, `device-${seed}`);
     const monitor = new Monitor({ health: { interval: 40, eventInterval: 1000 } });
     const promises: Promise<unknown>[] = [];
     const told: string[] = [];
@@ -174,6 +190,41 @@ describe("A device that is ended at a random moment", function () {
       await assert.rejects(after, { code: "CLOSED" }, String(seed));
     vault.close();
   }
+
+  for (const callback of ["onConnected", "onRenewalDue", "onDisconnected", "onError", "onSecurity"] as const)
+    it(`leaves nothing behind when it is stopped in ${callback}`, async () => {
+      const { real, platform, timers } = hostOf(callback);
+      const vault = provisioned(platform, callback);
+      let stopped: Promise<void> | undefined;
+      let after = 0;
+      const stop = (): undefined => {
+        if (stopped) after++;
+        stopped ??= device.stop();
+      };
+      const device = new Device({
+        platform,
+        vault,
+        monitor: new Monitor({ health: { interval: 1000 } }),
+        permissions: (json) => Permissions.parse(json),
+        issueCertificate: () => Promise.reject(new Error("the authority is closed")),
+        [callback]: stop,
+      });
+      void device.start().catch(() => undefined);
+      const denied = (): void => {
+        device.permissions = new Permissions([]);
+        void device.publish("t", "").catch(() => undefined);
+      };
+      for (let i = 0; i < 500 && stopped === undefined; i++) {
+        await pause(4);
+        if (callback === "onSecurity" && i === 0) denied();
+        if (callback === "onDisconnected") proxy.reset();
+      }
+      assert.ok(stopped, "it was called");
+      await stopped;
+      await pause(60);
+      assert.deepEqual([after, timers.size, real.newestConnection?.open ?? false], [0, 0, false]);
+      vault.close();
+    });
 
   it(`leaves nothing behind, ${RUNS} times`, async () => {
     for (let seed = 1; seed <= RUNS; seed++) await live(seed);

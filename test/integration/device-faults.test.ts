@@ -262,6 +262,16 @@ describe("A device survives", function () {
     assert.deepEqual(causes, [], "a stall shorter than the keep-alive costs no connection");
   });
 
+  it("a link that stalls for 30 s, with the keep-alive of every device", async () => {
+    await begin({ keepAlive: undefined });
+    proxy.frozen = true;
+    publish(4);
+    await pause(30_000);
+    proxy.thaw();
+    await recovered();
+    assert.deepEqual(causes, []);
+  });
+
   it("a server that answers byte by byte, for ever", async () => {
     await begin();
     proxy.fault = { kind: "trickle", pause: 20 };

@@ -112,6 +112,23 @@ describe("log", () => {
     strictEqual(world.keeps - keeps, 1);
   });
 
+  it("calls nothing and writes nothing once the device has stopped, whatever is still logged", () => {
+    const world = setUp({ health: { interval: 1000 } });
+    world.monitor.log("info", () => line`before`);
+    world.monitor.stop();
+    const { keeps } = world;
+    world.monitor.log("info", () => line`after`);
+    world.monitor.failed(new SealwireError("STORAGE_FAILED", "the memory is closed"));
+    world.monitor.security(event);
+    world.time.advance(3_600_000);
+    deepEqual([world.keeps - keeps, world.published.length], [0, 0]);
+    deepEqual(
+      world.monitor.entries.map(({ text }) => text).slice(0, 2),
+      ["start after power", "before"],
+      "it can still be read",
+    );
+  });
+
   it("takes damaged memory for what is whole in it", () => {
     const before = setUp();
     before.monitor.log("error", () => line`whole`);
