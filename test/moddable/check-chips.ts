@@ -24,8 +24,8 @@ interface Chip {
 const esp32 = (folder: string): string[] => [`IDF_PATH=${folder}`, "IDF_VERSION=v6.0", "SDKCONFIG_H="];
 
 const chips: readonly Chip[] = [
-  { platform: "esp32/nodemcu", folder: "esp32/release/nodemcu", absent: esp32 },
-  { platform: "esp32/esp32c3", folder: "esp32/release/esp32c3", absent: esp32 },
+  { platform: "esp32/nodemcu", folder: "esp32/nodemcu/release", absent: esp32 },
+  { platform: "esp32/esp32c3", folder: "esp32/esp32c3/release", absent: esp32 },
   {
     platform: "esp",
     folder: "esp/release",

@@ -12,7 +12,7 @@ import { type CheckContext, want } from "./check-step.js";
 import { runApp } from "../../tools/moddable/runner.js";
 import { buildApp } from "../../tools/moddable/sdk.js";
 
-const timeout = 600_000;
+const timeout = 1_200_000;
 const rooms = ["monitor", "permissions", "websocket"];
 
 /** Folders of `folder` with a compiled module in them, as paths from there. */
@@ -20,6 +20,18 @@ function foldersOf(folder: string): string[] {
   const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".js"));
   return [...new Set(files.map((name) => name.split("/").slice(0, -1).join("/")))].sort();
 }
+
+/** What is preloaded is frozen, or this check would hold nothing. */
+const begin = [
+  'import { kept } from "sealwire/test/moddable/frozen";',
+  "let changed = true;",
+  "try {",
+  '  kept.set("a", 1);',
+  "} catch {",
+  "  changed = false;",
+  "}",
+  'if (changed) throw new Error("A preloaded module keeps state: nothing is frozen.");',
+];
 
 export async function checkTests(context: CheckContext): Promise<void> {
   const folder = join(context.output, "portable-tests");
@@ -31,11 +43,12 @@ export async function checkTests(context: CheckContext): Promise<void> {
   const imports = suites.map((name) => `import ${JSON.stringify(`sealwire/test/src/${name.replace(/\.js$/, "")}`)};`);
   writeFileSync(
     join(folder, "main.js"),
-    [`import { run } from "sealwire/test/xs/runner";`, ...imports, "await run();", ""].join("\n"),
+    [...begin, `import { run } from "sealwire/test/xs/runner";`, ...imports, "await run();", ""].join("\n"),
   );
   const modules: Record<string, string> = {
     "*": "./main",
     "sealwire/hosts/xs/native/system": join(packageFolder, "test/moddable/tests/system"),
+    "sealwire/test/moddable/frozen": join(packageFolder, "test/moddable/tests/frozen"),
     "sealwire/test/xs/runner": join(packageFolder, "dist/test/xs/runner"),
     "sealwire/test/support/*": join(packageFolder, "dist/test/support/*"),
   };
@@ -49,17 +62,18 @@ export async function checkTests(context: CheckContext): Promise<void> {
       join(packageFolder, "manifest.json"),
       ...rooms.map((room) => join(packageFolder, `src/${room}/manifest.json`)),
     ],
-    // Tests make arrays of thousands of elements, which lie on the stack for a while, and keep much at once.
+    // As on the XS host: tests make arrays of thousands of elements, which lie on the stack for a while, and keep much at once.
     creation: {
       static: 0,
-      chunk: { initial: 67_108_864, incremental: 8_388_608 },
-      heap: { initial: 1_000_000, incremental: 100_000 },
+      chunk: { initial: 134_217_728, incremental: 8_388_608 },
+      heap: { initial: 4_000_000, incremental: 100_000 },
       stack: 32_768,
       keys: { initial: 1024, incremental: 256 },
     },
     // Tests use more of the language than devices do.
     strip: [],
     modules,
+    preload: ["sealwire/test/moddable/frozen"],
   };
   writeFileSync(join(folder, "manifest.json"), JSON.stringify(manifest, null, 2));
   const build = await buildApp(context.sdk, {
