@@ -1,20 +1,10 @@
 /** What of the device's work fits the memory of a small chip: XS and TLS together, by hard caps. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { type ChipProfile, esp8266 } from "./chips.js";
 import { root } from "./paths.js";
 import { smallestCaps } from "./smallest-caps.js";
 import { type Start, TLSFirmwareBench } from "./tls-firmware-bench.js";
-
-/** A chip and what it has for XS and TLS, in bytes. */
-export interface ChipProfile {
-  readonly name: string;
-  readonly bytes: number;
-}
-
-/**
- * The ESP8266: 42,888 bytes are left for all heaps of a firmware of the Moddable SDK, and 10,240 of them are put aside for Wi-Fi and lwIP.
- */
-export const esp8266: ChipProfile = { name: "esp8266", bytes: 42_888 - 10_240 };
 
 /** What the telemetry firmware with its vault and mutual TLS needs. Bytes. */
 export interface ProfileRow {

@@ -6,6 +6,7 @@ import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import { CommandFailure, type ExitCode, exitCodes, usageFailure } from "../failure.js";
 import { buildHost, MissingCompiler } from "./build.js";
+import { type ChipProfile, esp8266 } from "./chips.js";
 import { preloadOptions } from "./manifest.js";
 import { hostProgram, type Variant } from "./paths.js";
 import { mapOptions } from "./run.js";
@@ -13,6 +14,8 @@ import { mapOptions } from "./run.js";
 interface RunArguments {
   readonly static?: string;
   readonly stack?: string;
+  readonly native?: string;
+  readonly profile?: string;
   readonly bits: string;
   readonly device?: string;
   readonly settings?: string;
@@ -38,9 +41,13 @@ missing module (74), a syntax error (75), a change of what lies in flash (76), a
 
 Examples:
   sealwire xs run dist/app.js --static 32768 --heap       in the heap of an ESP8266
+  sealwire xs run dist/app.js --profile esp8266           with TLS capped at what the chip has beside that heap
   sealwire xs run dist/app.js --device ./mydevice --wakes 5   through four deep sleeps, with what outlives them in ./mydevice
   sealwire xs run dist/app.js --settings '{"hosts":{"broker.local":"127.0.0.1"}}'
   sealwire xs run dist/app.js --xsbug localhost:5002      under the debugger`;
+
+/** Of a profile, bytes for the heap when nothing else is said: a session with mutual TLS runs in it, and TLS in the rest. */
+const profileHeap = 20_480;
 
 const collect = (value: string, all: readonly string[]): string[] => [...all, value];
 
@@ -57,6 +64,11 @@ export function addXS(program: Command, ended: (exitCode: ExitCode) => void): vo
     .helpOption("-h, --help", "print this help")
     .option("--static <bytes>", "size of the heap, as on a chip (default: as much as it takes)")
     .option("--stack <slots>", "size of the JavaScript stack (default: 256 with --static, as on an ESP8266)")
+    .option("--native <bytes>", "hard cap for what TLS and cryptography allocate beside the heap")
+    .option(
+      "--profile <chip>",
+      `esp8266: ${esp8266.bytes} bytes for heap and native memory together, as are left beside Wi-Fi and lwIP; --static says where they part`,
+    )
     .option("--bits <32|64>", "32: figures as on a chip; 64: needs no gcc-multilib", "32")
     .option(
       "--device <folder>",
@@ -125,7 +137,14 @@ function hostOptions(given: RunArguments): string[] {
     if (!/^[^=]+=./.test(map)) throw usageFailure(`--map wants NAME=PATH, not ${map}.`);
     options.push("--map", map);
   }
-  if (given.static !== undefined) options.push("--static", String(wholeNumber("--static", given.static)));
+  const profile = given.profile === undefined ? undefined : profileOf(given.profile);
+  if (given.static !== undefined || profile)
+    options.push("--static", String(given.static === undefined ? profileHeap : wholeNumber("--static", given.static)));
+  const native = given.native === undefined ? undefined : wholeNumber("--native", given.native);
+  const beside = profile && profile.bytes - Number(given.static ?? profileHeap);
+  if (beside !== undefined && beside < 1)
+    throw usageFailure(`--static ${given.static} leaves nothing of the ${profile!.bytes} bytes of --profile.`);
+  if (native ?? beside) options.push("--native", String(native ?? beside));
   if (given.stack !== undefined) options.push("--stack", String(wholeNumber("--stack", given.stack)));
   if (given.heap) options.push("--heap");
   if (given.xsbug !== undefined) options.push("--xsbug", given.xsbug);
@@ -136,6 +155,11 @@ function hostOptions(given: RunArguments): string[] {
       throw usageFailure("--settings wants a JSON object.");
     }
   return options;
+}
+
+function profileOf(name: string): ChipProfile {
+  if (name !== esp8266.name) throw usageFailure(`--profile wants ${esp8266.name}, not ${name}.`);
+  return esp8266;
 }
 
 function bitsOf({ bits, sanitize }: RunArguments): 32 | 64 {

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { TLSVersion } from "../../src/platform.js";
 import type { BenchRun, Figure } from "./budget-bench.js";
-import { esp8266 } from "./chip-profile.js";
+import { esp8266 } from "./chips.js";
 import { root } from "./paths.js";
 import { smallestCaps } from "./smallest-caps.js";
 import { type TLSBenchOptions, TLSBudgetBench } from "./tls-budget-bench.js";
@@ -204,8 +204,8 @@ export function tlsRows(steps: readonly TLSStep[], limits: TLSLimits, targets: T
         pair(step.library),
         figure(limit?.native) || "none",
         ...startAndTarget(start?.native, target?.native),
-        figure(step.tlsStack),
-        figure(target?.tlsStack),
+        figure(step.tlsStack || undefined),
+        step.tlsStack ? figure(target?.tlsStack) : "",
         figure(step.cStack),
       ];
     }),

@@ -29,7 +29,7 @@ const maximumWaitingSessions = 4;
 const maximumPresented = 16;
 
 /** What is moved at once, each way. */
-const blockSize = 1024;
+const blockSize = 4096;
 
 type State = "handshake" | "open" | "ended" | "failed" | "closed";
 

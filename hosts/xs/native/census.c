@@ -128,7 +128,7 @@ static void functionPlace(txMachine* the, const txSlot* function, char* target) 
   if (!name) return;
   if (!sourceMapFind(name, line, path, &source)) snprintf(path, sizeof path, "%s", name), source = line;
   const char* file = strrchr(path, '/');
-  snprintf(target, NAME_BYTES - 16, "%.24s:%d", file ? file + 1 : path, source);
+  snprintf(target, NAME_BYTES - 16, "%.20s:%d", file ? file + 1 : path, source);
 }
 
 static void describe(txMachine* the, const txSlot* instance, char* target) {
@@ -196,9 +196,6 @@ void heapCensus(txMachine* the, const char* step) {
         if (slot->kind != XS_INSTANCE_KIND || census->owners[indexOf(census, slot)]) continue;
         describe(the, slot, name);
         if (round == 0 && !strcmp(name, "scope")) continue;
-        if (getenv("CENSUS_BUFFERS") && slot->next && slot->next->kind == XS_ARRAY_BUFFER_KIND) snprintf(name, NAME_BYTES, "ArrayBuffer of %d", (int)slot->next->next->value.bufferInfo.length);
-        if (getenv("CENSUS_BUFFERS") && !strncmp(name, "object without", 14)) { int n = 0; for (txSlot* q = slot->next; q; q = q->next) n++; snprintf(name, NAME_BYTES, "oc n%d k%d f%d k2 %d id %s", n, slot->next ? slot->next->kind : -2, slot->next ? slot->next->flag : 0, slot->next && slot->next->next ? slot->next->next->kind : -2, slot->next && slot->next->ID != XS_NO_ID ? fxGetKeyName(the, slot->next->ID) : ""); }
-        if (getenv("CENSUS_BUFFERS") && !strcmp(name, "Object")) { const txSlot* q = slot->next; while (q && q->flag & XS_INTERNAL_FLAG) q = q->next; char* a = q ? fxGetKeyName(the, q->ID) : ""; int n = 0; for (const txSlot* k = slot->next; k; k = k->next) n++; snprintf(name, NAME_BYTES, "Object %d %s %s", n, a ? a : "", q && q->next ? fxGetKeyName(the, q->next->ID) : ""); }
         size_t kind = kindOf(census, name);
         census->kinds[kind].count++;
         ownList(census, slot, kind);

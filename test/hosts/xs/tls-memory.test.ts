@@ -18,14 +18,14 @@ const builds: readonly [name: string, variant: Variant, limits: Partial<Record<T
   [
     "Mbed TLS 3.6, TLS 1.2 alone",
     { bits: 32, sanitize: false, tls12: true },
-    { "TLSv1.2": { full: 13_568, open: 7168, resumed: 12_288 } },
+    { "TLSv1.2": { full: 9216, open: 3840, resumed: 9216 } },
   ],
   [
     "Mbed TLS 3.6",
     { bits: 32, sanitize: false },
     {
-      "TLSv1.2": { full: 16_384, open: 7424, resumed: 13_568 },
-      "TLSv1.3": { full: 16_896, open: 12_800, resumed: 14_592 },
+      "TLSv1.2": { full: 11_264, open: 4096, resumed: 10_240 },
+      "TLSv1.3": { full: 12_544, open: 8192, resumed: 10_240 },
     },
   ],
 ];
