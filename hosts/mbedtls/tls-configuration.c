@@ -52,7 +52,7 @@ static const mbedtls_ecp_group_id curves[] = {
 
 #if SW_TLS13
 /*
- * For both versions in reach. The library offers RSA-PSS, as TLS 1.3 needs it, and refuses it in the ServerKeyExchange of TLS 1.2: a server
+ * For both versions in reach. The library offers RSA-PSS, as TLS 1.3 needs it, and 3.6.6 refuses it in the ServerKeyExchange of TLS 1.2: a server
  * that goes by our order must find PKCS#1, which TLS 1.3 does not know, before it.
  */
 static const uint16_t signatures[] = {

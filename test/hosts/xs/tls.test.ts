@@ -14,7 +14,7 @@ const rsa = {
   hash: "SHA-256",
 };
 
-for (const { name, variant, versions } of tlsBuilds)
+for (const { name, variant, versions, major } of tlsBuilds)
   describe(`XS host: TLS with ${name}`, function () {
     this.timeout(20_000);
     const device = new RemoteDevice(variant);
@@ -101,7 +101,8 @@ for (const { name, variant, versions } of tlsBuilds)
         await client.untilText("echo:x");
         await client.close();
       }
-      if (!versions.includes("TLSv1.3")) return;
+      // 4.0.0 takes RSA-PSS in TLS 1.2.
+      if (!versions.includes("TLSv1.3") || major >= 4) return;
       const refused = await device.connect(strict.port, options());
       const { code, message } = await refused.failed();
       equal(code, "TLS_HANDSHAKE_FAILED");
