@@ -1,6 +1,7 @@
 /**
- * `npm run bench:xs`: publishing over plain TCP on XS and on Node: throughput, and processor time per message. `-- --json`;
- * `--messages N`, `--runs N`, `--m32`.
+ * `npm run bench:xs`: publishing over plain TCP on XS and on Node: throughput, and processor time per message; on XS TLS handshakes, full
+ * against resumed, and AES-GCM against the library alone. `-- --json`; `--messages N`, `--runs N`, `--handshakes N`, `--m32`,
+ * `--only publish|tls|aes`.
  */
 import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -13,6 +14,8 @@ import { runOnXS } from "../../tools/xs/run.js";
 import { preloadOptions } from "../../tools/xs/manifest.js";
 import type { Variant } from "../../tools/xs/paths.js";
 import { round, type Spread, spreadOf } from "../statistics.js";
+import { type AESCase, buildLibraryLoop, measureAES } from "./aes.js";
+import { type HandshakeCase, measureHandshakes } from "./handshakes.js";
 import { type Measurement, payloadLength, window } from "./publisher.js";
 import { Sink } from "./sink.js";
 
@@ -38,6 +41,8 @@ const { values } = parseArgs({
     json: { type: "boolean", default: false },
     messages: { type: "string", default: "20000" },
     runs: { type: "string", default: "5" },
+    handshakes: { type: "string", default: "30" },
+    only: { type: "string" },
     m32: { type: "boolean", default: false },
   },
 });
@@ -78,12 +83,69 @@ function figures(measurements: readonly Measurement[]): Figures {
   };
 }
 
+const wants = (part: string): boolean => values.only === undefined || values.only === part;
+
+/** TLS 1.3 where the library has it: 32 bits, or a source tree. */
+async function measureTLS(): Promise<HandshakeCase[]> {
+  const versions =
+    variant.bits === 32 || process.env["SEALWIRE_MBEDTLS"] ? (["TLSv1.2", "TLSv1.3"] as const) : (["TLSv1.2"] as const);
+  const cases: HandshakeCase[] = [];
+  for (const version of versions)
+    for (const key of ["P-256", "RSA-2048"] as const)
+      cases.push(
+        await measureHandshakes(folder, fileOf("handshake-on-xs.js"), variant, version, key, Number(values.handshakes)),
+      );
+  return cases;
+}
+
+async function measureCiphers(): Promise<AESCase[]> {
+  const program = await buildLibraryLoop(variant, folder);
+  const cases: AESCase[] = [];
+  for (const size of [64, 1024, 16_384])
+    cases.push(await measureAES(folder, fileOf("aes-on-xs.js"), variant, program, size, runs));
+  return cases;
+}
+
+function printTLS(cases: readonly HandshakeCase[]): void {
+  console.log("\nTLS, mutual; medians, of the longest step the lowest\n");
+  console.log("version  client key  handshake  CPU µs   bytes  longest step ms");
+  for (const { protocol, clientKey, full, resumed, cpuRatio, bytesRatio } of cases) {
+    for (const [name, cost] of [["full", full] as const, ["resumed", resumed] as const])
+      console.log(
+        [
+          protocol.slice(4).padEnd(7),
+          clientKey.padEnd(10),
+          name.padEnd(9),
+          cost.cpu.median.toLocaleString("en").padStart(6),
+          cost.bytes.toLocaleString("en").padStart(6),
+          cost.longestStep.lowest.toFixed(2).padStart(15),
+        ].join("  "),
+      );
+    console.log(
+      `                     ratio      ${cpuRatio.toFixed(2).padStart(6)}  ${bytesRatio.toFixed(2).padStart(6)}`,
+    );
+  }
+}
+
+function printAES(cases: readonly AESCase[]): void {
+  console.log("\nAES-128-GCM, MB for each second of processor time\n\nbytes   on XS  library alone  ratio");
+  for (const { size, xs, library, ratio } of cases)
+    console.log(
+      [
+        String(size).padEnd(5),
+        xs.median.toFixed(1).padStart(6),
+        library.median.toFixed(1).padStart(13),
+        ratio.toFixed(2).padStart(5),
+      ].join("  "),
+    );
+}
+
 async function main(): Promise<void> {
   await buildHost(variant);
   const port = await sink.listen();
   const load = os.loadavg()[0]!;
   const cases: Case[] = [];
-  for (const qos of [0, 1] as const) {
+  for (const qos of wants("publish") ? ([0, 1] as const) : []) {
     const all: Record<"xs" | "node", Measurement[]> = { xs: [], node: [] };
     // In turn, so that what else the machine does hits both.
     for (let run = 0; run < runs; run++)
@@ -97,15 +159,18 @@ async function main(): Promise<void> {
       throughputRatio: round(xs.throughput.median / node.throughput.median, 2),
     });
   }
+  const handshakes = wants("tls") ? await measureTLS() : [];
+  const ciphers = wants("aes") ? await measureCiphers() : [];
   const result = { node: process.version, bits: variant.bits, processors: os.cpus().length, load, messages, runs };
   if (values.json) {
-    console.log(JSON.stringify({ ...result, payloadLength, window, cases }));
+    console.log(JSON.stringify({ ...result, payloadLength, window, cases, handshakes, ciphers }));
     return;
   }
-  console.log(
-    `XS 13.3, ${variant.bits} bits, against Node ${process.version}; ${messages} messages of ${payloadLength} bytes, ${window} at a time, plain ` +
-      `TCP; medians of ${runs} runs\n\nQoS  engine  messages/s  CPU µs/message`,
-  );
+  if (cases.length > 0)
+    console.log(
+      `XS 13.3, ${variant.bits} bits, against Node ${process.version}; ${messages} messages of ${payloadLength} bytes, ${window} at a time, plain ` +
+        `TCP; medians of ${runs} runs\n\nQoS  engine  messages/s  CPU µs/message`,
+    );
   for (const { qos, xs, node, cpuRatio, throughputRatio } of cases) {
     for (const [name, { throughput, cpu }] of [["XS", xs] as const, ["Node", node] as const])
       console.log(
@@ -118,6 +183,8 @@ async function main(): Promise<void> {
       );
     console.log(`     ratio   ${throughputRatio.toFixed(2).padStart(10)}  ${cpuRatio.toFixed(2).padStart(14)}`);
   }
+  if (handshakes.length > 0) printTLS(handshakes);
+  if (ciphers.length > 0) printAES(ciphers);
 }
 
 try {

@@ -50,6 +50,27 @@ static const mbedtls_ecp_group_id curves[] = {
 };
 #endif
 
+#if SW_TLS13
+/*
+ * For both versions in reach. The library offers RSA-PSS, as TLS 1.3 needs it, and 3.6.6 refuses it in the ServerKeyExchange of TLS 1.2: a server
+ * that goes by our order must find PKCS#1, which TLS 1.3 does not know, before it.
+ */
+static const uint16_t signatures[] = {
+    0x0403, /* ecdsa_secp256r1_sha256 */
+  #ifdef MBEDTLS_ECP_DP_SECP384R1_ENABLED
+    0x0503, /* ecdsa_secp384r1_sha384 */
+  #endif
+  #ifdef MBEDTLS_ECP_DP_SECP521R1_ENABLED
+    0x0603, /* ecdsa_secp521r1_sha512 */
+  #endif
+    0x0401, 0x0501, 0x0601, /* rsa_pkcs1_sha256, 384, 512 */
+  #ifdef MBEDTLS_X509_RSASSA_PSS_SUPPORT
+    0x0804, 0x0805, 0x0806, /* rsa_pss_rsae_sha256, 384, 512 */
+  #endif
+    0,
+};
+#endif
+
 static int isSamePublicKey(const mbedtls_pk_context* a, const mbedtls_pk_context* b) {
   enum { MOST = 1100 };
   int same = 0;
@@ -132,6 +153,9 @@ static SwFailure setVersions(SwTLS* e, const SwTLSOptions* options) {
   static const mbedtls_ssl_protocol_version versions[] = {MBEDTLS_SSL_VERSION_TLS1_2, MBEDTLS_SSL_VERSION_TLS1_3};
   mbedtls_ssl_conf_min_tls_version(&e->conf, versions[options->minimumVersion - 2]);
   mbedtls_ssl_conf_max_tls_version(&e->conf, versions[most - 2]);
+  #if SW_TLS13
+  if (options->minimumVersion == 2 && most == 3) mbedtls_ssl_conf_sig_algs(&e->conf, signatures);
+  #endif
   #if SW_TLS13 && MBEDTLS_VERSION_NUMBER < 0x04000000
   /* 4.0 always tells of them. */
   mbedtls_ssl_conf_tls13_enable_signal_new_session_tickets(&e->conf, MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_ENABLED);

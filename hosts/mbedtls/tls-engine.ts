@@ -133,6 +133,10 @@ export class MbedTLSEngine implements TLSEngine {
     return more;
   }
 
+  get longestStep(): number | undefined {
+    return this.#native?.number(13);
+  }
+
   end(): void {
     this.#native?.end();
     this.schedule();

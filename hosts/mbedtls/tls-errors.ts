@@ -26,6 +26,7 @@ const codes: readonly ErrorCode[] = [
   "CRYPTO_INVALID",
   "CRYPTO_INVALID",
   "TLS_RECORD_TOO_LARGE",
+  "TLS_HANDSHAKE_FAILED",
 ];
 
 /** Of the codes above, those that need no more than a sentence; the others are told by {@link sentence}. */
@@ -43,6 +44,7 @@ const sentences: Readonly<Record<number, string>> = {
   20: "This is not a revocation list that can be read (X.509 CRL, DER).",
   21: "The private key cannot be used for TLS.",
   22: "The server sent a handshake message that is larger than the TLS library's input buffer.",
+  23: "The server's key exchange has a curve or a signature that the TLS library refuses. If it has TLS 1.2 alone and an RSA key, set maximumVersion to TLSv1.2.",
 };
 
 /** By the detail: of the certificate, without the subject of the sentence. */

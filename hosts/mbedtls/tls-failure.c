@@ -83,6 +83,10 @@ void sw_tls_fail_with(SwTLS* e, int error, unsigned allocations) {
            (e->verification.failure || error == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED || error == BAD_CERTIFICATE ||
             (-error & 0x7f80) < 0x4000))
     sw_tls_fail(e, ofCertificate(e, error));
+#if SW_TLS13
+  else if (error == MBEDTLS_ERR_SSL_ILLEGAL_PARAMETER && e->stepState == MBEDTLS_SSL_SERVER_KEY_EXCHANGE && !sw_tls_is13(e))
+    sw_tls_fail(e, SW_FAILURE_SIGNATURE_SCHEME);
+#endif
   else
     sw_tls_fail(e, SW_FAILURE_HANDSHAKE);
 }

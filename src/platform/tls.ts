@@ -142,6 +142,8 @@ export interface TLSEngine {
    * @returns true when there is more to do at once
    */
   step(): boolean;
+  /** Milliseconds that the longest step of the handshake took; `undefined` where the host does not measure it, and once closed. */
+  readonly longestStep?: number | undefined;
   /** Queues close_notify, if the connection is open; drain it before closing the transport. */
   end(): void;
   /** Frees everything and wipes what is secret. Safe inside every callback and more than once. */

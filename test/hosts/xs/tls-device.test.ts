@@ -5,97 +5,135 @@ import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { MosquittoBroker } from "../../../tools/brokers/index.js";
-import { DevelopmentPKI } from "../../../tools/pki/index.js";
 import { Tap } from "../../../tools/simulate/tap.js";
 import { preloadOptions } from "../../../tools/xs/manifest.js";
 import { hostProgram, root } from "../../../tools/xs/paths.js";
 import { mapOptions } from "../../../tools/xs/run.js";
 import { requireMosquitto } from "../../tools/support/mosquitto.js";
 import { temporaryFolder } from "../../tools/support/temporary-folder.js";
+import { generateKeys, type Issued, issue } from "../node/support/pki.js";
 import { hostIsBuilt } from "./support.js";
 import { tlsBuilds } from "./tls-builds.js";
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 const asleep = 80;
 
-for (const { name, variant, versions } of tlsBuilds)
-  for (const version of versions)
-    describe(`A device on XS with Mosquitto, ${version}, ${name}`, function () {
-      this.timeout(30_000);
-      const folder = temporaryFolder();
-      let pki: DevelopmentPKI;
-      let broker: MosquittoBroker;
-      let tap: Tap;
-      let child: ChildProcess | undefined;
+/** Root, server and device, each of both with the issuing authority that signed it. */
+interface Credentials {
+  readonly root: Uint8Array;
+  readonly server: DeviceCredentials;
+  readonly device: DeviceCredentials;
+}
 
-      before(hostIsBuilt(variant));
-      before(async function () {
-        requireMosquitto(this);
-        pki = await DevelopmentPKI.open({ folder: folder.join("pki"), names: ["localhost"] });
-        broker = new MosquittoBroker({
-          server: pki.server,
-          root: pki.root,
-          versions: { minimum: version, maximum: version },
-        });
-        await broker.start();
-        tap = new Tap({ target: { address: broker.address, port: broker.port } });
-        await tap.start();
-      });
-      after(async () => {
-        child?.kill("SIGKILL");
-        await tap.stop();
-        await broker.stop();
-      });
+interface DeviceCredentials {
+  readonly certificateChain: Uint8Array[];
+  readonly privateKey: Uint8Array;
+}
 
-      /** One life of the program. @returns how it connected, and the exit code, or none when its power was cut */
-      async function live(then: "sleep" | "wait"): Promise<{ connected: string; exitCode: number | null }> {
-        const issued = await pki.device("device");
-        const settings = folder.join("settings.json");
-        writeFileSync(
-          settings,
-          JSON.stringify({
-            folder: folder.join("device"),
-            port: tap.port,
-            root: hex(pki.root),
-            certificateChain: issued.certificateChain.map(hex),
-            privateKey: hex(issued.privateKey),
-            then,
-          }),
-        );
-        const module = join(root, "dist", "test", "xs", "firmware", "tls-device.js");
-        const heap = variant.bits === 32 ? ["--static", "53248", "--stack", "512", ...preloadOptions()] : [];
-        child = spawn(hostProgram(variant), [...mapOptions(), ...heap, module, "--", settings], {
-          stdio: ["ignore", "pipe", "pipe"],
-        });
-        let output = "";
-        const published = new Promise<void>((resolve) => {
-          child!.stdout!.setEncoding("utf8").on("data", (text: string) => {
-            output += text;
-            if (output.includes("published")) resolve();
-          });
-        });
-        child.stderr!.setEncoding("utf8").on("data", (text: string) => (output += text));
-        const end = once(child, "close") as Promise<[number | null]>;
-        await Promise.race([published, end]);
-        if (then === "wait") {
-          // Tickets of TLS 1.3 come after the handshake, and are written to flash.
-          await new Promise((resolve) => setTimeout(resolve, 200));
-          child.kill("SIGKILL");
-        }
-        const [exitCode] = await end;
-        const connected = /^connected (.*)$/m.exec(output)?.[1];
-        assert.ok(connected !== undefined && output.includes("published"), output);
-        // The other side's own handshake, as it passed on the wire, tells the same.
-        assert.equal(tap.connections.at(-1)?.decision?.resumed, connected.endsWith("resumed"), output);
-        return { connected, exitCode };
-      }
+const rsa2048 = {
+  name: "RSASSA-PKCS1-v1_5",
+  modulusLength: 2048,
+  publicExponent: Uint8Array.of(1, 0, 1),
+  hash: "SHA-256",
+};
 
-      it("shakes hands in full once, and resumes after a deep sleep and after power cuts", async () => {
-        assert.deepEqual(await live("sleep"), { connected: `${version} full`, exitCode: asleep });
-        assert.deepEqual(await live("sleep"), { connected: `${version} resumed`, exitCode: asleep });
-        assert.deepEqual(await live("wait"), { connected: `${version} resumed`, exitCode: null });
-        assert.deepEqual(await live("wait"), { connected: `${version} resumed`, exitCode: null });
-        const [full, ...others] = tap.connections.map(({ bytesIn, bytesOut }) => bytesIn + bytesOut);
-        for (const other of others) assert.ok(other < full! * 0.7, `${other} bytes are not much less than ${full}`);
+/** Certificates and keys of one algorithm throughout. */
+async function credentialsOf(kind: "EC" | "RSA"): Promise<Credentials> {
+  const keys = async (): Promise<object> => (kind === "RSA" ? { keys: await generateKeys(rsa2048) } : {});
+  const root = await issue({ name: "root", ca: true, ...(await keys()) });
+  const issuing = await issue({ name: "issuing", ca: true, issuer: root, ...(await keys()) });
+  const server = await issue({ name: "server", issuer: issuing, dns: ["localhost"], ...(await keys()) });
+  const device = await issue({ name: "device", issuer: issuing, ...(await keys()) });
+  const withKey = (issued: Issued): DeviceCredentials => ({
+    certificateChain: [issued.der, issuing.der],
+    privateKey: issued.keyDER,
+  });
+  return { root: root.der, server: withKey(server), device: withKey(device) };
+}
+
+const cases = tlsBuilds.flatMap((build) =>
+  build.versions.flatMap((version) => (["EC", "RSA"] as const).map((kind) => ({ ...build, version, kind }))),
+);
+
+for (const { name, variant, version, kind } of cases)
+  describe(`A device on XS with Mosquitto, ${version}, ${kind}, ${name}`, function () {
+    this.timeout(30_000);
+    const folder = temporaryFolder();
+    let pki: Credentials;
+    let broker: MosquittoBroker;
+    let tap: Tap;
+    let child: ChildProcess | undefined;
+
+    before(hostIsBuilt(variant));
+    before(async function () {
+      requireMosquitto(this);
+      pki = await credentialsOf(kind);
+      broker = new MosquittoBroker({
+        server: pki.server,
+        root: pki.root,
+        versions: { minimum: version, maximum: version },
       });
+      await broker.start();
+      tap = new Tap({ target: { address: broker.address, port: broker.port } });
+      await tap.start();
     });
+    after(async () => {
+      child?.kill("SIGKILL");
+      await tap.stop();
+      await broker.stop();
+    });
+
+    /** One life of the program. @returns how it connected, and the exit code, or none when its power was cut */
+    async function live(then: "sleep" | "wait"): Promise<{ connected: string; exitCode: number | null }> {
+      const issued = pki.device;
+      const settings = folder.join("settings.json");
+      writeFileSync(
+        settings,
+        JSON.stringify({
+          folder: folder.join("device"),
+          port: tap.port,
+          root: hex(pki.root),
+          certificateChain: issued.certificateChain.map(hex),
+          privateKey: hex(issued.privateKey),
+          // See "Versions and RSA" in docs/tls.md.
+          maximumVersion: kind === "RSA" ? version : "TLSv1.3",
+          then,
+        }),
+      );
+      const module = join(root, "dist", "test", "xs", "firmware", "tls-device.js");
+      const heap = variant.bits === 32 ? ["--static", "53248", "--stack", "512", ...preloadOptions()] : [];
+      child = spawn(hostProgram(variant), [...mapOptions(), ...heap, module, "--", settings], {
+        stdio: ["ignore", "pipe", "pipe"],
+      });
+      let output = "";
+      const published = new Promise<void>((resolve) => {
+        child!.stdout!.setEncoding("utf8").on("data", (text: string) => {
+          output += text;
+          if (output.includes("published")) resolve();
+        });
+      });
+      child.stderr!.setEncoding("utf8").on("data", (text: string) => (output += text));
+      const end = once(child, "close") as Promise<[number | null]>;
+      await Promise.race([published, end]);
+      if (then === "wait") {
+        // Tickets of TLS 1.3 come after the handshake, and are written to flash.
+        await new Promise((resolve) => setTimeout(resolve, 200));
+        child.kill("SIGKILL");
+      }
+      const [exitCode] = await end;
+      const connected = /^connected (.*)$/m.exec(output)?.[1];
+      assert.ok(connected !== undefined && output.includes("published"), output);
+      // The other side's own handshake, as it passed on the wire, tells the same.
+      assert.equal(tap.connections.at(-1)?.decision?.resumed, connected.endsWith("resumed"), output);
+      return { connected, exitCode };
+    }
+
+    it("shakes hands in full once, and resumes after a deep sleep and after power cuts", async () => {
+      assert.deepEqual(await live("sleep"), { connected: `${version} full`, exitCode: asleep });
+      assert.deepEqual(await live("sleep"), { connected: `${version} resumed`, exitCode: asleep });
+      assert.deepEqual(await live("wait"), { connected: `${version} resumed`, exitCode: null });
+      assert.deepEqual(await live("wait"), { connected: `${version} resumed`, exitCode: null });
+      const [full, ...others] = tap.connections.map(({ bytesIn, bytesOut }) => bytesIn + bytesOut);
+      for (const other of others) assert.ok(other < full! * 0.7, `${other} bytes are not much less than ${full}`);
+    });
+  });

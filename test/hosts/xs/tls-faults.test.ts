@@ -7,7 +7,7 @@ import { hostIsBuilt } from "./support.js";
 import { tlsBuilds } from "./tls-builds.js";
 
 /** Every n-th allocation fails in one run, another residue each time; 1 for all of them. */
-const stride = Number(process.env["SEALWIRE_FAULT_STRIDE"] ?? 23);
+const stride = Number(process.env["SEALWIRE_FAULT_STRIDE"] ?? 199);
 
 for (const { name, variant, versions } of tlsBuilds)
   describe(`XS host: TLS without memory for one allocation, with ${name}`, function () {

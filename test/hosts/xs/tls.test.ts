@@ -14,7 +14,7 @@ const rsa = {
   hash: "SHA-256",
 };
 
-for (const { name, variant, versions } of tlsBuilds)
+for (const { name, variant, versions, major } of tlsBuilds)
   describe(`XS host: TLS with ${name}`, function () {
     this.timeout(20_000);
     const device = new RemoteDevice(variant);
@@ -82,6 +82,32 @@ for (const { name, variant, versions } of tlsBuilds)
       equal(code, "TLS_HANDSHAKE_FAILED");
       match(message, /extended master secret/);
       equal(server.received.length, received);
+    });
+
+    it("agrees on TLS 1.2 with a server that has no more and an RSA key, or says what to set", async () => {
+      const keys = await generateKeys(rsa);
+      const there = await issue({ name: "server", issuer: intermediate, dns: ["localhost"], keys });
+      const old = { maxVersion: "TLSv1.2" } as const;
+      // By our order of signatures; by its own it takes RSA-PSS, which a library with TLS 1.3 offers, and refuses in TLS 1.2.
+      const polite = await startServer({ ...old, honorCipherOrder: false }, [there, intermediate]);
+      const strict = await startServer(old, [there, intermediate]);
+      for (const [port, more] of [
+        [polite.port, {}],
+        [strict.port, { maximumVersion: "TLSv1.2" }],
+      ] as const) {
+        const client = await device.connect(port, { ...options(), ...more });
+        equal((await client.opened()).protocol, "TLSv1.2");
+        client.write("x");
+        await client.untilText("echo:x");
+        await client.close();
+      }
+      // 4.0.0 takes RSA-PSS in TLS 1.2.
+      if (!versions.includes("TLSv1.3") || major >= 4) return;
+      const refused = await device.connect(strict.port, options());
+      const { code, message } = await refused.failed();
+      equal(code, "TLS_HANDSHAKE_FAILED");
+      match(message, /set maximumVersion to TLSv1\.2/);
+      await refused.close();
     });
 
     for (const protocol of versions)

@@ -7,6 +7,7 @@ import * as file from "../../../hosts/xs/native/file.js";
 import { argument } from "../../../hosts/xs/native/system.js";
 import { memory } from "../../../hosts/mbedtls/library.js";
 import { fromHex, fromUTF8 } from "../../../src/bytes.js";
+import type { TLSVersion } from "../../../src/platform.js";
 import { Device } from "../../../src/device.js";
 
 interface Settings {
@@ -15,6 +16,7 @@ interface Settings {
   readonly root: string;
   readonly certificateChain: readonly string[];
   readonly privateKey: string;
+  readonly maximumVersion: TLSVersion;
   readonly then: "sleep" | "wait";
 }
 
@@ -24,6 +26,7 @@ const device = new Device({
   platform,
   credentials: {
     broker: { host: "localhost", port: settings.port },
+    maximumVersion: settings.maximumVersion,
     trustAnchors: [fromHex(settings.root)],
     certificateChain: settings.certificateChain.map((certificate) => fromHex(certificate)),
     privateKey: platform.crypto.importKey("private", fromHex(settings.privateKey)),
