@@ -78,8 +78,9 @@ int sw_tls_buffers_begin(SwTLS* e) {
  */
 int sw_tls_input_fits(SwTLS* e, size_t body) {
   size_t at = (size_t)(*FIELD(in_hdr) - *FIELD(in_buf));
-  size_t need = at + HEADER + body;
-  if (at > COUNTER && need < HEAD + *FIELD(in_hslen)) need = HEAD + *FIELD(in_hslen);
+  /* Behind it the next header: the library wants room for that before it asks for a byte of it. */
+  size_t need = at + HEADER + body + HEADER;
+  if (at > COUNTER && need < HEAD + *FIELD(in_hslen) + HEADER) need = HEAD + *FIELD(in_hslen) + HEADER;
   need = atMost(need, e->fullInput);
   e->inputNeeded = need > *FIELD(in_buf_len) ? need : 0;
   return e->inputNeeded == 0;
