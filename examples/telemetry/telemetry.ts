@@ -23,6 +23,8 @@ export class Telemetry {
     const { storage, crypto, rootOfTrust, counter } = platform;
     this.platform = platform;
     this.vault = Vault.open({ storage, crypto, rootOfTrust, counter, clock: { now: () => platform.time()?.now } });
+    // At the very first start. A device would do it by itself, deeper down, and the stack for that would be missing in the heap ever after.
+    if (platform.provisioning && this.vault.status.integrity === "empty") this.vault.import(platform.provisioning);
     this.device = new Device({
       platform,
       vault: this.vault,

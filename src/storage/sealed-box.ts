@@ -6,7 +6,7 @@
  * cut and no restored copy of the flash can make a (key, nonce) pair repeat. AES-256-GCM; the additional data is the format and
  * the label, so that a box is refused under another name.
  */
-import { concat, toUTF8 } from "../bytes.js";
+import { toUTF8 } from "../bytes.js";
 import { SealwireError } from "../errors.js";
 import type { Crypto, Key } from "../platform.js";
 
@@ -39,13 +39,12 @@ export class SealedBox {
 
   /** The same without a second copy: the content lies in the box already, at {@link contentAt}, and room for the tag behind it. */
   sealInPlace(label: string, box: Uint8Array): void {
-    const random = this.#crypto.random(SALT + NONCE);
     box[0] = FORMAT;
-    box.set(random, 1);
+    box.set(this.#crypto.random(SALT + NONCE), 1);
     const data = box.subarray(SealedBox.contentAt, box.byteLength - TAG);
-    const key = this.key(random.subarray(0, SALT));
+    const key = this.key(box.subarray(1, 1 + SALT));
     try {
-      const nonce = random.subarray(SALT);
+      const nonce = box.subarray(1 + SALT, SealedBox.contentAt);
       const tag = this.#crypto.encrypt({
         algorithm: "AES-GCM",
         key,
@@ -89,7 +88,7 @@ export class SealedBox {
 }
 
 function additionalData(label: string): Uint8Array {
-  return concat(Uint8Array.of(FORMAT), toUTF8(label));
+  return toUTF8(String.fromCharCode(FORMAT) + label);
 }
 
 function corrupt(label: string, cause?: unknown): SealwireError {

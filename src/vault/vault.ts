@@ -18,8 +18,8 @@ import { closeCredentials, toCredentials, wipeRecord, type Credentials } from ".
 import { PendingKey } from "./pending-key.js";
 import { unlockProvisioningRecord } from "./provisioning-envelope.js";
 import { decodeProvisioningRecord, type ProvisioningRecord } from "./provisioning-record.js";
-import { awaitsOwnKey, isSameRecord } from "./record-comparison.js";
-import { encodeValid } from "./record-validation.js";
+import { awaitsOwnKey, isForOwnKey, isSameRecord } from "./record-comparison.js";
+import { encodeValid, requireValid } from "./record-validation.js";
 import { checkRenewal, renewalTime, type RenewalOptions } from "./renewal.js";
 import { decodeRotationNote, encodeRotationNote, type RotationNote, type RotationOutcome } from "./rotation-note.js";
 import { faultOf, type RollbackProtection, type VaultIntegrity, type VaultStatus } from "./vault-status.js";
@@ -129,18 +129,10 @@ export class Vault {
     if (stored === undefined) return false;
     const bytes = unlockProvisioningRecord(this.#options.crypto, stored, code);
     try {
-      if (this.#integrity === "ok") {
-        this.endImport(partition, bytes);
-        return false;
-      }
-      const record = decodeProvisioningRecord(bytes);
-      try {
-        this.provision(record);
-      } finally {
-        wipeRecord(record);
-      }
+      const isEmpty = this.#integrity !== "ok";
+      if (isEmpty) this.takeOver(bytes);
       this.endImport(partition, bytes);
-      return true;
+      return isEmpty;
     } finally {
       wipe(bytes);
     }
@@ -152,19 +144,10 @@ export class Vault {
    *   `STORAGE_VALUE_TOO_LARGE`
    */
   provision(record: ProvisioningRecord): void {
-    this.mustBeOpen();
-    this.requireNoFault();
-    if (this.#integrity !== "empty") throw new SealwireError("INVALID_STATE", "The vault is not empty: wipe it first.");
+    this.requireEmpty();
     const content = this.encode(record);
     try {
-      // A record without a floor would be one whose floor was taken away.
-      if (this.#floor.version === undefined) this.#floor.raise(this.#floor.fresh(false));
-      const version = this.#floor.version! + 1;
-      const last = this.outcome("committed", version);
-      this.step({ proving: false, last }, (note) => this.#record.create(version, content, note));
-      // Read back from what is stored, the floor is raised by the way.
-      this.load();
-      this.requireNoFault();
+      this.create(content);
     } finally {
       wipe(content);
     }
@@ -372,6 +355,33 @@ export class Vault {
     }
   }
 
+  /** What was encoded for a device is kept as it is: a second encoding would need a chip's memory at its very first start, and never again. */
+  private takeOver(bytes: Uint8Array): void {
+    this.requireEmpty();
+    if (isForOwnKey(bytes)) {
+      const record = decodeProvisioningRecord(bytes);
+      try {
+        this.provision(record);
+      } finally {
+        wipeRecord(record);
+      }
+      return;
+    }
+    requireValid(this.#options.crypto, bytes);
+    this.create(bytes);
+  }
+
+  private create(content: Uint8Array): void {
+    // A record without a floor would be one whose floor was taken away.
+    if (this.#floor.version === undefined) this.#floor.raise(this.#floor.fresh(false));
+    const version = this.#floor.version! + 1;
+    const last = this.outcome("committed", version);
+    this.step({ proving: false, last }, (note) => this.#record.create(version, content, note));
+    // Read back from what is stored, the floor is raised by the way.
+    this.load();
+    this.requireNoFault();
+  }
+
   private endImport(partition: ProvisioningPartition, bytes: Uint8Array): void {
     const content = this.#record.read();
     const same = isSameRecord(content, bytes);
@@ -452,6 +462,12 @@ export class Vault {
     if (this.#credentials === undefined)
       throw new SealwireError("VAULT_EMPTY", "The vault holds no credentials: provision this device.");
     return this.#credentials;
+  }
+
+  private requireEmpty(): void {
+    this.mustBeOpen();
+    this.requireNoFault();
+    if (this.#integrity !== "empty") throw new SealwireError("INVALID_STATE", "The vault is not empty: wipe it first.");
   }
 
   private requireNoFault(): void {
