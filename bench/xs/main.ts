@@ -1,14 +1,15 @@
 /**
- * `npm run bench:xs`: publishing over plain TCP on XS and on Node: throughput, and processor time per message; on XS TLS handshakes, full
- * against resumed, and AES-GCM against the library alone. `-- --json`; `--messages N`, `--runs N`, `--handshakes N`, `--m32`,
- * `--only publish|tls|aes`.
+ * The command line of `npm run bench:xs`: publishing over plain TCP on XS and on Node: throughput, and processor time per message; on XS TLS
+ * handshakes, full against resumed, and AES-GCM against the library alone.
  */
 import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import * as os from "node:os";
 import { fileURLToPath } from "node:url";
 import { join } from "node:path";
-import { parseArgs, promisify } from "node:util";
+import { promisify } from "node:util";
+import { Command, Option } from "commander";
+import { positive } from "../../tools/positive.js";
 import { buildHost } from "../../tools/xs/build.js";
 import { runOnXS } from "../../tools/xs/run.js";
 import { preloadOptions } from "../../tools/xs/manifest.js";
@@ -36,17 +37,26 @@ interface Case {
   readonly throughputRatio: number;
 }
 
-const { values } = parseArgs({
-  options: {
-    json: { type: "boolean", default: false },
-    messages: { type: "string", default: "20000" },
-    runs: { type: "string", default: "5" },
-    handshakes: { type: "string", default: "30" },
-    only: { type: "string" },
-    m32: { type: "boolean", default: false },
-  },
-});
-const [messages, runs] = [Number(values.messages), Number(values.runs)];
+interface Arguments {
+  readonly json?: true;
+  readonly messages: number;
+  readonly runs: number;
+  readonly handshakes: number;
+  readonly only?: "publish" | "tls" | "aes";
+  readonly m32?: true;
+}
+
+const values = new Command("bench:xs")
+  .description("The XS engine against Node, TLS handshakes on it, and its AES-GCM against the library alone.")
+  .option("--json", "one JSON object")
+  .option("--messages <n>", "messages of a run", positive, 20_000)
+  .option("--runs <n>", "alternating runs of each case", positive, 5)
+  .option("--handshakes <n>", "handshakes of each kind", positive, 30)
+  .addOption(new Option("--only <part>", "only this part").choices(["publish", "tls", "aes"]))
+  .option("--m32", "32 bits (needs gcc-multilib)")
+  .parse()
+  .opts<Arguments>();
+const { messages, runs } = values;
 const variant: Variant = { bits: values.m32 ? 32 : 64, sanitize: false };
 const folder = mkdtempSync(join(os.tmpdir(), "sealwire-bench-"));
 const fileOf = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
@@ -83,7 +93,7 @@ function figures(measurements: readonly Measurement[]): Figures {
   };
 }
 
-const wants = (part: string): boolean => values.only === undefined || values.only === part;
+const wants = (part: Arguments["only"]): boolean => values.only === undefined || values.only === part;
 
 /** TLS 1.3 where the library has it: 32 bits, or a source tree. */
 async function measureTLS(): Promise<HandshakeCase[]> {
@@ -93,7 +103,7 @@ async function measureTLS(): Promise<HandshakeCase[]> {
   for (const version of versions)
     for (const key of ["P-256", "RSA-2048"] as const)
       cases.push(
-        await measureHandshakes(folder, fileOf("handshake-on-xs.js"), variant, version, key, Number(values.handshakes)),
+        await measureHandshakes(folder, fileOf("handshake-on-xs.js"), variant, version, key, values.handshakes),
       );
   return cases;
 }

@@ -1,13 +1,10 @@
-/**
- * `npm run budget`: finds what each step needs, prints a table, and fails when a step exceeds `test/budget.json`.
- * `-- --json`: the figures; `-- --markdown`: the tables for a guide; `-- --write FILE`: puts them there, between their markers.
- */
-import { parseArgs } from "node:util";
+/** The command line of `npm run budget`. */
+import { Command } from "commander";
 import { type Budget, measureBudget, overruns, readLimits, targets, totalOf } from "./budget.js";
 import { markdownOf, markdownTable, textOf, textTable, writeTables } from "./budget-table.js";
 import { measureProfile, profileOverruns, profileRows, readProfileLimits, staticTarget } from "./chip-profile.js";
 import { measureFit } from "./firmware-fit.js";
-import { buildHost, MissingCompiler } from "./build.js";
+import { hostOrSkip } from "./host-or-skip.js";
 import {
   measureTLSBudget,
   readTLSLimits,
@@ -31,23 +28,14 @@ const profileExplanation = `An ESP8266 has 42,888 bytes for all heaps of a firmw
 the telemetry firmware (examples/telemetry, a Device with its vault and mutual TLS 1.2) the smallest --static. Native: TLS and cryptography at the peak.
 Fits: it came to its end with both capped, together at what the chip has.`;
 
-async function main(): Promise<number> {
-  const { values } = parseArgs({
-    options: {
-      json: { type: "boolean" },
-      markdown: { type: "boolean" },
-      write: { type: "string", multiple: true, default: [] },
-    },
-  });
-  try {
-    await buildHost({ bits: 32, sanitize: false });
-    await buildHost({ bits: 32, sanitize: false, tls12: true });
-  } catch (error) {
-    if (!(error instanceof MissingCompiler)) throw error;
-    const mustRun = process.env["SEALWIRE_NO_SKIP"] === "1";
-    console.error(`${mustRun ? "" : "Skipped: "}${error.message}`);
-    return mustRun ? 1 : 0;
-  }
+interface Arguments {
+  readonly json?: true;
+  readonly markdown?: true;
+  readonly write: readonly string[];
+}
+
+/** @returns what is larger than it may be, a sentence each */
+async function measure(values: Arguments): Promise<string[]> {
   const budget: Budget = { steps: await measureBudget(), fit: await measureFit() };
   const limits = readLimits();
   const tls = await measureTLSBudget();
@@ -89,13 +77,24 @@ async function main(): Promise<number> {
     console.log([...text, profileExplanation, textOf(profileRows(profile, sessions, profileLimits))].join("\n\n"));
   }
   for (const file of values.write) writeTables(file, tables);
-  const faults = [
-    ...overruns(budget, limits),
-    ...tlsOverruns(tls, tlsLimits),
-    ...profileOverruns(profile, profileLimits),
-  ];
-  for (const fault of faults) console.error(fault);
-  return faults.length === 0 ? 0 : 1;
+  return [...overruns(budget, limits), ...tlsOverruns(tls, tlsLimits), ...profileOverruns(profile, profileLimits)];
 }
 
-process.exitCode = await main();
+await new Command("budget")
+  .description("Finds the memory that each step needs on 32-bit XS, and fails when one exceeds test/budget.json.")
+  .option("--json", "the figures as one JSON object")
+  .option("--markdown", "the tables for a guide")
+  .option(
+    "--write <file>",
+    "put the tables into a guide, between their markers (repeat as needed)",
+    (file: string, all: string[]) => [...all, file],
+    [],
+  )
+  .action(async (values: Arguments) => {
+    const variant = { bits: 32, sanitize: false } as const;
+    if (!(await hostOrSkip(variant, { ...variant, tls12: true }))) return;
+    const faults = await measure(values);
+    for (const fault of faults) console.error(fault);
+    if (faults.length > 0) process.exitCode = 1;
+  })
+  .parseAsync();
