@@ -71,9 +71,17 @@ export class ReplayStore {
     return this.#table.find(digest);
   }
 
-  /** @throws SealwireError `SEALED_TOO_MANY_SENDERS` */
+  /**
+   * A new entry. Where it takes the place of some of epochs that have ended, that these are closed is stored at once: marks do not tell it.
+   * @throws SealwireError `SEALED_TOO_MANY_SENDERS`, `STORAGE_FAILED`
+   */
   add(digest: Uint8Array, random: Uint8Array, epoch: number, minimumEpoch: number): ReplayEntry {
-    return this.#table.add(digest, random, epoch, Math.max(minimumEpoch, this.lowestEpoch));
+    const takeBack = this.#table.makeRoom(Math.max(minimumEpoch, this.lowestEpoch));
+    if (takeBack && !attempt(() => this.write())) {
+      takeBack();
+      throw new SealwireError("STORAGE_FAILED", "Storage cannot take note of which senders are forgotten.");
+    }
+    return this.#table.add(digest, random, epoch);
   }
 
   /** See {@link ReplayTable.hear}. */

@@ -156,6 +156,21 @@ describe("Replay protection across restarts", () => {
     for (let i = 0; i <= first!; i++) strictEqual(pair.receive(i).outcome, "refused", `${i} after a second restart`);
   });
 
+  it("holds for QoS 0 however far the first number that is heard of a sender is, or jumps", () => {
+    for (const interval of [32, 65_535]) {
+      const pair = new Pair({ replayInterval: interval });
+      pair.send(70_000);
+      for (const index of [0, 69_990]) strictEqual(textOf(pair.receive(index)), `${index}`);
+      const late = new Station("late", { replayInterval: interval });
+      const message = pair.sent[69_990]!;
+      strictEqual(textOf(late.unseal(topic, message)), "69990");
+      pair.restart();
+      late.powerCut();
+      strictEqual(pair.receive(69_990).outcome, "refused", "after a jump");
+      strictEqual(late.unseal(topic, message).outcome, "refused", "the first of all");
+    }
+  });
+
   it("may deliver once more with QoS 0, where that is wanted, and no more than 32", () => {
     const pair = new Pair({ afterRestart: "deliver" });
     pair.send(100);
@@ -286,12 +301,33 @@ describe("Replay protection of many senders", () => {
     }
   });
 
+  for (const how of ["stored", "not stored"] as const)
+    it(`keeps that epoch closed over a power cut with QoS 1, too (${how})`, () => {
+      const secrets = (...epochs: number[]): Map<number, ReturnType<typeof secretKey>> =>
+        new Map(epochs.map((epoch) => [epoch, secretKey(`the master secret of epoch ${epoch}.....`)]));
+      const receiver = new Station("device", { maximumSenders: 2 }, { secrets: secrets(1) });
+      const [old, other] = ["a", "b"].map((name) => new Station(name, {}, { secrets: secrets(1) }).seal(topic, "x"));
+      strictEqual(textOf(receiver.unseal(topic, other!, { qos: 1 })), "x");
+      let { mark } = delivered(receiver.unseal(topic, old!, { qos: 1 }));
+      receiver.sealing.setSecrets(secrets(2));
+      const next = new Station("a", {}, { secrets: secrets(2) });
+      if (how === "not stored") {
+        receiver.storage!.failAt(1, "fail");
+        strictEqual(codeOf(receiver.unseal(topic, next.seal(topic, "y"), { qos: 1 })), "STORAGE_FAILED");
+      } else mark = delivered(receiver.unseal(topic, next.seal(topic, "y"), { qos: 1 })).mark;
+      // The rotation was not completed: the secret of before is in force again.
+      receiver.powerCut();
+      receiver.sealing.loadMark(mark);
+      const code = how === "stored" ? "SEALED_EPOCH_EXPIRED" : "SEALED_REPLAYED";
+      strictEqual(codeOf(receiver.unseal(topic, old!, { qos: 1 })), code);
+    });
+
   it("takes no more memory for messages whose handling failed than the window is long", () => {
     const pair = new Pair();
     pair.send(1000);
     for (let i = 0; i < 1000; i++) strictEqual(pair.receive(i, 1).outcome, "delivered");
     const table = new ReplayTable({ maximumSenders: 1, afterRestart: "refuse" });
-    const entry = table.add(new Uint8Array(8), new Uint8Array(0), 0, 0);
+    const entry = table.add(new Uint8Array(8), new Uint8Array(0), 0);
     for (let i = 0; i < 1000; i++) table.receive(entry, i, true);
     strictEqual(entry.pending.length <= 64, true, `${entry.pending.length}`);
     // Those that may come again still do.
