@@ -34,21 +34,22 @@ export class ReplayStore {
     this.#options = options;
     this.#table = new ReplayTable(options);
     this.#state = this.load(options.kept);
-    if (this.#state === "lost") this.lose();
+    // Should storage not take note of it, the next start finds it damaged again.
+    if (this.#state === "lost") attempt(() => this.lose());
   }
 
   get state(): ReplayState {
     return this.#state;
   }
 
-  /** Something of what was received is not known any more. */
+  /** Something of what was received is not known any more. @throws SealwireError `STORAGE_FAILED`: the next start will not know of it */
   lose(): void {
     const { epoch = 0, whenLost } = this.#options;
     this.#state = "lost";
     if (whenLost === "accept") return;
     // A message of an epoch that is not in use yet cannot be an old one.
     this.#table.lowestEpoch = Math.max(this.#table.lowestEpoch, epoch + 1);
-    this.tryWrite();
+    this.write();
   }
 
   /** Takes out of retained memory what an earlier life left there. The caller commits it. */
@@ -153,7 +154,7 @@ export class ReplayStore {
     return this.#table.mark() ?? new Uint8Array(0);
   }
 
-  /** Takes over a mark. @throws SealwireError `STORAGE_CORRUPT`: it counts as lost */
+  /** Takes over a mark. @throws SealwireError `STORAGE_CORRUPT`: it counts as lost; `STORAGE_FAILED` as {@link lose} */
   loadMark(mark: Uint8Array): void {
     if (mark.byteLength === 0) return;
     try {

@@ -229,7 +229,7 @@ describe("Replay protection across restarts", () => {
   it("opens nothing of the epochs so far when the mark of the MQTT session is damaged, either", () => {
     for (const load of [
       (pair: Pair) => throws(() => pair.receiver.sealing.loadMark(toUTF8("rubbish")), "STORAGE_CORRUPT"),
-      (pair: Pair) => pair.receiver.sealing.loadMark(undefined, true),
+      (pair: Pair) => throws(() => pair.receiver.sealing.loadMark(undefined, true), "STORAGE_CORRUPT"),
     ]) {
       const pair = new Pair();
       pair.send(2);
@@ -242,6 +242,19 @@ describe("Replay protection across restarts", () => {
         strictEqual(codeOf(pair.receive(1, 1)), "SEALED_EPOCH_EXPIRED", again);
         pair.receiver.powerCut();
       }
+    }
+  });
+
+  it("says that a damaged mark must be found again, where storage cannot take note of it", () => {
+    for (const [mark, lost] of [
+      [toUTF8("rubbish"), false],
+      [undefined, true],
+    ] as const) {
+      const pair = new Pair();
+      pair.send(1);
+      pair.receiver.storage!.failAt(1, "fail");
+      throws(() => pair.receiver.sealing.loadMark(mark, lost), "STORAGE_FAILED");
+      strictEqual(codeOf(pair.receive(0, 1)), "SEALED_EPOCH_EXPIRED");
     }
   });
 
