@@ -1,5 +1,6 @@
 import { toUTF8 } from "../../../src/bytes.js";
-import type { Delivered, Refused, SealingOptions, Unsealed } from "../../../src/sealing/index.js";
+import { SealwireError } from "../../../src/errors.js";
+import type { Delivered, Duplicate, Refused, SealingOptions, Unsealed } from "../../../src/sealing/index.js";
 import { ReplayTable } from "../../../src/sealing/replay-table.js";
 import { STORAGE_KEY } from "../../../src/storage/index.js";
 import { deepEqual, strictEqual, throws } from "../../support/assert.js";
@@ -369,6 +370,41 @@ describe("Replay protection of many senders", () => {
     const outcomes = messages.map((message) => receiver.unseal(topic, message, { qos: 1 }).outcome);
     deepEqual(new Set(outcomes), new Set(["refused"]));
   });
+
+  for (const afterRestart of ["refuse", "deliver"] as const)
+    it(`never gives up a mark for an empty one, when storage does not take what a mark cannot hold (${afterRestart})`, () => {
+      const receiver = new Station("device", { afterRestart });
+      const senders = Array.from({ length: 10 }, (_, i) => new Station(`sender ${i}`));
+      const messages = senders.map((sender) => sender.seal(topic, "x"));
+      receiver.storage!.write = () => {
+        throw new SealwireError("STORAGE_FAILED", "full");
+      };
+      let mark: Uint8Array | undefined;
+      const acknowledged: Uint8Array[] = [];
+      for (const message of messages) {
+        const result = receiver.unseal(topic, message, { qos: 1 });
+        if (result.outcome !== "delivered") {
+          strictEqual(codeOf(result), "STORAGE_FAILED");
+          continue;
+        }
+        acknowledged.push(message);
+        mark = result.mark ?? mark;
+        result.settle();
+      }
+      strictEqual(acknowledged.length, afterRestart === "refuse" ? 7 : 10);
+      // Those that a mark has room for are heard on.
+      strictEqual(textOf(receiver.unseal(topic, senders[0]!.seal(topic, "y"), { qos: 1 })), "y");
+      // A repeat of the broker forgets nothing, either.
+      const repeated = receiver.unseal(topic, messages[0]!, { qos: 1, duplicate: true }) as Duplicate;
+      strictEqual(repeated.outcome, "duplicate");
+      mark = repeated.mark ?? mark;
+      receiver.powerCut();
+      receiver.sealing.loadMark(mark);
+      for (const message of acknowledged.slice(0, 7))
+        strictEqual(codeOf(receiver.unseal(topic, message, { qos: 1 })), "SEALED_REPLAYED");
+      // What was refused was not received: it can come again.
+      if (afterRestart === "refuse") strictEqual(textOf(receiver.unseal(topic, messages[8]!, { qos: 0 })), "x");
+    });
 
   it("spends nothing on senders that prove nothing", () => {
     const receiver = new Station("device", { maximumSenders: 2 });
