@@ -160,14 +160,20 @@ describe("Replay protection across restarts", () => {
   it("holds for QoS 0 however far the first number that is heard of a sender is, or jumps", () => {
     for (const interval of [32, 65_535]) {
       const pair = new Pair({ replayInterval: interval });
-      pair.send(70_000);
-      for (const index of [0, 69_990]) strictEqual(textOf(pair.receive(index)), `${index}`);
+      pair.send(1);
+      // A power cut of the sender costs it the rest of its block of 65,535 numbers.
+      for (let i = 0; i < 2; i++) {
+        pair.sender.powerCut();
+        pair.send(1);
+      }
+      for (const index of [0, 2]) strictEqual(textOf(pair.receive(index)), `${index}`);
       const late = new Station("late", { replayInterval: interval });
-      const message = pair.sent[69_990]!;
-      strictEqual(textOf(late.unseal(topic, message)), "69990");
+      const message = pair.sent[2]!;
+      const first = delivered(late.unseal(topic, message));
+      strictEqual(first.sequence, 131_070);
       pair.restart();
       late.powerCut();
-      strictEqual(pair.receive(69_990).outcome, "refused", "after a jump");
+      strictEqual(pair.receive(2).outcome, "refused", "after a jump");
       strictEqual(late.unseal(topic, message).outcome, "refused", "the first of all");
     }
   });
