@@ -35,10 +35,16 @@ export class DeviceSealing {
   }
 
   /** What the MQTT session stored of messages in an earlier life. */
-  loadMark({ mark, markLost }: MQTTSession): void {
-    this.attempt("What was received sealed in an earlier life is not known.", () =>
-      this.#core.options.sealing?.loadMark(mark, markLost),
-    );
+  loadMark(session: MQTTSession): void {
+    const { reporter, options } = this.#core;
+    try {
+      options.sealing?.loadMark(session.mark, session.markLost);
+    } catch (error) {
+      reporter.error(error, "STORAGE_FAILED", "What was received sealed in an earlier life is not known.");
+      if (!(error instanceof SealwireError && error.code === "STORAGE_CORRUPT")) return;
+      // It is known now. Found again at the next start, it would close the epoch that came after this loss, too.
+      this.attempt("The damaged mark could not be removed.", () => session.forgetMark());
+    }
   }
 
   /** Other credentials are in force, or being proved. */

@@ -118,6 +118,14 @@ export class SessionStore {
     else this.writeInbound(handled, mark);
   }
 
+  /** Removes the mark that {@link writeMark} stored, or what is left of it. One write. */
+  deleteMark(handled: IdentifierSet | undefined): void {
+    const storage = this.markStorage ?? this.storage;
+    if (!storage) return;
+    if (this.storage && handled && handled.size > 0) this.writeInbound(handled, undefined);
+    else this.delete(STORAGE_KEY.mqttInbound, storage);
+  }
+
   writeSubscription(index: number, subscription: StoredSubscription): void {
     if (this.storage) this.write(keyOfSubscription(index), encodeSubscription(subscription));
   }
@@ -209,8 +217,9 @@ export class SessionStore {
       } catch {
         // Damaged, forged, or of another device.
         state.damaged++;
+        // That stays until somebody took note: if power failed before that, nobody would ever know.
         if (key === STORAGE_KEY.mqttInbound) state.markLost = true;
-        if (removals.length < MAXIMUM_REMOVALS) removals.push(key);
+        else if (removals.length < MAXIMUM_REMOVALS) removals.push(key);
       }
       // Whoever fills the storage must not fill the memory.
       if (state.messages.length >= 2 * maximumMessages + MAXIMUM_REMOVALS) {
@@ -315,9 +324,9 @@ export class SessionStore {
     }
   }
 
-  private delete(key: string): void {
+  private delete(key: string, storage = this.storage): void {
     try {
-      this.storage?.delete(key);
+      storage?.delete(key);
     } catch (error) {
       throw toSealwireError(error, "STORAGE_FAILED", "The storage could not remove a record of the MQTT session.");
     }

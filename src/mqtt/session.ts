@@ -69,9 +69,17 @@ export class MQTTSession {
     return this.#core.inbound?.mark;
   }
 
-  /** Whether an earlier life left a mark that is damaged: what it said is not known. */
+  /** Whether an earlier life left a mark that is damaged: what it said is not known. So it is found at each start, until another mark or {@link forgetMark}. */
   get markLost(): boolean {
     return this.#core.markLost === true;
+  }
+
+  /** Removes the mark, damaged or not, also where it is stored. @throws SealwireError `STORAGE_FAILED` */
+  forgetMark(): void {
+    const { store, inbound } = this.#core;
+    store.deleteMark(inbound?.handled);
+    if (inbound) inbound.mark = undefined;
+    delete this.#core.markLost;
   }
 
   /** What is under way. */

@@ -34,21 +34,22 @@ export class ReplayStore {
     this.#options = options;
     this.#table = new ReplayTable(options);
     this.#state = this.load(options.kept);
-    if (this.#state === "lost") this.lose();
+    // Should storage not take note of it, the next start finds it damaged again.
+    if (this.#state === "lost") attempt(() => this.lose());
   }
 
   get state(): ReplayState {
     return this.#state;
   }
 
-  /** Something of what was received is not known any more. */
+  /** Something of what was received is not known any more. @throws SealwireError `STORAGE_FAILED`: the next start will not know of it */
   lose(): void {
     const { epoch = 0, whenLost } = this.#options;
     this.#state = "lost";
     if (whenLost === "accept") return;
     // A message of an epoch that is not in use yet cannot be an old one.
     this.#table.lowestEpoch = Math.max(this.#table.lowestEpoch, epoch + 1);
-    this.tryWrite();
+    this.write();
   }
 
   /** Takes out of retained memory what an earlier life left there. The caller commits it. */
@@ -71,9 +72,17 @@ export class ReplayStore {
     return this.#table.find(digest);
   }
 
-  /** @throws SealwireError `SEALED_TOO_MANY_SENDERS` */
+  /**
+   * A new entry. Where it takes the place of some of epochs that have ended, that these are closed is stored at once: marks do not tell it.
+   * @throws SealwireError `SEALED_TOO_MANY_SENDERS`, `STORAGE_FAILED`
+   */
   add(digest: Uint8Array, random: Uint8Array, epoch: number, minimumEpoch: number): ReplayEntry {
-    return this.#table.add(digest, random, epoch, Math.max(minimumEpoch, this.lowestEpoch));
+    const takeBack = this.#table.makeRoom(Math.max(minimumEpoch, this.lowestEpoch));
+    if (takeBack && !attempt(() => this.write())) {
+      takeBack();
+      throw new SealwireError("STORAGE_FAILED", "Storage cannot take note of which senders are forgotten.");
+    }
+    return this.#table.add(digest, random, epoch);
   }
 
   /** See {@link ReplayTable.hear}. */
@@ -93,7 +102,7 @@ export class ReplayStore {
   /**
    * Counts a new message as received.
    * @param acknowledged whether it is acknowledged (QoS 1 and 2), so that it can come again until then
-   * @returns the mark, for a message that is acknowledged
+   * @returns the mark, for a message that is acknowledged, see {@link mark}
    * @throws SealwireError `STORAGE_FAILED`: it must not be delivered, since a restart would forget it
    */
   receive(entry: ReplayEntry, sequence: number, acknowledged: boolean): Uint8Array | undefined {
@@ -105,8 +114,15 @@ export class ReplayStore {
         entry.ceiling = entry.window.highest;
         this.tryWrite();
       }
+      const { changed } = entry;
       this.#table.receive(entry, sequence, true);
-      return this.mark();
+      const mark = this.mark();
+      if (mark || afterRestart === "deliver" || !this.#options.storage) return mark;
+      this.#table.forget(entry, sequence);
+      this.settle(entry, sequence);
+      // Else it would take the room in the marks of those that can be heard.
+      entry.changed = changed;
+      throw notNoted();
     }
     const isLate = sequence <= entry.window.highest;
     const before = entry.ceiling;
@@ -117,10 +133,7 @@ export class ReplayStore {
       entry.ceiling = before;
       if (afterRestart === "refuse") {
         if (isLate) this.#table.forget(entry, sequence);
-        throw new SealwireError(
-          "STORAGE_FAILED",
-          "The payload is not delivered, since storage cannot take note of it.",
-        );
+        throw notNoted();
       }
     }
     if (!isLate) this.#table.receive(entry, sequence, false);
@@ -133,8 +146,8 @@ export class ReplayStore {
     if (at >= 0) entry.pending.splice(at, 1);
   }
 
-  /** What changed since the last snapshot: at most 255 bytes. */
-  mark(): Uint8Array {
+  /** What changed since the last snapshot: at most 255 bytes. `undefined` when that is more, and storage does not take it: the mark before stays. */
+  mark(): Uint8Array | undefined {
     const mark = this.#table.mark();
     if (mark) return mark;
     this.tryWrite();
@@ -142,10 +155,10 @@ export class ReplayStore {
     if (smaller) return smaller;
     // More senders than a mark can hold have messages that are being handled: from here on these count as handled.
     this.tryWrite(true);
-    return this.#table.mark() ?? new Uint8Array(0);
+    return this.#table.mark();
   }
 
-  /** Takes over a mark. @throws SealwireError `STORAGE_CORRUPT`: it counts as lost */
+  /** Takes over a mark. @throws SealwireError `STORAGE_CORRUPT`: it counts as lost; `STORAGE_FAILED` as {@link lose} */
   loadMark(mark: Uint8Array): void {
     if (mark.byteLength === 0) return;
     try {
@@ -193,6 +206,10 @@ export class ReplayStore {
     storage?.write(key, this.#table.snapshot({ settled, exact }));
     if (storage) this.#table.stored(settled);
   }
+}
+
+function notNoted(): SealwireError {
+  return new SealwireError("STORAGE_FAILED", "The payload is not delivered, since storage cannot take note of it.");
 }
 
 function attempt(body: () => void): boolean {

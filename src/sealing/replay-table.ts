@@ -22,6 +22,8 @@ const DIGEST = 8;
 /** Where the random part ends. */
 const NAMED = DIGEST + RANDOM_LENGTH;
 const ENTRY = 35;
+/** What fits into an entry; no interval of writes is longer. */
+const MAXIMUM_ALLOWANCE = 0xffff;
 /** Bytes before the entries of a snapshot. */
 const SNAPSHOT_HEAD = 5;
 /** Entries in a mark of at most 255 bytes. */
@@ -79,17 +81,37 @@ export class ReplayTable {
   /**
    * A new entry.
    * @param random the random part of the ID Context
-   * @param minimumEpoch entries of epochs below it are given up when room is needed
    * @throws SealwireError `SEALED_TOO_MANY_SENDERS`
    */
-  add(digest: Uint8Array, random: Uint8Array, epoch: number, minimumEpoch: number): ReplayEntry {
-    if (this.#entries.size >= this.#options.maximumSenders) this.giveUp(minimumEpoch);
+  add(digest: Uint8Array, random: Uint8Array, epoch: number): ReplayEntry {
     if (this.#entries.size >= this.#options.maximumSenders)
       throw new SealwireError(
         "SEALED_TOO_MANY_SENDERS",
         `Replay protection is kept for ${this.#options.maximumSenders} senders, and there are more: rotate the payload secret, or allow more.`,
       );
     return this.insert(digest, random, epoch);
+  }
+
+  /**
+   * Gives up entries of epochs below this one, where there is no room for another.
+   * @returns takes that back; `undefined` when none was given up
+   */
+  makeRoom(minimumEpoch: number): (() => void) | undefined {
+    if (this.#entries.size < this.#options.maximumSenders) return undefined;
+    const { lowestEpoch } = this;
+    const given: [string, ReplayEntry][] = [];
+    for (const [id, entry] of this.#entries) {
+      if (entry.epoch >= minimumEpoch) continue;
+      given.push([id, entry]);
+      this.#entries.delete(id);
+      // It stays closed, even if a rotation is rolled back and its secret is held again.
+      this.lowestEpoch = Math.max(this.lowestEpoch, entry.epoch + 1);
+    }
+    if (given.length === 0) return undefined;
+    return () => {
+      for (const [id, entry] of given) this.#entries.set(id, entry);
+      this.lowestEpoch = lowestEpoch;
+    };
   }
 
   /** The ID Context of a sender was heard in full. */
@@ -228,15 +250,6 @@ export class ReplayTable {
     this.#entries.set(toHex(digest), entry);
     return entry;
   }
-
-  private giveUp(minimumEpoch: number): void {
-    for (const [id, { epoch }] of this.#entries) {
-      if (epoch >= minimumEpoch) continue;
-      this.#entries.delete(id);
-      // It stays closed, even if a rotation is rolled back and its secret is held again.
-      this.lowestEpoch = Math.max(this.lowestEpoch, epoch + 1);
-    }
-  }
 }
 
 /** The bytes of a snapshot of so many senders. */
@@ -256,6 +269,12 @@ function encodeEntry(
   allowance: number,
 ): void {
   const view = new DataView(bytes.buffer);
+  // The allowance for a sender that is far ahead of what was received of it does not fit: then less of it counts as not received.
+  const missing = allowance - MAXIMUM_ALLOWANCE;
+  if (missing > 0) {
+    window = window.upTo(window.highest + missing);
+    allowance = MAXIMUM_ALLOWANCE;
+  }
   const highest = window.highest + 1;
   const [high, low] = window.bits;
   bytes.set(digest, at);

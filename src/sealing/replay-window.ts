@@ -66,6 +66,14 @@ export class ReplayWindow {
     return copy;
   }
 
+  /** The same, moved on to a higher number, which was not received. */
+  upTo(highest: number): ReplayWindow {
+    const copy = new ReplayWindow();
+    copy.#highest = highest;
+    copy.merge(this.#highest, this.#high, this.#low);
+    return copy;
+  }
+
   /** Counts all numbers up to this one as received that are not known to be new. */
   fill(sequence: number): void {
     for (let next = Math.max(this.#highest + 1, sequence - WINDOW + 1); next <= sequence; next++) this.add(next);

@@ -5,8 +5,8 @@
  *
  * 1. `open()` once, before anything is sealed or unsealed, and before anything else writes to retained memory: what an orderly sleep left there is
  *    taken out and committed at once, so that it is never used twice. It does not connect, and writes nothing to storage.
- * 2. `loadMark(session.mark, session.markLost)` once, with what the MQTT session stored in an earlier life. It needs `storage`, or marks are
- *    forgotten with the power.
+ * 2. `loadMark(session.mark, session.markLost)` once, with what the MQTT session stored in an earlier life; `session.forgetMark()` if it throws
+ *    `STORAGE_CORRUPT`. The session needs `storage`, or marks are forgotten with the power.
  * 3. `seal()` when the application publishes, once for each message: the MQTT session queues the sealed bytes, and sends the same bytes again. (Sealed when they
  *    are sent, a repeat would be another message.) `topic` is the one that is published to, `%c` expanded.
  * 4. `unseal()` for each message that arrives by a sealed subscription, in the order of arrival, before the application sees it:
@@ -136,11 +136,15 @@ export class Sealing {
   /**
    * Takes over what the MQTT session stored with an acknowledgement.
    * @param lost whether there was a mark, and it is damaged: what was received is not known then, see `whenReplayStateIsLost`
-   * @throws SealwireError `STORAGE_CORRUPT`
+   * @throws SealwireError `STORAGE_CORRUPT` when it is damaged, and that is taken note of: the session is to forget the mark, or the next start would take
+   * it for another loss; any other: that could not be taken note of, and the next start must find the mark as it is
    */
   loadMark(mark: Uint8Array | undefined, lost = false): void {
     this.mustBeOpen();
-    if (lost) this.#replay.lose();
+    if (lost) {
+      this.#replay.lose();
+      throw new SealwireError("STORAGE_CORRUPT", "The mark that the MQTT session stored is damaged.");
+    }
     if (mark) this.#replay.loadMark(mark);
   }
 

@@ -1,5 +1,5 @@
 /** Key-value storage whose values are encrypted and bound to their key: see {@link SealedBox}. Key names stay in the clear. */
-import { toBytes } from "../bytes.js";
+import { toBytes, wipe } from "../bytes.js";
 import type { BufferLike, KeyValueStorage } from "../platform.js";
 import { SealedBox } from "./sealed-box.js";
 
@@ -21,7 +21,12 @@ export class EncryptedStore implements KeyValueStorage {
   /** @throws SealwireError `STORAGE_CORRUPT` when the value is damaged, forged, or was moved here from another key */
   read(key: string): ArrayBuffer | undefined {
     const box = this.#storage.read(key);
-    return box === undefined ? undefined : this.#box.openInPlace(key, new Uint8Array(box)).slice().buffer;
+    if (box === undefined) return undefined;
+    const content = this.#box.openInPlace(key, new Uint8Array(box));
+    const { buffer } = content.slice();
+    // Of what may be secret one copy is enough.
+    wipe(content);
+    return buffer;
   }
 
   write(key: string, value: BufferLike): void {

@@ -121,6 +121,7 @@ export class RetainedStore {
       sections.set(content[offset]!, content.slice(start, start + byteLength));
       offset = start + byteLength;
     }
+    wipe(content);
     return sections;
   }
 

@@ -9,6 +9,7 @@ import type {
   PlatformTimer,
   Resolver,
   ResolveOptions,
+  TimerHandle,
   Transport,
   TransportConstructor,
   TransportDescriptor,
@@ -74,7 +75,7 @@ export class WebSocketClientTransport implements Transport {
       port,
       path,
       protocol,
-      dns: { io: knownAddress(address ?? name, timer) },
+      dns: { io: knownAddress(address ?? name, timer, (body) => this.guard(body)) },
       socket: { io: byteTransport(socket, (error) => (this.#below = error)) },
       onReadable: (count, { binary = true } = {}) => {
         if (binary) this.readable(count);
@@ -155,15 +156,24 @@ export class WebSocketClientTransport implements Transport {
   }
 }
 
-/** The address is known: whoever asks for it is answered, in a turn of its own as a resolver does. */
-function knownAddress(address: string, timer: PlatformTimer): new (options: object) => Resolver {
+/**
+ * The address is known: whoever asks for it is answered, in a turn of its own as a resolver does.
+ * @param guard nothing that is thrown in that turn may reach the host: the class makes the transport below then
+ */
+function knownAddress(
+  address: string,
+  timer: PlatformTimer,
+  guard: (body: () => void) => void,
+): new (options: object) => Resolver {
   return class KnownAddress implements Resolver {
+    private answer: TimerHandle;
+
     resolve({ host, onResolved }: ResolveOptions): void {
-      timer.set(() => onResolved(host, address), 0);
+      this.answer = timer.set(() => guard(() => onResolved(host, address)), 0);
     }
 
     close(): void {
-      // Nothing is under way.
+      timer.clear(this.answer);
     }
   };
 }

@@ -1,11 +1,13 @@
 /** The firmware of `examples/` as a device team starts from it, provisioned and against a real broker, on Node and on XS. */
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Board, createPlatform, type BoardExit } from "../../hosts/node/index.js";
 import { clientIdentifier } from "../../src/identity/index.js";
 import { Device, Sealing } from "../../src/index.js";
+import { Permissions } from "../../src/permissions/index.js";
 import { encodeProvisioningRecord } from "../../src/vault/index.js";
 import { MosquittoBroker } from "../../tools/brokers/index.js";
 import { type Credentials as Issued, DevelopmentPKI } from "../../tools/pki/index.js";
@@ -16,7 +18,7 @@ import { temporaryFolder } from "../tools/support/temporary-folder.js";
 import { eventually } from "./support/eventually.js";
 
 const versions = { minimum: "TLSv1.2", maximum: "TLSv1.2" } as const;
-const secret = (): Uint8Array => new Uint8Array(32).fill(7);
+const secret = (): Uint8Array => createHash("sha256").update("the payload secret of these tests").digest();
 
 for (const engine of ["Node", "XS"] as const)
   describe(`The examples on ${engine}`, function () {
@@ -24,6 +26,7 @@ for (const engine of ["Node", "XS"] as const)
     const folder = temporaryFolder();
     let pki: DevelopmentPKI;
     let broker: MosquittoBroker;
+    let issued: Issued;
     let backEndIssued: Issued;
     let backEnd: Device;
     let board: Board | undefined;
@@ -47,15 +50,8 @@ for (const engine of ["Node", "XS"] as const)
       home = folder.join(`device-${count}`);
       mkdirSync(home, { mode: 0o700 });
       identifier = clientIdentifier(createPlatform({ folder: home }).mac());
-      const { certificateChain, privateKey } = await pki.device(identifier);
-      const record = encodeProvisioningRecord({
-        broker: { host: "localhost", port: broker.port },
-        trustAnchors: [pki.root],
-        certificateChain,
-        privateKey,
-        payloadSecrets: new Map([[0, secret()]]),
-      });
-      writeFileSync(join(home, "provisioning.bin"), record, { mode: 0o600 });
+      issued = await pki.device(identifier);
+      provision();
       [lines, exits] = [[], []];
       const platform = createPlatform({
         folder: folder.join(`backend-${count++}`),
@@ -82,6 +78,18 @@ for (const engine of ["Node", "XS"] as const)
       await board?.off();
       await backEnd.stop();
     });
+
+    function provision(permissions?: Uint8Array): void {
+      const record = encodeProvisioningRecord({
+        broker: { host: "localhost", port: broker.port },
+        trustAnchors: [pki.root],
+        certificateChain: issued.certificateChain,
+        privateKey: issued.privateKey,
+        payloadSecrets: new Map([[0, secret()]]),
+        permissions,
+      });
+      writeFileSync(join(home, "provisioning.bin"), record, { mode: 0o600 });
+    }
 
     async function run(example: string): Promise<void> {
       board = new Board({
@@ -161,5 +169,62 @@ for (const engine of ["Node", "XS"] as const)
         ["/answers/echo", "hello"],
         ["/answers/toString", "unknown command"],
       ]);
+    });
+
+    it("sealed-telemetry: seals its readings, does sealed commands of before its wake, and keeps to its permissions", async () => {
+      const permissions = new Permissions([
+        { topic: "%c/telemetry", operation: "publish" },
+        { topic: "%c/answers", operation: "publish" },
+        { topic: "%c/commands", operation: "subscribe" },
+      ]);
+      provision(permissions.toBytes());
+      const opened: string[] = [];
+      const seen: string[] = [];
+      const text = (payload: Uint8Array): string => Buffer.from(payload).toString();
+      for (const topic of ["telemetry", "answers"])
+        await backEnd.subscribe(`${identifier}/${topic}`, ({ payload }) => void opened.push(text(payload)), {
+          qos: 1,
+          sealed: true,
+        });
+      // What the broker sees. A device of the back end's opens what has a sealed subscription, so another one listens.
+      const platform = createPlatform({
+        folder: folder.join(`spy-${count++}`),
+        wakeCause: "power",
+        hosts: { localhost: "127.0.0.1" },
+        log: () => undefined,
+        powerDown: () => undefined,
+      });
+      const spy = new Device({
+        platform,
+        clientIdentifier: "spy",
+        credentials: {
+          broker: { host: "localhost", port: broker.port },
+          trustAnchors: [pki.root],
+          certificateChain: backEndIssued.certificateChain,
+          privateKey: platform.crypto.importKey("private", backEndIssued.privateKey),
+        },
+      });
+      try {
+        await spy.start();
+        await spy.subscribe(`${identifier}/#`, ({ payload }) => void seen.push(text(payload)), { qos: 1 });
+        await run("sealed-telemetry");
+        await eventually(() => exits.length > 0, `the sleep; ${lines.join("\n")}`, 20_000);
+        assert.deepEqual([exits[0]?.reason, exits[0]?.milliseconds], ["sleep", 1000], lines.join("\n"));
+        assert.deepEqual(
+          opened.map((reading) => (JSON.parse(reading) as { count: number }).count),
+          [1, 2, 3],
+        );
+        await backEnd.publish(`${identifier}/commands`, "in the clear", { qos: 1 });
+        await backEnd.publish(`${identifier}/commands`, "blink", { qos: 1, seal: true });
+        await eventually(() => opened.includes("done: blink"), `the answer; ${lines.join("\n")}`, 20_000);
+        const log = lines.join("\n");
+        assert.match(log, /security: payload-rejected/);
+        assert.match(log, /security: permission-refused: .*secrets/);
+        assert.doesNotMatch(log, /command: in the clear/);
+        assert.equal(seen.length >= 5, true);
+        for (const payload of seen) assert.doesNotMatch(payload, /count|done|^blink/);
+      } finally {
+        await spy.stop();
+      }
     });
   });

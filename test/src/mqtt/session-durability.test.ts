@@ -280,9 +280,46 @@ for (const version of [4, 5] as const) {
       deepEqual(world.start({ ...options(), savedState }).mark, Uint8Array.of(3));
       strictEqual(world.session.markLost, false);
       world.flash.write(STORAGE_KEY.mqttInbound, Uint8Array.of(1, 2));
-      strictEqual(world.start(options()).mark, undefined);
-      strictEqual(world.session.markLost, true);
-      strictEqual(world.start({ ...options(), durability: "power" }).markLost, true);
+      for (const durability of ["sleep", "sleep", "power", "power"] as const) {
+        strictEqual(world.start({ ...options(), durability }).mark, undefined);
+        strictEqual(world.session.markLost, true, "found at each start, until somebody took note");
+      }
+    });
+
+    it("forgets its mark when told to, damaged or not, and nothing else of what arrived", async () => {
+      for (const durability of ["sleep", "power"] as const)
+        for (const damaged of [false, true]) {
+          const world = new World();
+          const options = (): Partial<SessionOptions> => ({
+            durability,
+            storage: world.flash,
+            version,
+            onMessage: (message) => void (message.mark = Uint8Array.of(7)),
+          });
+          await world.online(options());
+          void world.session.subscribe("#", { qos: 2 });
+          await world.run();
+          world.broker.silent.add(PACKET.PUBREC);
+          world.broker.publish("x", "x", 2);
+          await world.run();
+          deepEqual(world.session.mark, Uint8Array.of(7));
+          if (damaged) world.flash.write(STORAGE_KEY.mqttInbound, Uint8Array.of(1, 2));
+          world.powerLoss();
+          const session = world.start(options());
+          strictEqual(session.markLost, damaged);
+          session.forgetMark();
+          strictEqual(session.markLost, false);
+          strictEqual(session.mark, undefined);
+          const handled = durability === "power" && !damaged;
+          strictEqual(
+            world.flash.values.has(STORAGE_KEY.mqttInbound),
+            handled,
+            "QoS 2: what was handled is still known",
+          );
+          world.powerLoss();
+          strictEqual(world.start(options()).mark, undefined);
+          strictEqual(world.session.markLost, false);
+        }
     });
 
     it("makes up a SUBSCRIBE that a lost answer may have left undone", async () => {

@@ -1,5 +1,6 @@
 import { toUTF8 } from "../../../src/bytes.js";
-import type { Delivered, Refused, SealingOptions, Unsealed } from "../../../src/sealing/index.js";
+import { SealwireError } from "../../../src/errors.js";
+import type { Delivered, Duplicate, Refused, SealingOptions, Unsealed } from "../../../src/sealing/index.js";
 import { ReplayTable } from "../../../src/sealing/replay-table.js";
 import { STORAGE_KEY } from "../../../src/storage/index.js";
 import { deepEqual, strictEqual, throws } from "../../support/assert.js";
@@ -156,6 +157,27 @@ describe("Replay protection across restarts", () => {
     for (let i = 0; i <= first!; i++) strictEqual(pair.receive(i).outcome, "refused", `${i} after a second restart`);
   });
 
+  it("holds for QoS 0 however far the first number that is heard of a sender is, or jumps", () => {
+    for (const interval of [32, 65_535]) {
+      const pair = new Pair({ replayInterval: interval });
+      pair.send(1);
+      // A power cut of the sender costs it the rest of its block of 65,535 numbers.
+      for (let i = 0; i < 2; i++) {
+        pair.sender.powerCut();
+        pair.send(1);
+      }
+      for (const index of [0, 2]) strictEqual(textOf(pair.receive(index)), `${index}`);
+      const late = new Station("late", { replayInterval: interval });
+      const message = pair.sent[2]!;
+      const first = delivered(late.unseal(topic, message));
+      strictEqual(first.sequence, 131_070);
+      pair.restart();
+      late.powerCut();
+      strictEqual(pair.receive(2).outcome, "refused", "after a jump");
+      strictEqual(late.unseal(topic, message).outcome, "refused", "the first of all");
+    }
+  });
+
   it("may deliver once more with QoS 0, where that is wanted, and no more than 32", () => {
     const pair = new Pair({ afterRestart: "deliver" });
     pair.send(100);
@@ -214,7 +236,7 @@ describe("Replay protection across restarts", () => {
   it("opens nothing of the epochs so far when the mark of the MQTT session is damaged, either", () => {
     for (const load of [
       (pair: Pair) => throws(() => pair.receiver.sealing.loadMark(toUTF8("rubbish")), "STORAGE_CORRUPT"),
-      (pair: Pair) => pair.receiver.sealing.loadMark(undefined, true),
+      (pair: Pair) => throws(() => pair.receiver.sealing.loadMark(undefined, true), "STORAGE_CORRUPT"),
     ]) {
       const pair = new Pair();
       pair.send(2);
@@ -227,6 +249,19 @@ describe("Replay protection across restarts", () => {
         strictEqual(codeOf(pair.receive(1, 1)), "SEALED_EPOCH_EXPIRED", again);
         pair.receiver.powerCut();
       }
+    }
+  });
+
+  it("says that a damaged mark must be found again, where storage cannot take note of it", () => {
+    for (const [mark, lost] of [
+      [toUTF8("rubbish"), false],
+      [undefined, true],
+    ] as const) {
+      const pair = new Pair();
+      pair.send(1);
+      pair.receiver.storage!.failAt(1, "fail");
+      throws(() => pair.receiver.sealing.loadMark(mark, lost), "STORAGE_FAILED");
+      strictEqual(codeOf(pair.receive(0, 1)), "SEALED_EPOCH_EXPIRED");
     }
   });
 
@@ -286,12 +321,33 @@ describe("Replay protection of many senders", () => {
     }
   });
 
+  for (const how of ["stored", "not stored"] as const)
+    it(`keeps that epoch closed over a power cut with QoS 1, too (${how})`, () => {
+      const secrets = (...epochs: number[]): Map<number, ReturnType<typeof secretKey>> =>
+        new Map(epochs.map((epoch) => [epoch, secretKey(`the master secret of epoch ${epoch}.....`)]));
+      const receiver = new Station("device", { maximumSenders: 2 }, { secrets: secrets(1) });
+      const [old, other] = ["a", "b"].map((name) => new Station(name, {}, { secrets: secrets(1) }).seal(topic, "x"));
+      strictEqual(textOf(receiver.unseal(topic, other!, { qos: 1 })), "x");
+      let { mark } = delivered(receiver.unseal(topic, old!, { qos: 1 }));
+      receiver.sealing.setSecrets(secrets(2));
+      const next = new Station("a", {}, { secrets: secrets(2) });
+      if (how === "not stored") {
+        receiver.storage!.failAt(1, "fail");
+        strictEqual(codeOf(receiver.unseal(topic, next.seal(topic, "y"), { qos: 1 })), "STORAGE_FAILED");
+      } else mark = delivered(receiver.unseal(topic, next.seal(topic, "y"), { qos: 1 })).mark;
+      // The rotation was not completed: the secret of before is in force again.
+      receiver.powerCut();
+      receiver.sealing.loadMark(mark);
+      const code = how === "stored" ? "SEALED_EPOCH_EXPIRED" : "SEALED_REPLAYED";
+      strictEqual(codeOf(receiver.unseal(topic, old!, { qos: 1 })), code);
+    });
+
   it("takes no more memory for messages whose handling failed than the window is long", () => {
     const pair = new Pair();
     pair.send(1000);
     for (let i = 0; i < 1000; i++) strictEqual(pair.receive(i, 1).outcome, "delivered");
     const table = new ReplayTable({ maximumSenders: 1, afterRestart: "refuse" });
-    const entry = table.add(new Uint8Array(8), new Uint8Array(0), 0, 0);
+    const entry = table.add(new Uint8Array(8), new Uint8Array(0), 0);
     for (let i = 0; i < 1000; i++) table.receive(entry, i, true);
     strictEqual(entry.pending.length <= 64, true, `${entry.pending.length}`);
     // Those that may come again still do.
@@ -320,6 +376,41 @@ describe("Replay protection of many senders", () => {
     const outcomes = messages.map((message) => receiver.unseal(topic, message, { qos: 1 }).outcome);
     deepEqual(new Set(outcomes), new Set(["refused"]));
   });
+
+  for (const afterRestart of ["refuse", "deliver"] as const)
+    it(`never gives up a mark for an empty one, when storage does not take what a mark cannot hold (${afterRestart})`, () => {
+      const receiver = new Station("device", { afterRestart });
+      const senders = Array.from({ length: 10 }, (_, i) => new Station(`sender ${i}`));
+      const messages = senders.map((sender) => sender.seal(topic, "x"));
+      receiver.storage!.write = () => {
+        throw new SealwireError("STORAGE_FAILED", "full");
+      };
+      let mark: Uint8Array | undefined;
+      const acknowledged: Uint8Array[] = [];
+      for (const message of messages) {
+        const result = receiver.unseal(topic, message, { qos: 1 });
+        if (result.outcome !== "delivered") {
+          strictEqual(codeOf(result), "STORAGE_FAILED");
+          continue;
+        }
+        acknowledged.push(message);
+        mark = result.mark ?? mark;
+        result.settle();
+      }
+      strictEqual(acknowledged.length, afterRestart === "refuse" ? 7 : 10);
+      // Those that a mark has room for are heard on.
+      strictEqual(textOf(receiver.unseal(topic, senders[0]!.seal(topic, "y"), { qos: 1 })), "y");
+      // A repeat of the broker forgets nothing, either.
+      const repeated = receiver.unseal(topic, messages[0]!, { qos: 1, duplicate: true }) as Duplicate;
+      strictEqual(repeated.outcome, "duplicate");
+      mark = repeated.mark ?? mark;
+      receiver.powerCut();
+      receiver.sealing.loadMark(mark);
+      for (const message of acknowledged.slice(0, 7))
+        strictEqual(codeOf(receiver.unseal(topic, message, { qos: 1 })), "SEALED_REPLAYED");
+      // What was refused was not received: it can come again.
+      if (afterRestart === "refuse") strictEqual(textOf(receiver.unseal(topic, messages[8]!, { qos: 0 })), "x");
+    });
 
   it("spends nothing on senders that prove nothing", () => {
     const receiver = new Station("device", { maximumSenders: 2 });

@@ -76,6 +76,34 @@ describe("encrypted store", () => {
     strictEqual(store.read("key"), undefined);
   });
 
+  it("leaves no second copy of a value behind that was read, nor does retained memory", () => {
+    const box = newBox();
+    const handedOut: Uint8Array[] = [];
+    const keep = (bytes: Uint8Array): void => void handedOut.push(bytes);
+    class Watched extends MemoryStorage {
+      override read(key: string): ArrayBuffer | undefined {
+        const value = super.read(key);
+        if (value) keep(new Uint8Array(value));
+        return value;
+      }
+    }
+    const store = new EncryptedStore(new Watched(), box);
+    store.write("key", content);
+    deepEqual(new Uint8Array(store.read("key")!), content);
+    const memory = new MemoryRetained();
+    const before = new RetainedStore(memory, box);
+    before.set(1, content);
+    before.commit();
+    const read = memory.read.bind(memory);
+    memory.read = (offset, buffer) => {
+      read(offset, buffer);
+      keep(buffer);
+    };
+    deepEqual(new RetainedStore(memory, box).get(1), content);
+    ok(handedOut.length >= 2);
+    for (const bytes of handedOut) ok(!toHex(bytes).includes(toHex(content)));
+  });
+
   it("refuses a value that was moved to another key", () => {
     const storage = new MemoryStorage();
     const store = new EncryptedStore(storage, newBox());

@@ -194,6 +194,35 @@ describe("The host's WebSocket class as a transport", () => {
     ok(Client.latest.closed === 1);
   });
 
+  it("reports a transport below that cannot be made, and makes none once it is closed", () => {
+    let made = 0;
+    class Impossible extends Below {
+      constructor(options: TransportOptions) {
+        super(options);
+        made++;
+        throw new SealwireError("INVALID_ARGUMENT", "no memory for a socket");
+      }
+    }
+    const due: (() => void)[] = [];
+    const timer = { set: (callback: () => void) => due.push(callback), clear: () => undefined };
+    const failed: (SealwireError | undefined)[] = [];
+    const begin = () =>
+      new WebSocketClientTransport({
+        client: Client,
+        socket: { io: Impossible },
+        timer,
+        host: "broker.example",
+        onError: (error) => failed.push(error),
+      });
+    begin();
+    // As the host's timer does: what is thrown there would restart the device.
+    for (const callback of due.splice(0)) callback();
+    deepEqual([made, failed.map((error) => error?.message), Client.latest.closed], [1, ["no memory for a socket"], 1]);
+    begin().close();
+    for (const callback of due.splice(0)) callback();
+    deepEqual([made, failed.length], [1, 1]);
+  });
+
   it("says what is missing", () => {
     const timer = { set: () => undefined, clear: () => undefined };
     throws(() => new WebSocketClientTransport({ client: Client, socket: { io: Below }, timer }), "INVALID_ARGUMENT");
