@@ -74,7 +74,8 @@ int sw_tls_buffers_begin(SwTLS* e) {
 
 /*
  * For the record whose header waits in the ring. The rest of a handshake message that is cut into several records is put behind the
- * first part, by 3.6: room is made for all of it at once.
+ * first part, by 3.6: room is made for all of it at once, and behind the first part for the header of the next, which the library refuses to
+ * read where there is none.
  */
 int sw_tls_input_fits(SwTLS* e, size_t body) {
   size_t at = (size_t)(*FIELD(in_hdr) - *FIELD(in_buf));
@@ -97,11 +98,25 @@ int sw_tls_output_for(SwTLS* e, size_t content) {
   return need <= *FIELD(out_buf_len) || resize(output(e), need);
 }
 
+/* PSA fills what is left of its output, or copies all of it, and the library tells it that there is room for the largest record. */
+static int isMadeByPSA(int state) {
+  #if MBEDTLS_VERSION_NUMBER >= 0x04000000 || defined(MBEDTLS_USE_PSA_CRYPTO)
+    #if SW_TLS13
+  if (state == MBEDTLS_SSL_CLIENT_CERTIFICATE_VERIFY) return 1;
+    #endif
+  return state == MBEDTLS_SSL_CLIENT_KEY_EXCHANGE;
+  #else
+  (void)state;
+  return 0;
+  #endif
+}
+
 /* For the message that the library makes in this state. It shrinks only when everything has left that was made before. */
 int sw_tls_output_for_state(SwTLS* e, int state) {
   size_t smallest = atMost(SMALLEST_OUTPUT, e->fullOutput);
   if (state == MBEDTLS_SSL_HELLO_REQUEST) return 1;
-  if (state == MBEDTLS_SSL_CLIENT_HELLO) return *FIELD(out_buf_len) == e->fullOutput || resize(output(e), e->fullOutput);
+  if (state == MBEDTLS_SSL_CLIENT_HELLO || isMadeByPSA(state))
+    return *FIELD(out_buf_len) == e->fullOutput || resize(output(e), e->fullOutput);
   if (state == MBEDTLS_SSL_CLIENT_CERTIFICATE) return sw_tls_output_for(e, e->ownMessage);
   return *FIELD(out_left) || *FIELD(out_buf_len) <= smallest || resize(output(e), smallest);
 }

@@ -239,7 +239,8 @@ SwFailure sw_tls_configure(SwTLS* e, const SwTLSOptions* options, const SwCreden
   e->offeredExtendedMasterSecret = (uint8_t)options->sessionExtendedMasterSecret;
   if (credentials->chainCount && options->key) e->key = sw_key_retain(options->key);
   int error = setUp(e, options);
-  if (error) {
+  /* Also of a session that could not be read for want of memory: a full handshake would want more of it. */
+  if (error || allocations != sw_memory_failures()) {
     sw_tls_fail_with(e, error, allocations);
     return (SwFailure)e->failure;
   }

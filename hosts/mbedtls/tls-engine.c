@@ -171,10 +171,14 @@ size_t sw_tls_writable(SwTLS* e) {
 /* What became of a call that reads records of an open connection. @returns whether to go on */
 static int settle(SwTLS* e, int result, unsigned allocations) {
   if (e->atEnd && sw_tls_readable(e) == 0) {
-    sw_tls_fail(e, SW_FAILURE_LOST);
+    sw_tls_fail(e, e->lacked ? SW_FAILURE_OUT_OF_MEMORY : SW_FAILURE_LOST);
     return 0;
   }
-  if (result >= 0) return 1;
+  if (result >= 0) {
+    /* The server took our Finished for good: where it is the last message of the handshake, it answers after we opened. */
+    e->lacked = 0;
+    return 1;
+  }
   if (result == MBEDTLS_ERR_SSL_WANT_READ) return 0;
   if (result == MBEDTLS_ERR_SSL_WANT_WRITE) return 0;
   if (result == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY) {
@@ -183,6 +187,7 @@ static int settle(SwTLS* e, int result, unsigned allocations) {
   }
 #if SW_TLS13
   if (result == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET) {
+    e->lacked = 0;
     e->ticketIssued = 1;
     sw_tls_session_note(e);
     return 1;
@@ -352,7 +357,6 @@ static void opened(SwTLS* e) {
     return;
   }
   e->open = 1;
-  e->lacked = 0;
   forgetPeer(e);
   sw_records_open(&e->records, is13 ? e->inputBuffer : negotiatedFragment(e), is13);
   sw_key_release(e->key);

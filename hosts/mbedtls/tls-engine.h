@@ -41,9 +41,11 @@
 /*
  * 3.6 and 4.0 forget the ciphers of a transform of TLS 1.3, keys in them, when memory ends while they make it
  * (mbedtls_ssl_tls13_compute_handshake_transform). What a step that ended so allocated is freed with the engine. A key store that grows on
- * demand allocates for good in any step: then that is left alone.
+ * demand allocates for good in any step, and so does the library's own pool of entropy, whenever the generator is reseeded: then that is left
+ * alone. With MBEDTLS_PSA_DRIVER_GET_ENTROPY the host ends the watch of a step in which it is asked for entropy.
  */
-#if SW_TLS13 && !defined(MBEDTLS_PSA_KEY_STORE_DYNAMIC)
+#if SW_TLS13 && !defined(MBEDTLS_PSA_KEY_STORE_DYNAMIC) && \
+    (defined(MBEDTLS_PSA_CRYPTO_EXTERNAL_RNG) || defined(MBEDTLS_PSA_DRIVER_GET_ENTROPY))
   #define SW_TLS_RECLAIMS 1
 #else
   #define SW_TLS_RECLAIMS 0

@@ -38,11 +38,15 @@ static SwTLS* engineOf(xsMachine* the) {
 
 /*
  * The buffers of an array, into variables from `first` on: an array may have getters, and what they do must not move what was found before.
- * @returns the number of them, or -1 when it is no such array
+ * @returns the number of them, none of `undefined`, or -1 when it is no such array
  */
 static int collect(xsMachine* the, xsSlot* array, int first, int most) {
   SwBytes bytes;
   double count;
+  if (array && xsmcTypeOf(*array) == xsUndefinedType) {
+    xsmcVars(1);
+    return 0;
+  }
   if (!array || xsmcTypeOf(*array) != xsReferenceType || !xsmcIsInstanceOf(*array, xsArrayPrototype)) return -1;
   xsmcVars(1);
   xsmcGet(xsVar(first), *array, xsID("length"));

@@ -38,26 +38,28 @@ void xs_chip_retained_length(xsMachine* the) {
   xsmcSetInteger(xsResult, RETAINED);
 }
 
-static uint8_t* placeOf(xsMachine* the, xsUnsignedValue size) {
-  xsIntegerValue offset = xsmcToInteger(xsArg(0));
+/* The number is read before the buffer: reading one could run JavaScript, and move the other. */
+static uint8_t* placeOf(xsIntegerValue offset, xsUnsignedValue size) {
   if (offset < 0 || size > RETAINED || (xsUnsignedValue)offset > RETAINED - size) return NULL;
   return retained + offset;
 }
 
 void xs_chip_retained_read(xsMachine* the) {
+  xsIntegerValue offset = xsmcToInteger(xsArg(0));
   void* into = NULL;
   xsUnsignedValue size = 0;
   xsmcGetBufferWritable(xsArg(1), &into, &size);
-  uint8_t* place = placeOf(the, size);
+  uint8_t* place = placeOf(offset, size);
   if (place) memcpy(into, place, size);
   xsmcSetBoolean(xsResult, place != NULL);
 }
 
 void xs_chip_retained_write(xsMachine* the) {
+  xsIntegerValue offset = xsmcToInteger(xsArg(0));
   void* bytes = NULL;
   xsUnsignedValue size = 0;
   xsmcGetBufferReadable(xsArg(1), &bytes, &size);
-  uint8_t* place = placeOf(the, size);
+  uint8_t* place = placeOf(offset, size);
   if (place) memcpy(place, bytes, size);
   xsmcSetBoolean(xsResult, place != NULL);
 }

@@ -37,9 +37,14 @@ int64_t mbedtls_ms_time(void) {
 
 #if MBEDTLS_VERSION_NUMBER >= 0x04000000
   #include "mbedtls/platform.h"
-/* MBEDTLS_PSA_DRIVER_GET_ENTROPY: 2.28 and 3.6 ask for it through random.c. */
+  #include "memory.h"
+/*
+ * MBEDTLS_PSA_DRIVER_GET_ENTROPY: 2.28 and 3.6 ask for it through random.c. What is allocated next belongs to the generator of the whole
+ * program, and stays when the connection that asked for random bytes fails.
+ */
 int mbedtls_platform_get_entropy(psa_driver_get_entropy_flags_t flags, size_t* bits, unsigned char* output, size_t size) {
   if (flags != PSA_DRIVER_GET_ENTROPY_FLAGS_NONE) return PSA_ERROR_NOT_SUPPORTED;
+  sw_memory_unwatch();
   *bits = 8 * size;
   return sw_entropy(NULL, output, size) ? PSA_ERROR_INSUFFICIENT_ENTROPY : 0;
 }

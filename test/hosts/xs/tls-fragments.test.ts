@@ -35,8 +35,9 @@ for (const { name, variant, versions, content, joins } of [...tlsBuilds, ...larg
     this.timeout(20_000);
     const device = new RemoteDevice(variant);
     let root: Issued;
-    /** Server and authority, some 1.2 KB; the same of 6 KB. */
+    /** Server and authority, some 1.2 KB; the same of 3 KB, which any input buffer holds; the same of 6 KB. */
     let small: Issued[];
+    let middle: Issued[];
     let large: Issued[];
     /** The device's own. */
     let own: Issued[];
@@ -54,6 +55,7 @@ for (const { name, variant, versions, content, joins } of [...tlsBuilds, ...larg
       const ca = await issue({ name: "issuing", ca: true, issuer: root });
       const big = await issue({ name: "big", ca: true, issuer: root, keys });
       small = [await issue({ name: "server", issuer: ca, dns: ["localhost"] }), ca];
+      middle = [await issue({ name: "server", issuer: ca, dns: ["localhost", ...names.slice(0, 50)] }), ca];
       large = [await issue({ name: "server", issuer: big, dns: ["localhost", ...names] }), big, root];
       own = [await issue({ name: "device", issuer: ca }), ca];
       await device.start();
@@ -110,6 +112,15 @@ for (const { name, variant, versions, content, joins } of [...tlsBuilds, ...larg
             await client.until(() => client.text.length === 6 + 16_384);
             ok(largest <= asked + 24, `${largest} bytes in one record`);
           }
+          await client.close();
+        });
+
+        it(`${title}: a server chain of 3 KB is accepted, in one record or in several`, async () => {
+          const server = await startServer(range, middle);
+          const client = await device.connect(server.port, ours());
+          await client.opened();
+          client.write("x");
+          await client.untilText("echo:x");
           await client.close();
         });
 

@@ -96,8 +96,9 @@ function start(id: number, port: number, options: Options): void {
       },
       ...(others as { serverName: string; time: { earliest: number; latest: number | undefined } }),
       trustAnchors: list(trustAnchors),
-      revocationLists: list(revocationLists),
-      certificateChain: list(certificateChain),
+      // As most firmwares: what is not there is left out.
+      ...(revocationLists && { revocationLists: list(revocationLists) }),
+      ...(certificateChain && { certificateChain: list(certificateChain) }),
       privateKey: key,
       session: session && { ...session, bytes: fromHex(session.bytes) },
       onOpen: (negotiated) => tell(id, "open", { negotiated }),
