@@ -81,7 +81,8 @@ int sw_x509_is_signed(const mbedtls_x509_buf* signedPart, mbedtls_md_type_t hash
 }
 
 static int sameBytes(const mbedtls_x509_buf* a, const mbedtls_x509_buf* b) {
-  return a->len == b->len && memcmp(a->p, b->p, a->len) == 0;
+  /* One that is empty may lie at NULL. */
+  return a->len == b->len && (a->len == 0 || memcmp(a->p, b->p, a->len) == 0);
 }
 
 /* Server authentication, by name: "any" does not count. */
