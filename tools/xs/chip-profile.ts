@@ -90,13 +90,15 @@ export function profileOverruns(rows: readonly ProfileRow[], limits: ProfileLimi
     ...rows.flatMap((row) => {
       const limit = limits[row.start];
       if (limit === undefined) return [`The start "${row.start}" has no budget.`];
-      return (["static", "native"] as const)
-        // So that a figure that is missing is told, too.
-        .filter((what) => !(row[what] <= limit[what]))
-        .map(
-          (what) =>
-            `A telemetry firmware, ${row.start}, needs ${row[what]} bytes (${what}); its budget is ${limit[what]}.`,
-        );
+      return (
+        (["static", "native"] as const)
+          // So that a figure that is missing is told, too.
+          .filter((what) => !(row[what] <= limit[what]))
+          .map(
+            (what) =>
+              `A telemetry firmware, ${row.start}, needs ${row[what]} bytes (${what}); its budget is ${limit[what]}.`,
+          )
+      );
     }),
   ];
 }
