@@ -37,6 +37,17 @@ describe("A device's life in memory", () => {
     await world.mustBeGone();
   });
 
+  it("logs in by a token also when its firmware was built years ago: nobody vouches for the time before the login", async () => {
+    world.time.wall = { ...world.time.wall!, now: 1_800_000_000_000 + 3 * 366 * 86_400_000 };
+    await world.online();
+    // Before the firmware was built it is certainly wrong.
+    world = new DeviceWorld();
+    world.time.wall = { ...world.time.wall!, now: 0 };
+    void world.boot().start();
+    await world.pass(0);
+    deepEqual([world.losses[0]?.cause?.code, world.broker.seen.length], ["INVALID_STATE", 0]);
+  });
+
   it("publishes with each QoS, before and after the connection, and the broker has each message once", async () => {
     const device = world.boot();
     const publish = (name: string): Promise<unknown> =>
