@@ -47,6 +47,15 @@ export class Clock {
     return wall && Math.max(wall.now, this.#floor);
   }
 
+  /**
+   * As {@link now}, however far above the floor: for telling the time to somebody who knows it better and checks it, before anybody could vouch for it. Nothing may be
+   * decided by it.
+   */
+  claimed(): number | undefined {
+    const wall = this.notPast();
+    return wall && Math.max(wall.now, this.#floor);
+  }
+
   /** The bounds of the present time. */
   interval(): TimeInterval {
     const wall = this.wall();
@@ -56,12 +65,15 @@ export class Clock {
 
   /** What the host says, unless it cannot be true. */
   private wall(): WallTime | undefined {
+    const wall = this.notPast();
+    return wall && wall.now - wall.uncertainty <= this.#floor + YEAR ? wall : undefined;
+  }
+
+  /** What the host says, unless that is no date, or certainly past. */
+  private notPast(): WallTime | undefined {
     const wall = this.#platform.time();
     // Asked the other way round, NaN would pass, and no comparison with it ever expires anything.
-    return wall &&
-      wall.uncertainty >= 0 &&
-      wall.now + wall.uncertainty >= this.#floor &&
-      wall.now - wall.uncertainty <= this.#floor + YEAR
+    return wall && wall.uncertainty >= 0 && wall.now + wall.uncertainty >= this.#floor && wall.now < END_OF_DATES
       ? wall
       : undefined;
   }

@@ -47,7 +47,8 @@ export class DeviceLogin implements Authentication {
     const { clientIdentifier, clock, connector, platform } = this.#core;
     const { username = "", password } = connector.credentials;
     if (password === undefined) return undefined;
-    const now = clock.now();
+    // Before the login nobody vouches for a time, and a clock far above the build's would be locked out for good.
+    const now = clock.claimed();
     if (now === undefined)
       throw new SealwireError("INVALID_STATE", "A login token tells when it was made: the device needs a wall clock.");
     const head = `sw1.${Math.floor(now)}.${window}`;

@@ -36,8 +36,16 @@ describe("clock", () => {
     it(`knows only the build time when the wall clock lies: ${name}`, () => {
       const clock = clockThatSays(wall);
       strictEqual(clock.now(), undefined);
+      strictEqual(clock.claimed(), undefined);
       deepEqual(clock.interval(), { earliest: FLOOR, latest: undefined });
     });
+
+  it("says what the wall clock claims, however far above the floor, to who knows better", () => {
+    const now = FLOOR + 10 * 366 * 86_400_000;
+    const clock = clockThatSays({ now });
+    deepEqual([clock.now(), clock.claimed()], [undefined, now]);
+    strictEqual(clockThatSays({ now: FLOOR - 500 }).claimed(), FLOOR);
+  });
 });
 
 describe("clock with a floor that rises", () => {

@@ -101,16 +101,25 @@ export class MemoryNetwork {
     this.#tasks.push(task);
   }
 
+  /** Connections that are open. */
+  get connections(): number {
+    return this.#links.length;
+  }
+
   /** Runs until nothing more happens by itself. */
   async run(): Promise<void> {
     for (let idle = 0; idle < 8; idle++) {
-      for (let task = this.#tasks.shift(); task; task = this.#tasks.shift()) {
-        idle = 0;
-        task();
-        await turn();
-      }
+      while (await this.step()) idle = 0;
       await turn();
     }
+  }
+
+  /** Lets the next thing happen, and what follows from it at once. @returns whether there was one */
+  async step(): Promise<boolean> {
+    const task = this.#tasks.shift();
+    task?.();
+    if (task) await turn();
+    return task !== undefined;
   }
 
   /** @internal */

@@ -15,6 +15,8 @@ export class MemoryStorage implements KeyValueStorage {
   readonly capacity: number;
   /** Writes and deletions since the beginning. */
   writes = 0;
+  /** Refuses every value, as a flash without a free page; what is there can be read and deleted. */
+  full = false;
   #values: Map<string, Uint8Array>;
   #fault: { readonly at: number; readonly how: CutPoint | "fail" } | undefined;
 
@@ -47,6 +49,7 @@ export class MemoryStorage implements KeyValueStorage {
       );
     if (value.byteLength > this.maximumValueLength)
       throw new SealwireError("STORAGE_VALUE_TOO_LARGE", `A value of ${value.byteLength} bytes is too large.`);
+    if (this.full) throw new SealwireError("STORAGE_FAILED", "The storage is full.");
     this.#change(() => this.#values.set(key, toBytes(value).slice()));
   }
 
