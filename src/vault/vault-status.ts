@@ -1,5 +1,8 @@
 /** What a vault tells of itself. */
 import { SealwireError, type ErrorCode } from "../errors.js";
+import type { Crypto } from "../platform.js";
+import type { Credentials } from "./credentials.js";
+import { renewalTime, type RenewalOptions } from "./renewal.js";
 import type { RotationOutcome } from "./rotation-note.js";
 
 export type VaultIntegrity = "ok" | "empty" | "corrupt" | "wrong root" | "rolled back";
@@ -29,6 +32,34 @@ export interface VaultStatus {
   /** When the device certificate should be renewed, milliseconds since 1970. */
   readonly renewAt: number | undefined;
   readonly lastRotation: RotationOutcome | undefined;
+}
+
+/** When what is in force ends. A date that cannot be read is `undefined`: a status must not fail over what the TLS engine will refuse anyway. */
+export function datesOf(
+  crypto: Crypto,
+  { certificateChain = [], trustAnchors = [], bootstrap }: Partial<Credentials> = {},
+  renewal?: RenewalOptions,
+): Pick<VaultStatus, "expires" | "renewAt"> {
+  const endOf = (certificate: Uint8Array | undefined): number | undefined =>
+    certificate && known(() => crypto.certificate(certificate).notAfter);
+  const [certificate] = certificateChain;
+  const ends = trustAnchors.map(endOf).filter((end) => end !== undefined);
+  return {
+    expires: {
+      certificate: endOf(certificate),
+      trustAnchor: ends.length === 0 ? undefined : Math.min(...ends),
+      bootstrap: endOf(bootstrap?.certificateChain[0]),
+    },
+    renewAt: certificate && known(() => renewalTime(crypto, certificate, renewal)),
+  };
+}
+
+function known(read: () => number): number | undefined {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
 }
 
 const faults: Partial<

@@ -20,9 +20,9 @@ import { unlockProvisioningRecord } from "./provisioning-envelope.js";
 import { decodeProvisioningRecord, type ProvisioningRecord } from "./provisioning-record.js";
 import { awaitsOwnKey, isForOwnKey, isSameRecord } from "./record-comparison.js";
 import { encodeValid, requireValid } from "./record-validation.js";
-import { checkRenewal, renewalTime, type RenewalOptions } from "./renewal.js";
+import { checkRenewal, type RenewalOptions } from "./renewal.js";
 import { decodeRotationNote, encodeRotationNote, type RotationNote, type RotationOutcome } from "./rotation-note.js";
-import { faultOf, type RollbackProtection, type VaultIntegrity, type VaultStatus } from "./vault-status.js";
+import { datesOf, faultOf, type RollbackProtection, type VaultIntegrity, type VaultStatus } from "./vault-status.js";
 import { VersionFloor } from "./version-floor.js";
 
 export interface VaultOptions {
@@ -95,20 +95,13 @@ export class Vault {
     const { state } = this.#record;
     const ok = this.#integrity === "ok";
     const protection: RollbackProtection = this.#options.counter ? "hardware" : "record";
-    const { certificateChain = [], trustAnchors = [], bootstrap } = this.#credentials ?? {};
-    const ends = trustAnchors.map((anchor) => this.endOf(anchor)).filter((end) => end !== undefined);
     return {
       integrity: this.#integrity,
       version: ok ? state?.version : undefined,
       staged: ok ? state?.staged : undefined,
       hardwareBacked,
       rollbackProtection: hardwareBacked ? protection : "none",
-      expires: {
-        certificate: this.endOf(certificateChain[0]),
-        trustAnchor: ends.length === 0 ? undefined : Math.min(...ends),
-        bootstrap: this.endOf(bootstrap?.certificateChain[0]),
-      },
-      renewAt: this.renewAt(certificateChain[0]),
+      ...datesOf(this.#options.crypto, this.#credentials, this.#options.renewal),
       lastRotation: this.#note.last,
     };
   }
@@ -431,23 +424,6 @@ export class Vault {
 
   private outcome(outcome: RotationOutcome["outcome"], version: number, code?: ErrorCode): RotationOutcome {
     return { outcome, version, code, at: this.#options.clock.now() };
-  }
-
-  private endOf(certificate: Uint8Array | undefined): number | undefined {
-    try {
-      return certificate && this.#options.crypto.certificate(certificate).notAfter;
-    } catch {
-      return undefined; // A status must not fail over what the TLS engine will refuse anyway.
-    }
-  }
-
-  private renewAt(certificate: Uint8Array | undefined): number | undefined {
-    const { crypto, renewal } = this.#options;
-    try {
-      return certificate && renewalTime(crypto, certificate, renewal);
-    } catch {
-      return undefined;
-    }
   }
 
   private closeCredentials(): void {
