@@ -31,12 +31,13 @@ export class DeviceRenewal {
   private look(): void {
     const { platform, clock, options, reporter } = this.#core;
     this.#timer = platform.timer.set(() => this.look(), INTERVAL);
-    const { renewAt, expires } = options.vault!.status;
+    const { renewAt } = options.vault!;
     // Without a wall clock the floor is what is known: late is better than never.
     if (renewAt === undefined || (clock.now() ?? clock.floor) < renewAt) return;
-    if (this.#told !== expires.certificate) {
-      this.#told = expires.certificate;
-      reporter.call(() => options.onRenewalDue?.({ certificateExpires: expires.certificate }));
+    const { certificate } = options.vault!.status.expires;
+    if (this.#told !== certificate) {
+      this.#told = certificate;
+      reporter.call(() => options.onRenewalDue?.({ certificateExpires: certificate }));
     }
     // The application may have stopped the device from there.
     if (this.#timer !== undefined) void this.renew();

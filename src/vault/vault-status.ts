@@ -2,7 +2,6 @@
 import { SealwireError, type ErrorCode } from "../errors.js";
 import type { Crypto } from "../platform.js";
 import type { Credentials } from "./credentials.js";
-import { renewalTime, type RenewalOptions } from "./renewal.js";
 import type { RotationOutcome } from "./rotation-note.js";
 
 export type VaultIntegrity = "ok" | "empty" | "corrupt" | "wrong root" | "rolled back";
@@ -34,31 +33,24 @@ export interface VaultStatus {
   readonly lastRotation: RotationOutcome | undefined;
 }
 
-/** When what is in force ends. A date that cannot be read is `undefined`: a status must not fail over what the TLS engine will refuse anyway. */
-export function datesOf(
+/** The ends of what is in force. */
+export function expiriesOf(
   crypto: Crypto,
   { certificateChain = [], trustAnchors = [], bootstrap }: Partial<Credentials> = {},
-  renewal?: RenewalOptions,
-): Pick<VaultStatus, "expires" | "renewAt"> {
-  const endOf = (certificate: Uint8Array | undefined): number | undefined =>
-    certificate && known(() => crypto.certificate(certificate).notAfter);
-  const [certificate] = certificateChain;
-  const ends = trustAnchors.map(endOf).filter((end) => end !== undefined);
+): VaultStatus["expires"] {
+  const ends = trustAnchors.map((anchor) => endOf(crypto, anchor)).filter((end) => end !== undefined);
   return {
-    expires: {
-      certificate: endOf(certificate),
-      trustAnchor: ends.length === 0 ? undefined : Math.min(...ends),
-      bootstrap: endOf(bootstrap?.certificateChain[0]),
-    },
-    renewAt: certificate && known(() => renewalTime(crypto, certificate, renewal)),
+    certificate: endOf(crypto, certificateChain[0]),
+    trustAnchor: ends.length === 0 ? undefined : Math.min(...ends),
+    bootstrap: endOf(crypto, bootstrap?.certificateChain[0]),
   };
 }
 
-function known(read: () => number): number | undefined {
+function endOf(crypto: Crypto, certificate: Uint8Array | undefined): number | undefined {
   try {
-    return read();
+    return certificate && crypto.certificate(certificate).notAfter;
   } catch {
-    return undefined;
+    return undefined; // A status must not fail over what the TLS engine will refuse anyway.
   }
 }
 

@@ -20,9 +20,9 @@ import { unlockProvisioningRecord } from "./provisioning-envelope.js";
 import { decodeProvisioningRecord, type ProvisioningRecord } from "./provisioning-record.js";
 import { awaitsOwnKey, isForOwnKey, isSameRecord } from "./record-comparison.js";
 import { encodeValid, requireValid } from "./record-validation.js";
-import { checkRenewal, type RenewalOptions } from "./renewal.js";
+import { checkRenewal, renewalTime, type RenewalOptions } from "./renewal.js";
 import { decodeRotationNote, encodeRotationNote, type RotationNote, type RotationOutcome } from "./rotation-note.js";
-import { datesOf, faultOf, type RollbackProtection, type VaultIntegrity, type VaultStatus } from "./vault-status.js";
+import { expiriesOf, faultOf, type RollbackProtection, type VaultIntegrity, type VaultStatus } from "./vault-status.js";
 import { VersionFloor } from "./version-floor.js";
 
 export interface VaultOptions {
@@ -101,9 +101,20 @@ export class Vault {
       staged: ok ? state?.staged : undefined,
       hardwareBacked,
       rollbackProtection: hardwareBacked ? protection : "none",
-      ...datesOf(this.#options.crypto, this.#credentials, this.#options.renewal),
+      expires: expiriesOf(this.#options.crypto, this.#credentials),
+      renewAt: this.renewAt,
       lastRotation: this.#note.last,
     };
+  }
+
+  /** `status.renewAt` by itself: for a chip all of the status, which reads every certificate, is a lot to ask each hour. */
+  get renewAt(): number | undefined {
+    const certificate = this.#credentials?.certificateChain?.[0];
+    try {
+      return certificate && renewalTime(this.#options.crypto, certificate, this.#options.renewal);
+    } catch {
+      return undefined; // As in the status.
+    }
   }
 
   /**
