@@ -45,8 +45,8 @@ describe("sealwire simulate", function () {
     return startCommand(["simulate", "--certs", folder.join("certs"), ...args], { TMPDIR: folder.join("tmp") });
   }
 
-  afterEach(() => {
-    killCommands();
+  afterEach(async () => {
+    await killCommands();
     assert.deepEqual(fs.readdirSync(folder.join("tmp")), []);
   });
 

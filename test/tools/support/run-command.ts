@@ -38,9 +38,17 @@ export function startCommand(args: readonly string[], environment: NodeJS.Proces
   };
 }
 
-/** Ends those that a failed test left running. */
-export function killCommands(): void {
-  for (const child of running) child.kill("SIGKILL");
+/** Ends those that a test left running: asked first, since one that is killed leaves its broker behind. */
+export async function killCommands(): Promise<void> {
+  await Promise.all(
+    [...running].map(async (child) => {
+      const closed = new Promise((resolve) => child.once("close", resolve));
+      child.kill("SIGTERM");
+      const timer = setTimeout(() => child.kill("SIGKILL"), 5000);
+      await closed;
+      clearTimeout(timer);
+    }),
+  );
 }
 
 export function runCommand(args: readonly string[], environment?: NodeJS.ProcessEnv): Promise<CommandResult> {
