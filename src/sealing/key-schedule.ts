@@ -124,7 +124,7 @@ function deviceInfo(device: Uint8Array, epoch: number): Uint8Array {
 
 /**
  * The ID Context: the epoch in as few bytes as it takes (none for 0), then the random part, if there is one. Where it would be a single byte from 0x80 on, a
- * zero goes before it: such a byte alone is a {@link referenceOf}.
+ * zero goes before it: such a byte alone is a `referenceOf`.
  */
 export function encodeIDContext(epoch: number, random: Uint8Array): Uint8Array {
   let length = 0;

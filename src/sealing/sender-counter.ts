@@ -103,7 +103,7 @@ export class SenderCounter {
 
   /**
    * What an earlier life left in retained memory. There it counts as used up from now on; the caller commits that before a number is
-   * used, and goes on with {@link usedUp} if it cannot.
+   * used, and goes on with `usedUp` if it cannot.
    */
   static take(retained: RetainedStore | undefined): RetainedCounter | undefined {
     const bytes = retained?.get(RETAINED_SECTION.senderCounter);
