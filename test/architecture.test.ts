@@ -7,6 +7,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import ts from "typescript";
+import { includedRooms, optionalRooms } from "../tools/rooms.js";
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
 const source = join(root, "src");
@@ -20,24 +21,25 @@ const allowed: Record<string, readonly string[]> = {
   platform: ["errors"],
   bytes: ["errors", "platform"],
   clock: ["errors", "platform", "bytes"],
-  cose: leaves,
+  cbor: leaves,
+  cose: [...leaves, "cbor"],
   storage: leaves,
   transport: leaves,
   identity: leaves,
-  tls: [...leaves, "storage", "cose", "transport"],
-  vault: [...leaves, "storage", "cose"],
+  tls: [...leaves, "storage", "cbor", "transport"],
+  vault: [...leaves, "storage", "cbor"],
   mqtt: [...leaves, "storage", "transport"],
   link: [...leaves, "mqtt", "tls", "vault", "transport", "storage"],
-  sealing: [...leaves, "storage", "cose"],
+  sealing: [...leaves, "storage", "cbor", "cose"],
   permissions: leaves,
   websocket: leaves,
-  monitor: [...leaves, "storage", "cose"],
-  update: [...leaves, "storage", "cose"],
+  monitor: [...leaves, "storage", "cbor"],
+  update: [...leaves, "storage", "cbor", "cose"],
   device: [...leaves, "device", "link", "mqtt", "tls", "identity", "vault", "transport", "storage"],
   index: [...leaves, "device", "vault"],
 };
 
-const optionalRooms = ["sealing", "permissions", "monitor", "websocket", "update"];
+const handedIn = ["sealing", "permissions", "monitor", "websocket", "update"];
 
 interface Manifest {
   readonly include?: readonly string[];
@@ -99,7 +101,7 @@ function fault({ file, specifier, typeOnly }: Import): string | undefined {
   if (from === to) return undefined;
   const rules = allowed[from];
   if (rules === undefined) return `${from} is not in the table of allowed imports`;
-  if ((from === "device" || from === "index") && optionalRooms.includes(to))
+  if ((from === "device" || from === "index") && handedIn.includes(to))
     return typeOnly ? undefined : `${from} imports optional rooms as types only`;
   if (!rules.includes(to)) return `${from} must not import ${to}`;
   const isRoom = relative(source, target).includes(sep);
@@ -181,7 +183,7 @@ describe("architecture", () => {
       const own = Object.entries(modules).filter(([name]) => name.startsWith("sealwire/src/"));
       return Object.fromEntries(own.map(([name, path]) => [name, `./${join(folder, path)}`]));
     };
-    const own = optionalRooms.filter((room) => existsSync(join(source, room)));
+    const own = optionalRooms();
     const modules = Object.assign(
       modulesOf("manifest.json", "."),
       ...own.map((room) => modulesOf(`src/${room}/manifest.json`, `src/${room}`)),
@@ -191,6 +193,18 @@ describe("architecture", () => {
       (folder) => [join("sealwire/src", folder, "*"), `./${join("dist/src", folder, "*")}`] as const,
     );
     assert.deepEqual(modules, Object.fromEntries(expected));
+  });
+
+  it("has what a room imports at run time in the manifest that brings the room", () => {
+    const own = optionalRooms();
+    const faults = imports.flatMap(({ file, specifier, typeOnly }) => {
+      const from = roomOf(file)!;
+      const to = roomOf(resolve(dirname(file), specifier))!;
+      if (typeOnly || from === to || !own.includes(to)) return [];
+      const brings = own.includes(from) && includedRooms(join(source, from, "manifest.json")).includes(to);
+      return brings ? [] : [`${relative(root, file)} imports ${to}`];
+    });
+    assert.deepEqual(faults, []);
   });
 
   it("leaves optional rooms out of the manifest that every app includes", () => {
@@ -217,8 +231,8 @@ describe("architecture", () => {
       const imported = filesOf(join(folder, name)).flatMap((file) => importsOf(file));
       const used = (room: string): boolean => imported.some(({ specifier }) => specifier === `sealwire/${room}`);
       assert.deepEqual(
-        optionalRooms.filter((room) => include.includes(`../../src/${room}/manifest.json`)),
-        optionalRooms.filter(used),
+        handedIn.filter((room) => include.includes(`../../src/${room}/manifest.json`)),
+        handedIn.filter(used),
         name,
       );
     }

@@ -4,7 +4,8 @@
  * Each sender has a key and a Context IV of its own. The ID Context takes the epoch in, and the random part that a sender draws when it does
  * not know any more which sequence numbers it has used: other bytes there, another key.
  */
-import { CBORWriter, bytesLength, encodeCBOR, textLength, type ContentAlgorithm } from "../cose/index.js";
+import { CBORWriter, bytesLength, encodeCBOR, textLength } from "../cbor/index.js";
+import type { ContentAlgorithm } from "../cose/index.js";
 import { SealwireError } from "../errors.js";
 import type { Crypto, Key } from "../platform.js";
 

@@ -13,7 +13,7 @@
  * memory: format (1 byte, 1), whether it was left in order (1), next number (6), end of the block (6), name.
  */
 import { concat, equal } from "../bytes.js";
-import { encodeCBOR } from "../cose/index.js";
+import { encodeCBOR } from "../cbor/index.js";
 import { SealwireError } from "../errors.js";
 import type { Crypto, Key, KeyValueStorage } from "../platform.js";
 import {

@@ -1,5 +1,5 @@
 /** Builds every firmware app of `examples/` for the desktop simulator, and runs those that need nothing but a broker. */
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { TLSVersion } from "../../src/platform.js";
 import { Cleanup } from "../../tools/cleanup.js";
@@ -7,6 +7,7 @@ import { packageFolder } from "../../tools/paths.js";
 import { type CheckContext, want } from "./check-step.js";
 import { deviceExit, runApp } from "../../tools/moddable/runner.js";
 import { type AppBuild, buildApp } from "../../tools/moddable/sdk.js";
+import { includedRooms, optionalRooms } from "../../tools/rooms.js";
 import { type RoomSize, roomSizes } from "../../tools/moddable/sizes.js";
 import { openWorld } from "../../tools/moddable/world.js";
 
@@ -57,10 +58,9 @@ export async function checkExamples(context: CheckContext, chosen: readonly stri
 
 /** An app holds of the rooms with a manifest of their own those that it includes, and no others. */
 function checkRooms(manifest: string, sizes: readonly RoomSize[], name: string): void {
-  const { include } = JSON.parse(readFileSync(manifest, "utf8")) as { include: readonly string[] };
-  const rooms = readdirSync(join(packageFolder, "src"));
-  for (const room of rooms.filter((folder) => existsSync(join(packageFolder, "src", folder, "manifest.json")))) {
-    const wanted = include.includes(`../../src/${room}/manifest.json`);
+  const included = includedRooms(manifest);
+  for (const room of optionalRooms()) {
+    const wanted = included.includes(room);
     const there = sizes.some((size) => size.room === room);
     want(there === wanted, `${name} ${there ? "holds" : "lacks"} the room ${room}.`, []);
   }
