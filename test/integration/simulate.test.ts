@@ -31,6 +31,7 @@ interface Story {
     readonly newCertificate: string;
   } | null;
   readonly readings: { readonly sent: number; readonly received: number };
+  readonly payloads: { readonly sealed: boolean; readonly refused: number };
   readonly ok: boolean;
   readonly error?: { readonly code: string; readonly message: string };
 }
@@ -57,7 +58,7 @@ describe("sealwire simulate", function () {
   }
 
   function isAsItShouldBe(story: Story, protocol: string, rotates = true): void {
-    const { connects, rotation, readings, ok, firmware } = story;
+    const { connects, rotation, readings, payloads, ok, firmware } = story;
     assert.deepEqual(
       connects.map(({ reason, protocol, resumed, brokerResumed }) => [reason, protocol, resumed, brokerResumed]),
       [
@@ -86,6 +87,7 @@ describe("sealwire simulate", function () {
     for (const { milliseconds } of connects) assert.ok(milliseconds > 0 && milliseconds < 10_000);
     assert.ok(readings.sent >= 3);
     assert.equal(readings.received, readings.sent);
+    assert.equal(payloads.refused, 0);
     assert.equal(ok, true);
     assert.equal(firmware, "examples/telemetry");
   }
@@ -117,7 +119,10 @@ describe("sealwire simulate", function () {
 
   it("uses TLS 1.3 when nothing is said, in two runs at once on the same PKI", async () => {
     const stories = await Promise.all([tell([]), tell([])]);
-    for (const story of stories) isAsItShouldBe(story, "TLSv1.3");
+    for (const story of stories) {
+      isAsItShouldBe(story, "TLSv1.3");
+      assert.equal(story.payloads.sealed, true);
+    }
   });
 
   it("tells people what happens, line by line, and ends with a table", async () => {
@@ -127,6 +132,7 @@ describe("sealwire simulate", function () {
       /^PKI /m,
       /^Broker /m,
       /^Device /m,
+      /^Payloads +sealed /m,
       /^1\. Power on/m,
       /^2\. The network/m,
       /^3\. Deep sleep/m,
@@ -150,6 +156,12 @@ describe("sealwire simulate", function () {
       position += index;
     }
     assert.ok(!stdout.includes("\u001b"));
+  });
+
+  it("leaves payloads as they are when told so", async () => {
+    const story = await tell(["--no-seal"]);
+    isAsItShouldBe(story, "TLSv1.3");
+    assert.equal(story.payloads.sealed, false);
   });
 
   it("keeps the device in the folder it is given, and meets it again", async () => {

@@ -40,6 +40,7 @@ function story(
     connects,
     rotates: false,
     readings: { sent: 4, received: 4 },
+    payloads: { sealed: true, refused: [] },
     ...others,
   };
 }
@@ -133,6 +134,14 @@ describe("The judgement of a story", () => {
     assert.match(judge(story(undefined, { readings: { sent: 0, received: 0 } })).join(), /published no readings/);
     assert.match(judge(story(undefined, { readings: { sent: 4, received: 3 } })).join(), /4 readings, but only 3/);
   });
+
+  it("wants every sealed payload to be what the device sealed", () => {
+    const payloads = { sealed: true, refused: ["SEALED_TAMPERED: It was changed.", "another"] };
+    assert.match(
+      judge(story(undefined, { payloads })).join(),
+      /refused payloads \(2\), first: SEALED_TAMPERED: It was/,
+    );
+  });
 });
 
 describe("The figures of a story", () => {
@@ -149,6 +158,7 @@ describe("The figures of a story", () => {
       "connects",
       "rotation",
       "readings",
+      "payloads",
       "ok",
     ]);
     assert.deepEqual(json.connects[0], {

@@ -7,7 +7,8 @@ import { simulate } from "./simulate.js";
 const description = [
   "Runs a device on this machine and shows what a wake, a lost network, a deep sleep and a power cut cost it.",
   "A development PKI is made, a broker started, and the telemetry example run in the simulator. The device connects with a full " +
-    "mutual-TLS handshake, then three times by resuming its TLS session; each time the broker's side confirms it.",
+    "mutual-TLS handshake, then three times by resuming its TLS session; each time the broker's side confirms it. Its readings are sealed: only the " +
+    "back end can read them.",
 ].join("\n\n");
 
 const more = `
@@ -49,6 +50,7 @@ export function addSimulate(program: Command, ended: (exitCode: ExitCode) => voi
     .option("--certs <folder>", "folder of the development PKI (default: certs/dev of a clone, else a temporary one)")
     .option("--state <folder>", "folder of the device, kept (default: a temporary one)")
     .addOption(new Option("--timeout <seconds>", "longest time for the story").default("55"))
+    .option("--no-seal", "leave the payloads as they are (default: sealed end to end)")
     .option("--keep-running", "leave broker and device running after the story, until Ctrl-C")
     .option("--json", "print one JSON object, and the story only with --verbose")
     .option("--verbose", "print the logs of device and broker, and where errors come from")

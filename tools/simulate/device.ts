@@ -1,9 +1,10 @@
-/** The device of the story: a board with firmware, provisioned for the broker, and a subscriber that watches what it sends. */
+/** The device of the story: a board with firmware, provisioned for the broker, and a back end that watches what it sends. */
 import { fileURLToPath } from "node:url";
 import { Board, type BoardEvent, createPlatform, type Launcher } from "../../hosts/node/index.js";
 import { toHex } from "../../src/bytes.js";
 import { clientIdentifier } from "../../src/identity/index.js";
 import type { Alarm } from "../alarm.js";
+import { BackEnd } from "./back-end.js";
 import { loopback, type TLSVersionRange } from "../brokers/index.js";
 import { claimFolder } from "../claim.js";
 import type { Cleanup } from "../cleanup.js";
@@ -17,7 +18,6 @@ import { toEntry } from "../pki/index.js";
 import type { Readings } from "./readings.js";
 import { RenewalService } from "./renewal.js";
 import type { Setting } from "./setting.js";
-import { Subscriber } from "./subscriber.js";
 import type { TapConnection } from "./tap.js";
 
 export interface SimulatedDeviceOptions {
@@ -25,9 +25,13 @@ export interface SimulatedDeviceOptions {
   /** What the firmware runs on; Node when `undefined`. */
   readonly launcher: Launcher | undefined;
   readonly versions: TLSVersionRange;
+  /** Whether payloads are sealed. */
+  readonly sealed: boolean;
   /** Where the device keeps what outlives its process; a temporary folder when `undefined`. */
   readonly folder: string | undefined;
   readonly readings: Readings;
+  /** The back end refused a payload. */
+  readonly onRefused: (reason: string) => void;
   readonly cleanup: Cleanup;
   readonly alarm: Alarm;
   readonly narrator: Narrator;
@@ -67,9 +71,9 @@ export class SimulatedDevice {
     });
   }
 
-  /** Provisions it and lets the subscriber watch. Its power is still off. */
+  /** Provisions it and lets the back end watch. Its power is still off. */
   static async prepare(options: SimulatedDeviceOptions): Promise<SimulatedDevice> {
-    const { setting, cleanup, alarm, narrator, readings, onLog } = options;
+    const { setting, cleanup, alarm, narrator, readings, onLog, onRefused } = options;
     const { broker, tap, trustAnchors, revocationLists } = setting;
     const folder = options.folder ?? cleanup.temporaryFolder("sealwire-device-");
     createFolder(folder, 0o700);
@@ -77,38 +81,48 @@ export class SimulatedDevice {
     const mac = createPlatform({ folder }).mac();
     const identifier = clientIdentifier(mac);
     const credentials = await setting.credentials(identifier);
+    const payloadSecret = options.sealed ? BackEnd.newSecret() : undefined;
     provision({
       folder,
       broker: { host: broker.host, port: tap?.port ?? broker.port },
       trustAnchors,
       revocationLists,
       credentials,
+      payloadSecret,
       versions: options.versions,
     });
     narrator.fact("Device", `${identifier}, from its MAC address ${toHex(mac)}, in ${shownPath(folder)}`);
+    if (payloadSecret)
+      narrator.fact(
+        "Payloads",
+        "sealed with a secret of the device and its back end: nobody else, the broker neither, can read or forge them",
+      );
     const observer = `${identifier}observer`;
     const telemetry = `${identifier}/telemetry`;
     const renewal = setting.sign && new RenewalService(setting.sign, identifier);
     cleanup.add(() => renewal?.stop());
-    const subscriber = await Subscriber.connect({
+    const backEnd = await BackEnd.connect({
       address: broker.address,
       port: broker.port,
       host: broker.host,
       trustAnchors,
       credentials: await setting.credentials(observer),
       clientIdentifier: observer,
+      payloadSecret,
       topicFilters: renewal ? [telemetry, renewal.topicFilter] : [telemetry],
       onMessage: (topic, payload) => {
         if (topic === telemetry) readings.subscriberGot(payload);
         else void renewal?.take(payload);
       },
+      onRefused,
       onLost: (reason) =>
         alarm.ring(
           new CommandFailure(exitCodes.environment, "CONNECTION_LOST", `The subscriber lost the broker: ${reason}.`),
         ),
     });
-    cleanup.add(() => subscriber.close());
-    renewal?.attach(subscriber);
+    cleanup.add(() => backEnd.close());
+    payloadSecret?.fill(0);
+    renewal?.attach(backEnd);
     const device = new SimulatedDevice(
       setting,
       (onEvent) =>

@@ -17,6 +17,8 @@ export interface SimulateArguments {
   readonly certs?: string;
   readonly state?: string;
   readonly timeout: string;
+  /** False with `--no-seal`. */
+  readonly seal?: boolean;
   readonly keepRunning?: boolean;
   readonly json?: boolean;
   readonly verbose?: boolean;
@@ -52,6 +54,8 @@ export interface SimulateOptions {
   readonly certs: string | undefined;
   /** Folder of the device, when the user named one. */
   readonly state: string | undefined;
+  /** Whether payloads are sealed end to end. */
+  readonly sealed: boolean;
   /** Milliseconds that the story may take. */
   readonly timeLimit: number;
   readonly keepRunning: boolean;
@@ -72,6 +76,7 @@ export function parseOptions(given: SimulateArguments): SimulateOptions {
     versions: versionsOf(given.tls),
     certs: given.certs === undefined ? undefined : pathOf("--certs", given.certs),
     state: given.state === undefined ? undefined : pathOf("--state", given.state),
+    sealed: given.seal ?? true,
     timeLimit: timeLimitOf(given.timeout),
     keepRunning: given.keepRunning ?? false,
     json: given.json ?? false,

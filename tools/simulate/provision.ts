@@ -16,12 +16,14 @@ export interface Provisioning {
   /** With lists, the broker's whole chain is checked against them. DER. */
   readonly revocationLists?: readonly Uint8Array[] | undefined;
   readonly credentials: Credentials;
+  /** The master secret of its sealed payloads; they go as they are when `undefined`. */
+  readonly payloadSecret?: Uint8Array | undefined;
   readonly versions: TLSVersionRange;
 }
 
 /** Writes the provisioning record into the device's folder, and wipes what its vault holds of an earlier run. */
 export function provision(options: Provisioning): void {
-  const { folder, broker, trustAnchors, revocationLists, credentials, versions } = options;
+  const { folder, broker, trustAnchors, revocationLists, credentials, payloadSecret, versions } = options;
   const { storage, crypto, rootOfTrust, counter } = createPlatform({ folder });
   const vault = Vault.open({ storage, crypto, rootOfTrust, counter, clock: { now: () => Date.now() } });
   if (vault.status.integrity === "empty") vault.close();
@@ -33,6 +35,7 @@ export function provision(options: Provisioning): void {
     revocation: revocationLists ? "chain" : "off",
     certificateChain: credentials.certificateChain,
     privateKey: credentials.privateKey,
+    payloadSecrets: payloadSecret && new Map([[0, payloadSecret]]),
     tls: { minimumVersion: versions.minimum, maximumVersion: versions.maximum },
   });
   replaceFile(path.join(folder, "provisioning.bin"), record, 0o600);

@@ -1,12 +1,13 @@
 /**
  * The back end's side of a certificate's renewal: it asks the device to renew, signs the request that comes back, and sends the chain. Whoever runs
- * such a service lets nobody but the device itself publish its request: the broker's permissions see to that, by the client identifier in the topic.
+ * such a service lets nobody but the device itself publish its request: where payloads are sealed, their authenticity sees to that; else the broker's permissions
+ * do, by the client identifier in the topic.
  */
 import { concat } from "../../src/bytes.js";
 import { SealwireError, toSealwireError } from "../../src/errors.js";
 import { parseCertificateRequest } from "../pki/index.js";
 import type { Setting } from "./setting.js";
-import type { Subscriber } from "./subscriber.js";
+import type { BackEnd } from "./back-end.js";
 
 /** Milliseconds after which the device is asked again: it may be asleep. */
 const repeat = 2_000;
@@ -20,7 +21,7 @@ export interface Renewal {
 export class RenewalService {
   readonly #sign: NonNullable<Setting["sign"]>;
   readonly #clientIdentifier: string;
-  #subscriber: Subscriber | undefined;
+  #backEnd: BackEnd | undefined;
   #asking: NodeJS.Timeout | undefined;
   #answered: ((renewal: Renewal) => void) | undefined;
   #failed: ((error: unknown) => void) | undefined;
@@ -36,8 +37,8 @@ export class RenewalService {
   }
 
   /** The client that it speaks through. */
-  attach(subscriber: Subscriber): void {
-    this.#subscriber = subscriber;
+  attach(backEnd: BackEnd): void {
+    this.#backEnd = backEnd;
   }
 
   /** Asks the device to renew. Fulfilled when the certificate is on its way. */
@@ -58,7 +59,7 @@ export class RenewalService {
         end();
         reject(toSealwireError(error, "INVALID_STATE", "The device's request could not be signed."));
       };
-      const ask = (): void => this.#subscriber?.publish(`${this.#clientIdentifier}/certificate/renew`, "renew");
+      const ask = (): void => this.#backEnd?.publish(`${this.#clientIdentifier}/certificate/renew`, "renew");
       ask();
       this.#asking = setInterval(ask, repeat);
     });
@@ -74,7 +75,7 @@ export class RenewalService {
       if (request.commonName !== this.#clientIdentifier)
         throw new SealwireError("IDENTITY_CERTIFICATE_MISMATCH", "The device asked for a certificate of another one.");
       const { certificateChain, serialNumber } = await this.#sign(this.#clientIdentifier, request.publicKey);
-      this.#subscriber?.publish(`${this.#clientIdentifier}/certificate/chain`, concat(...certificateChain));
+      this.#backEnd?.publish(`${this.#clientIdentifier}/certificate/chain`, concat(...certificateChain));
       this.#answered({ serialNumber });
     } catch (error) {
       this.#failed?.(error);

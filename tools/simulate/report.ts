@@ -16,8 +16,10 @@ export interface StoryResult {
   readonly rotation?: Rotation | undefined;
   /** Whether the story has a rotation. */
   readonly rotates: boolean;
-  /** Readings that the broker acknowledged to the device, and those of them that the subscriber received. */
+  /** Readings that the broker acknowledged to the device, and those of them that the back end received. */
   readonly readings: { readonly sent: number; readonly received: number };
+  /** Whether payloads were sealed, and why the back end refused any. */
+  readonly payloads: { readonly sealed: boolean; readonly refused: readonly string[] };
 }
 
 /** A certificate and its successor. */
@@ -51,7 +53,7 @@ export const rotationline: readonly ConnectReason[] = ["rotation", "after-rotati
  * @param options `mayResumeFirst`: the device and its broker may know each other from an earlier run
  */
 export function problemsOf(result: StoryResult, options: { readonly mayResumeFirst: boolean }): string[] {
-  const { connects, readings, tls } = result;
+  const { connects, payloads, readings, tls } = result;
   const problems: string[] = [];
   const expected = result.rotates ? [...storyline, ...rotationline] : storyline;
   const missing = expected.filter((reason) => !connects.some((connect) => connect.reason === reason));
@@ -84,10 +86,12 @@ export function problemsOf(result: StoryResult, options: { readonly mayResumeFir
     problems.push("The device's new certificate is not in force.");
   if (result.rotation && result.rotation.newCertificate === result.rotation.oldCertificate)
     problems.push("The device's new certificate is the old one.");
+  if (payloads.refused.length > 0)
+    problems.push(`The back end refused payloads (${payloads.refused.length}), first: ${payloads.refused[0]}`);
   if (readings.sent === 0) problems.push("The device published no readings.");
   if (readings.received !== readings.sent)
     problems.push(
-      `The broker acknowledged ${readings.sent} readings, but only ${readings.received} of them reached the subscriber.`,
+      `The broker acknowledged ${readings.sent} readings, but only ${readings.received} of them reached the back end.`,
     );
   return problems;
 }
@@ -116,6 +120,7 @@ export function toJSON(
     ),
     rotation: result.rotation ?? null,
     readings: result.readings,
+    payloads: { sealed: result.payloads.sealed, refused: result.payloads.refused.length },
     ok: error === undefined,
     ...(error && { error }),
   };

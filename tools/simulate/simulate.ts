@@ -19,6 +19,8 @@ interface Progress {
   broker: string;
   readonly connects: Connect[];
   readonly readings: Readings;
+  /** Why the back end refused payloads. */
+  readonly refused: string[];
   rotates: boolean;
   rotation: Rotation | undefined;
 }
@@ -32,6 +34,7 @@ export async function simulate(options: SimulateOptions): Promise<ExitCode> {
     broker: options.broker.kind,
     connects: [],
     readings: new Readings(),
+    refused: [],
     rotates: false,
     rotation: undefined,
   };
@@ -53,8 +56,10 @@ export async function simulate(options: SimulateOptions): Promise<ExitCode> {
       setting,
       launcher,
       versions: options.versions,
+      sealed: options.sealed,
       folder: options.state,
       readings: progress.readings,
+      onRefused: (reason) => progress.refused.push(reason),
       cleanup,
       alarm,
       narrator,
@@ -91,6 +96,7 @@ export async function simulate(options: SimulateOptions): Promise<ExitCode> {
     rotates: progress.rotates,
     rotation: progress.rotation,
     readings: progress.readings.counts,
+    payloads: { sealed: options.sealed, refused: progress.refused },
   };
   failure ??= judge(result, options);
   if (options.json) results.line(JSON.stringify(toJSON(result, errorOf(failure)), undefined, 2));

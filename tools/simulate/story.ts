@@ -59,7 +59,7 @@ export async function tellStory(options: StoryOptions, connects: Connect[]): Pro
   const published = async (): Promise<void> => {
     const { sent, received } = await readings.settled(publishTime);
     narrator.line(
-      `${sent} readings published so far; the subscriber has ${received === sent ? "all of them" : received}.`,
+      `${sent} readings published so far; the back end has ${received === sent ? "all of them" : received}.`,
     );
   };
 

@@ -21,6 +21,7 @@ interface Story {
   }[];
   readonly rotation: { readonly version: number; readonly outcome: string } | null;
   readonly readings: { readonly sent: number; readonly received: number };
+  readonly payloads: { readonly sealed: boolean; readonly refused: number };
   readonly ok: boolean;
 }
 
@@ -75,6 +76,7 @@ describe("sealwire simulate on the XS engine", function () {
       assert.deepEqual([story.rotation?.version, story.rotation?.outcome], [2, "committed"]);
       assert.ok(story.readings.sent >= 5);
       assert.equal(story.readings.received, story.readings.sent);
+      assert.deepEqual(story.payloads, { sealed: true, refused: 0 });
       assert.deepEqual([story.engine, story.firmware, story.ok], [engine, "examples/telemetry", true]);
       for (const { heap } of story.connects) {
         assert.ok(heap);
