@@ -18,7 +18,6 @@ export type {
 } from "./device/index.js";
 export type { SecurityEvent, SecurityKind } from "./monitor/index.js";
 export { SealwireError, type ErrorCode } from "./errors.js";
-export { Sealing, type SealingOpenOptions, type SealingOptions, type Unsealed } from "./sealing/index.js";
 export {
   readCredentials,
   Vault,

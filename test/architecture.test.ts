@@ -3,10 +3,11 @@
  * Every import is read from the syntax tree: static, type-only, re-export, dynamic, `import type()`.
  */
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import ts from "typescript";
+import { includedRooms, optionalRooms } from "../tools/rooms.js";
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
 const source = join(root, "src");
@@ -14,30 +15,36 @@ const source = join(root, "src");
 /** The leaves: everybody may import them. Their own order is in {@link allowed}. */
 const leaves = ["errors", "platform", "bytes", "clock"];
 
-/** For each room or file of `src/`, the others it may import. Optional rooms may be imported by `device` as types only. */
+/** For each room or file of `src/`, the others it may import. Optional rooms may be imported by `device` and `index` as types only. */
 const allowed: Record<string, readonly string[]> = {
   errors: [],
   platform: ["errors"],
   bytes: ["errors", "platform"],
   clock: ["errors", "platform", "bytes"],
-  cose: leaves,
+  cbor: leaves,
+  cose: [...leaves, "cbor"],
   storage: leaves,
   transport: leaves,
   identity: leaves,
-  tls: [...leaves, "storage", "cose", "transport"],
-  vault: [...leaves, "storage", "cose"],
+  tls: [...leaves, "storage", "cbor", "transport"],
+  vault: [...leaves, "storage", "cbor"],
   mqtt: [...leaves, "storage", "transport"],
   link: [...leaves, "mqtt", "tls", "vault", "transport", "storage"],
-  sealing: [...leaves, "storage", "cose"],
+  sealing: [...leaves, "storage", "cbor", "cose"],
   permissions: leaves,
   websocket: leaves,
-  monitor: [...leaves, "storage", "cose"],
-  update: [...leaves, "storage", "cose"],
+  monitor: [...leaves, "storage", "cbor"],
+  update: [...leaves, "storage", "cbor", "cose"],
   device: [...leaves, "device", "link", "mqtt", "tls", "identity", "vault", "transport", "storage"],
-  index: ["*"],
+  index: [...leaves, "device", "vault"],
 };
 
-const optionalRooms = ["sealing", "permissions", "monitor", "websocket", "update"];
+const handedIn = ["sealing", "permissions", "monitor", "websocket", "update"];
+
+interface Manifest {
+  readonly include?: readonly string[];
+  readonly platforms?: Readonly<Record<string, { readonly include?: readonly string[] }>>;
+}
 
 interface Import {
   readonly file: string;
@@ -94,9 +101,9 @@ function fault({ file, specifier, typeOnly }: Import): string | undefined {
   if (from === to) return undefined;
   const rules = allowed[from];
   if (rules === undefined) return `${from} is not in the table of allowed imports`;
-  if (from === "device" && optionalRooms.includes(to))
-    return typeOnly ? undefined : "device imports optional rooms as types only";
-  if (!rules.includes(to) && !rules.includes("*")) return `${from} must not import ${to}`;
+  if ((from === "device" || from === "index") && handedIn.includes(to))
+    return typeOnly ? undefined : `${from} imports optional rooms as types only`;
+  if (!rules.includes(to)) return `${from} must not import ${to}`;
   const isRoom = relative(source, target).includes(sep);
   return isRoom && !target.endsWith(`${sep}index.js`) ? "rooms import each other through index.js only" : undefined;
 }
@@ -176,7 +183,7 @@ describe("architecture", () => {
       const own = Object.entries(modules).filter(([name]) => name.startsWith("sealwire/src/"));
       return Object.fromEntries(own.map(([name, path]) => [name, `./${join(folder, path)}`]));
     };
-    const own = ["monitor", "permissions", "sealing", "websocket"];
+    const own = optionalRooms();
     const modules = Object.assign(
       modulesOf("manifest.json", "."),
       ...own.map((room) => modulesOf(`src/${room}/manifest.json`, `src/${room}`)),
@@ -186,6 +193,49 @@ describe("architecture", () => {
       (folder) => [join("sealwire/src", folder, "*"), `./${join("dist/src", folder, "*")}`] as const,
     );
     assert.deepEqual(modules, Object.fromEntries(expected));
+  });
+
+  it("has what a room imports at run time in the manifest that brings the room", () => {
+    const own = optionalRooms();
+    const faults = imports.flatMap(({ file, specifier, typeOnly }) => {
+      const from = roomOf(file)!;
+      const to = roomOf(resolve(dirname(file), specifier))!;
+      if (typeOnly || from === to || !own.includes(to)) return [];
+      const brings = own.includes(from) && includedRooms(join(source, from, "manifest.json")).includes(to);
+      return brings ? [] : [`${relative(root, file)} imports ${to}`];
+    });
+    assert.deepEqual(faults, []);
+  });
+
+  it("leaves optional rooms out of the manifest that every app includes", () => {
+    const included = (file: string): string[] => {
+      const { include = [], platforms = {} } = JSON.parse(readFileSync(file, "utf8")) as Manifest;
+      const files = [include, ...Object.values(platforms).map((platform) => platform.include ?? [])]
+        .flat()
+        .filter((path) => path.startsWith("."))
+        .map((path) => join(dirname(file), path));
+      return [...files, ...files.flatMap(included)];
+    };
+    const names = included(join(root, "manifest.json")).map((file) => relative(root, file));
+    assert.ok(names.includes("hosts/moddable/manifest.json"), "the includes were not followed");
+    assert.deepEqual(
+      names.filter((name) => name.startsWith("src/")),
+      [],
+    );
+  });
+
+  it("has each example include the optional rooms that it imports, and no others", () => {
+    const folder = join(root, "examples");
+    for (const name of readdirSync(folder).filter((entry) => existsSync(join(folder, entry, "manifest.json")))) {
+      const { include } = JSON.parse(readFileSync(join(folder, name, "manifest.json"), "utf8")) as Required<Manifest>;
+      const imported = filesOf(join(folder, name)).flatMap((file) => importsOf(file));
+      const used = (room: string): boolean => imported.some(({ specifier }) => specifier === `sealwire/${room}`);
+      assert.deepEqual(
+        handedIn.filter((room) => include.includes(`../../src/${room}/manifest.json`)),
+        handedIn.filter(used),
+        name,
+      );
+    }
   });
 
   describe("the check itself", () => {

@@ -3,10 +3,11 @@
  * reports its health. Commands and answers are sealed end to end: the broker can neither read them nor give commands of its own, and a command
  * that is repeated is not done twice.
  */
-import { Device, Sealing } from "sealwire";
+import { Device } from "sealwire";
 import { platform } from "sealwire/host";
 import { line, Monitor, plain } from "sealwire/monitor";
 import { Permissions } from "sealwire/permissions";
+import { Sealing } from "sealwire/sealing";
 
 const monitor = new Monitor({
   onLine: ({ level, text }) => platform.log(`${level}: ${text}`),

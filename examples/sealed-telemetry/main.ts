@@ -4,9 +4,10 @@
  * Readings are sealed: the broker passes them on and cannot read them. Commands must come sealed, so that nobody but the back end can give any; those that came
  * during a sleep are delivered with the next connection.
  */
-import { Device, Sealing, Vault } from "sealwire";
+import { Device, Vault } from "sealwire";
 import { platform } from "sealwire/host";
 import { Permissions } from "sealwire/permissions";
+import { Sealing } from "sealwire/sealing";
 
 const READINGS = 3;
 const PERIOD = 200;

@@ -3,9 +3,7 @@ import { equal } from "../bytes.js";
 import { SealwireError } from "../errors.js";
 import type { Crypto, Key } from "../platform.js";
 import { ES256, MAC_ALGORITHM } from "./algorithms.js";
-import { encodeCBOR, type CBORMap } from "./cbor.js";
-import { CBORReader } from "./cbor-reader.js";
-import { bytesLength, CBORWriter, textLength } from "./cbor-writer.js";
+import { encodeCBOR, type CBORMap, CBORReader, bytesLength, CBORWriter, textLength } from "../cbor/index.js";
 import { HEADER, Headers, invalid } from "./headers.js";
 
 const TAG = { MAC0: 17, Signature1: 18 } as const;

@@ -5,9 +5,16 @@
 import type { Crypto, Key } from "../platform.js";
 import { SealwireError } from "../errors.js";
 import { contentAlgorithm, DIRECT } from "./algorithms.js";
-import { encodeCBOR, type CBORMap } from "./cbor.js";
-import { CBORReader, MAJOR } from "./cbor-reader.js";
-import { bytesLength, CBORWriter, headLength, textLength } from "./cbor-writer.js";
+import {
+  encodeCBOR,
+  type CBORMap,
+  CBORReader,
+  MAJOR,
+  bytesLength,
+  CBORWriter,
+  headLength,
+  textLength,
+} from "../cbor/index.js";
 import { HEADER, Headers, invalid } from "./headers.js";
 
 /** Tags (RFC 9052 section 2, table 1). */

@@ -1,7 +1,6 @@
 /** Header parameters of COSE objects (RFC 9052 section 3). */
 import { SealwireError } from "../errors.js";
-import { encodeCBOR, type CBORKey, type CBORMap, type CBORValue } from "./cbor.js";
-import { CBORReader } from "./cbor-reader.js";
+import { encodeCBOR, type CBORKey, type CBORMap, type CBORValue, CBORReader } from "../cbor/index.js";
 
 /** Labels. `keyContext` is that of RFC 8613 section 5.1, the others of RFC 9052 section 3.1. */
 export const HEADER = {

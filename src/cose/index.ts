@@ -1,4 +1,4 @@
-/** Envelope formats that several rooms share. */
+/** COSE (RFC 9052): encrypted, signed and authenticated envelopes, for the optional rooms that need them. */
 export {
   CONTENT_ALGORITHM,
   contentAlgorithm,
@@ -19,9 +19,6 @@ export {
   type COSEAuthenticated,
   type VerifyOptions,
 } from "./authenticate.js";
-export { decodeCBOR, encodeCBOR, type CBORKey, type CBORMap, type CBORValue } from "./cbor.js";
-export { CBORReader, MAJOR } from "./cbor-reader.js";
-export { bytesLength, CBORWriter, headLength, textLength } from "./cbor-writer.js";
 export {
   decodeEncrypted,
   decryptCOSE,

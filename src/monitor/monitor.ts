@@ -1,6 +1,6 @@
 /** What a device sees of itself: counters, a log that survives a restart, security events, health reports. An optional room: hand it to the device. */
 import { toUTF8 } from "../bytes.js";
-import { encodeCBOR, type CBORValue } from "../cose/index.js";
+import { encodeCBOR, type CBORValue } from "../cbor/index.js";
 import { SealwireError, type ErrorCode } from "../errors.js";
 import type { Platform, TimerHandle } from "../platform.js";
 import { Counters } from "./counters.js";

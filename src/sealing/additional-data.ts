@@ -3,14 +3,8 @@
  * `["sealwire", purpose, sender, context]`. The context is the topic, unless the application says otherwise. The ID Context and the sequence
  * number are bound by key and nonce.
  */
-import {
-  bytesLength,
-  CBORWriter,
-  encodeCBOR,
-  encStructureLength,
-  textLength,
-  writeEncStructure,
-} from "../cose/index.js";
+import { bytesLength, CBORWriter, encodeCBOR, textLength } from "../cbor/index.js";
+import { encStructureLength, writeEncStructure } from "../cose/index.js";
 
 /** A plain payload, one that holds a signature, a chunk of a stream: none of them passes for another. */
 export type Purpose = "message" | "signed" | "stream";

@@ -9,7 +9,8 @@
  * (1 byte) and ID Context (if there is one), ciphertext with tag. Flags: bits 0 to 2 length of the Partial IV (1 to 5), bit 3 whether there is
  * an ID Context, bits 4 to 6 length of the sender (1 to 7; 0: it is in the next byte), bit 7 is 0, which no COSE object begins with.
  */
-import { CBORReader, HEADER, headLength, bytesLength, CBORWriter, MAJOR } from "../cose/index.js";
+import { CBORReader, headLength, bytesLength, CBORWriter, MAJOR } from "../cbor/index.js";
+import { HEADER } from "../cose/index.js";
 import type { ContentAlgorithm } from "../cose/index.js";
 import { SealwireError } from "../errors.js";
 import { MAXIMUM_SENDER, RANDOM_LENGTH } from "./key-schedule.js";

@@ -4,7 +4,8 @@
  * Each sender has a key and a Context IV of its own. The ID Context takes the epoch in, and the random part that a sender draws when it does
  * not know any more which sequence numbers it has used: other bytes there, another key.
  */
-import { CBORWriter, bytesLength, encodeCBOR, textLength, type ContentAlgorithm } from "../cose/index.js";
+import { CBORWriter, bytesLength, encodeCBOR, textLength } from "../cbor/index.js";
+import type { ContentAlgorithm } from "../cose/index.js";
 import { SealwireError } from "../errors.js";
 import type { Crypto, Key } from "../platform.js";
 
@@ -124,7 +125,7 @@ function deviceInfo(device: Uint8Array, epoch: number): Uint8Array {
 
 /**
  * The ID Context: the epoch in as few bytes as it takes (none for 0), then the random part, if there is one. Where it would be a single byte from 0x80 on, a
- * zero goes before it: such a byte alone is a {@link referenceOf}.
+ * zero goes before it: such a byte alone is a `referenceOf`.
  */
 export function encodeIDContext(epoch: number, random: Uint8Array): Uint8Array {
   let length = 0;

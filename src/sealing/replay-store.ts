@@ -85,12 +85,12 @@ export class ReplayStore {
     return this.#table.add(digest, random, epoch);
   }
 
-  /** See {@link ReplayTable.hear}. */
+  /** See `ReplayTable.hear`. */
   hear(entry: ReplayEntry): void {
     this.#table.hear(entry);
   }
 
-  /** See {@link ReplayTable.referredBy}. */
+  /** See `ReplayTable.referredBy`. */
   referredBy(reference: Uint8Array, isOf: (entry: ReplayEntry) => boolean): ReplayEntry | undefined {
     return this.#table.referredBy(reference, isOf);
   }

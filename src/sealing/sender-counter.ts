@@ -13,7 +13,7 @@
  * memory: format (1 byte, 1), whether it was left in order (1), next number (6), end of the block (6), name.
  */
 import { concat, equal } from "../bytes.js";
-import { encodeCBOR } from "../cose/index.js";
+import { encodeCBOR } from "../cbor/index.js";
 import { SealwireError } from "../errors.js";
 import type { Crypto, Key, KeyValueStorage } from "../platform.js";
 import {
@@ -103,7 +103,7 @@ export class SenderCounter {
 
   /**
    * What an earlier life left in retained memory. There it counts as used up from now on; the caller commits that before a number is
-   * used, and goes on with {@link usedUp} if it cannot.
+   * used, and goes on with `usedUp` if it cannot.
    */
   static take(retained: RetainedStore | undefined): RetainedCounter | undefined {
     const bytes = retained?.get(RETAINED_SECTION.senderCounter);

@@ -1,5 +1,5 @@
 /** A resumable TLS session with what must be known of it to decide whether it may still be used. */
-import { bytesLength, CBORReader, CBORWriter, headLength, MAJOR } from "../cose/index.js";
+import { bytesLength, CBORReader, CBORWriter, headLength, MAJOR } from "../cbor/index.js";
 import { SealwireError } from "../errors.js";
 import type { TLSSessionData, TLSVersion } from "../platform.js";
 

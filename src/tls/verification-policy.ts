@@ -1,6 +1,6 @@
 /** What the verification of a server depended on, as one digest. */
 import { toUTF8 } from "../bytes.js";
-import { CBORWriter, encodeCBOR, headLength } from "../cose/index.js";
+import { CBORWriter, encodeCBOR, headLength } from "../cbor/index.js";
 import type { Crypto, Hash, RevocationMode, TLSVersion } from "../platform.js";
 
 /** Everything that decides whether a server is accepted, and as whom the client presents itself. */

@@ -7,7 +7,7 @@
  * The tools draw codes of 100 bits, which nobody can try; the iterations make up for shorter ones that a person chose.
  */
 import { concat, toUTF8, wipe } from "../bytes.js";
-import { decodeCBOR, encodeCBOR, MAJOR, type CBORMap } from "../cose/index.js";
+import { decodeCBOR, encodeCBOR, MAJOR, type CBORMap } from "../cbor/index.js";
 import { SealwireError } from "../errors.js";
 import type { Crypto, Key } from "../platform.js";
 

@@ -2,7 +2,7 @@
  * The provisioning record: what a device is given at the factory, as one CBOR map with integer keys. It lies in a partition of
  * its own until the device has taken it over.
  */
-import { decodeCBOR, encodeCBOR, type CBORMap, type CBORValue } from "../cose/index.js";
+import { decodeCBOR, encodeCBOR, type CBORMap, type CBORValue } from "../cbor/index.js";
 import { SealwireError } from "../errors.js";
 import type { RevocationMode, TLSVersion } from "../platform.js";
 

@@ -1,7 +1,7 @@
 /** Hostile bytes for the CBOR reader: a value or a SealwireError, and what was read is written again as the same value. */
 import assert from "node:assert/strict";
 import { SealwireError } from "../../src/errors.js";
-import { decodeCBOR, encodeCBOR } from "../../src/cose/index.js";
+import { decodeCBOR, encodeCBOR } from "../../src/cbor/index.js";
 import { readCorpus, type Target } from "./target.js";
 
 export function cborTarget(): Target {

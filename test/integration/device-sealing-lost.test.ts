@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { createPlatform, type NodePlatform } from "../../hosts/node/index.js";
 import { toUTF8 } from "../../src/bytes.js";
-import { Device, Sealing } from "../../src/index.js";
+import { Device } from "../../src/index.js";
+import { Sealing } from "../../src/sealing/index.js";
 import type { Key } from "../../src/platform.js";
 import { STORAGE_KEY } from "../../src/storage/index.js";
 import { temporaryFolder } from "../tools/support/temporary-folder.js";

@@ -7,7 +7,8 @@ import { packageFolder } from "../../tools/paths.js";
 import { type CheckContext, want } from "./check-step.js";
 import { deviceExit, runApp } from "../../tools/moddable/runner.js";
 import { type AppBuild, buildApp } from "../../tools/moddable/sdk.js";
-import { roomSizes } from "../../tools/moddable/sizes.js";
+import { includedRooms, optionalRooms } from "../../tools/rooms.js";
+import { type RoomSize, roomSizes } from "../../tools/moddable/sizes.js";
 import { openWorld } from "../../tools/moddable/world.js";
 
 const lives = 3;
@@ -39,6 +40,7 @@ export async function checkExamples(context: CheckContext, chosen: readonly stri
       const manifest = join(packageFolder, "examples", name, "manifest.json");
       const build = await buildApp(context.sdk, { manifest, output: context.output, debug: forDebugging });
       say(`  ${name}, ${forDebugging ? "debug" : "release"}: built in ${build.seconds.toFixed(0)} s`);
+      if (!forDebugging) checkRooms(manifest, roomSizes(build.modules), name);
       // The one with the most rooms.
       if (!forDebugging && (sizes === undefined || name === "commands")) sizes = build;
       if (!(name in sleepers)) continue;
@@ -52,6 +54,16 @@ export async function checkExamples(context: CheckContext, chosen: readonly stri
     say(
       `    ${room.padEnd(20)} ${String(modules).padStart(3)} modules ${bytes.toLocaleString("en").padStart(7)} bytes`,
     );
+}
+
+/** An app holds of the rooms with a manifest of their own those that it includes, and no others. */
+function checkRooms(manifest: string, sizes: readonly RoomSize[], name: string): void {
+  const included = includedRooms(manifest);
+  for (const room of optionalRooms()) {
+    const wanted = included.includes(room);
+    const there = sizes.some((size) => size.room === room);
+    want(there === wanted, `${name} ${there ? "holds" : "lacks"} the room ${room}.`, []);
+  }
 }
 
 /** Files, when each was written, and how large it is. */

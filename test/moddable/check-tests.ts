@@ -8,12 +8,12 @@ import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Cleanup } from "../../tools/cleanup.js";
 import { packageFolder } from "../../tools/paths.js";
+import { optionalRooms } from "../../tools/rooms.js";
 import { type CheckContext, want } from "./check-step.js";
 import { runApp } from "../../tools/moddable/runner.js";
 import { buildApp } from "../../tools/moddable/sdk.js";
 
 const timeout = 1_200_000;
-const rooms = ["monitor", "permissions", "websocket"];
 
 /** Folders of `folder` with a compiled module in them, as paths from there. */
 function foldersOf(folder: string): string[] {
@@ -60,7 +60,7 @@ export async function checkTests(context: CheckContext): Promise<void> {
     include: [
       "$(MODDABLE)/examples/manifest_base.json",
       join(packageFolder, "manifest.json"),
-      ...rooms.map((room) => join(packageFolder, `src/${room}/manifest.json`)),
+      ...optionalRooms().map((room) => join(packageFolder, `src/${room}/manifest.json`)),
     ],
     // As on the XS host: tests make arrays of thousands of elements, which lie on the stack for a while, and keep much at once.
     creation: {

@@ -5,6 +5,7 @@ import { Encrypt0, Mac0, Sign1 } from "@auth0/cose";
 import cose from "cose-js";
 import { createCrypto } from "../../hosts/node/crypto/crypto.js";
 import { fromHex, toUTF8 } from "../../src/bytes.js";
+import { encodeCBOR, type CBORMap } from "../../src/cbor/index.js";
 import {
   CONTENT_ALGORITHM,
   createMac0,
@@ -13,13 +14,11 @@ import {
   decodeMac0,
   decodeSign1,
   decryptCOSE,
-  encodeCBOR,
   ES256,
   HEADER,
   MAC_ALGORITHM,
   verifyMac0,
   verifySign1,
-  type CBORMap,
   type ContentAlgorithmName,
 } from "../../src/cose/index.js";
 import { externalData, oscoreInfo, readEnvelope, Sealing, type SealingOptions } from "../../src/sealing/index.js";

@@ -1,6 +1,6 @@
 /** How much flash the compiled modules take, room by room. */
-import { readdirSync, statSync } from "node:fs";
-import { join, sep } from "node:path";
+import { readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
 
 export interface RoomSize {
   readonly room: string;
@@ -9,16 +9,17 @@ export interface RoomSize {
   readonly bytes: number;
 }
 
-/** @param modules folder of an app's compiled modules @returns what Sealwire has in it, the largest first */
+/** @param modules folder of an app's compiled modules @returns what Sealwire has in the app, the largest first */
 export function roomSizes(modules: string): RoomSize[] {
   const rooms = new Map<string, { modules: number; bytes: number }>();
-  for (const file of readdirSync(modules, { recursive: true, encoding: "utf8" })) {
-    if (!file.endsWith(".xsb")) continue;
-    const room = roomOf(file.split(sep));
+  // The makefile names what is linked: the folder also holds what an earlier build left.
+  const makefile = readFileSync(join(modules, "..", "makefile"), "utf8");
+  for (const [, file] of makefile.matchAll(/^\t\$\(MODULES_DIR\)\/(sealwire\S*?\.xsb)\\?$/gm)) {
+    const room = roomOf(file!.split("/"));
     if (room === undefined) continue;
     const size = rooms.get(room) ?? { modules: 0, bytes: 0 };
     size.modules++;
-    size.bytes += statSync(join(modules, file)).size;
+    size.bytes += statSync(join(modules, file!)).size;
     rooms.set(room, size);
   }
   return [...rooms].map(([room, size]) => ({ room, ...size })).sort((a, b) => b.bytes - a.bytes);

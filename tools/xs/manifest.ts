@@ -1,6 +1,7 @@
 /** What the manifests preload, as compiled files: the host program keeps these modules in flash, and no others. */
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
+import { optionalRooms } from "../rooms.js";
 import { root } from "./paths.js";
 
 interface Manifest {
@@ -29,7 +30,7 @@ export function preloadedModules(file: string): string[] {
 /** The module's own, those of the optional rooms, and the host's. */
 export const preloadManifests: readonly string[] = [
   "manifest.json",
-  ...["sealing", "monitor", "permissions", "websocket"].map((room) => `src/${room}/manifest.json`),
+  ...optionalRooms().map((room) => `src/${room}/manifest.json`),
   "hosts/xs/manifest.json",
 ];
 

@@ -5,7 +5,8 @@
 import { writeSync } from "node:fs";
 import { createPlatform } from "../../../hosts/node/index.js";
 import type { StorageFault } from "../../../hosts/node/storage.js";
-import { Device, Sealing } from "../../../src/index.js";
+import { Device } from "../../../src/index.js";
+import { Sealing } from "../../../src/sealing/index.js";
 import type { Platform } from "../../../src/platform.js";
 
 const [folder, port, fault] = process.argv.slice(2);

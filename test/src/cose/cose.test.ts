@@ -1,7 +1,7 @@
 import { platform } from "sealwire/host";
 import { fromHex, fromUTF8, toHex, toUTF8 } from "../../../src/bytes.js";
+import { CBORReader, type CBORMap } from "../../../src/cbor/index.js";
 import {
-  CBORReader,
   CONTENT_ALGORITHM,
   createMac0,
   createSign1,
@@ -15,7 +15,6 @@ import {
   MAC_ALGORITHM,
   verifyMac0,
   verifySign1,
-  type CBORMap,
   type ContentAlgorithmName,
 } from "../../../src/cose/index.js";
 import type { Key } from "../../../src/platform.js";

@@ -1,5 +1,5 @@
 import { fromUTF8 } from "../../../src/bytes.js";
-import { decodeCBOR } from "../../../src/cose/index.js";
+import { decodeCBOR } from "../../../src/cbor/index.js";
 import { SealwireError } from "../../../src/errors.js";
 import { line, Monitor, PacketCounter, plain, type MonitorOptions } from "../../../src/monitor/index.js";
 import { deepEqual, ok, strictEqual, throws } from "../../support/assert.js";

@@ -1,5 +1,6 @@
 import { fromHex, toHex, toUTF8 } from "../../../src/bytes.js";
-import { CONTENT_ALGORITHM, decodeCBOR, encodeCBOR, type CBORMap, type CBORValue } from "../../../src/cose/index.js";
+import { decodeCBOR, encodeCBOR, type CBORMap, type CBORValue } from "../../../src/cbor/index.js";
+import { CONTENT_ALGORITHM } from "../../../src/cose/index.js";
 import { Sealer, Sealing, type Encoding, type Refused, type SequenceSource } from "../../../src/sealing/index.js";
 import { RETAINED_SECTION, STORAGE_KEY } from "../../../src/storage/index.js";
 import { deepEqual, strictEqual, throws } from "../../support/assert.js";

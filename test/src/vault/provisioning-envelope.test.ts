@@ -1,6 +1,6 @@
 import { platform } from "sealwire/host";
 import { equal } from "../../../src/bytes.js";
-import { decodeCBOR, encodeCBOR, type CBORMap } from "../../../src/cose/index.js";
+import { decodeCBOR, encodeCBOR, type CBORMap } from "../../../src/cbor/index.js";
 import type { SealwireError } from "../../../src/errors.js";
 import {
   encodeProvisioningRecord,

@@ -1,4 +1,4 @@
-import { encodeCBOR, type CBORValue } from "../../../src/cose/index.js";
+import { encodeCBOR, type CBORValue } from "../../../src/cbor/index.js";
 import {
   decodeProvisioningRecord,
   encodeProvisioningRecord,

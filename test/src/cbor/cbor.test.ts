@@ -1,5 +1,5 @@
 import { fromHex, toHex } from "../../../src/bytes.js";
-import { decodeCBOR, encodeCBOR, type CBORValue } from "../../../src/cose/index.js";
+import { decodeCBOR, encodeCBOR, type CBORValue } from "../../../src/cbor/index.js";
 import { deepEqual, strictEqual, throws } from "../../support/assert.js";
 import { describe, it } from "../../support/bdd.js";
 
