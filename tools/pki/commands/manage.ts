@@ -7,7 +7,7 @@ import { askPassphrase } from "../../passphrase.js";
 import { shownPath } from "../../paths.js";
 import type { CertificateEntry, CertificateKind } from "../certificate-index.js";
 import { createPKI, type ImportedAuthority } from "../create-pki.js";
-import { type AuthorityName, commonNameOf, type FleetPKI, type RevocationListResult } from "../fleet-pki.js";
+import { type AuthorityName, commonNameOf, type FleetPKI, indexed, type RevocationListResult } from "../fleet-pki.js";
 import { type KeyAlgorithm, keyAlgorithms } from "../keys.js";
 import { type RevocationReason, revocationReasons } from "../revocation.js";
 import { checkDisconnect, disconnectRevoked, type DisconnectRevokedArguments } from "./disconnect-revoked.js";
@@ -196,10 +196,7 @@ async function revoke(pki: FleetPKI, names: readonly string[], given: RevokeArgu
   checkDisconnect(given);
   const chosen = new Map<string, CertificateEntry>();
   for (const name of names) {
-    const serialNumber = name
-      .toLowerCase()
-      .replaceAll(":", "")
-      .replace(/^0+(?=.)/, "");
+    const serialNumber = indexed(name);
     const found = [...pki.index.find({ serialNumber }), ...pki.index.find({ name })];
     if (found.length === 0)
       throw new CommandFailure(
@@ -209,7 +206,7 @@ async function revoke(pki: FleetPKI, names: readonly string[], given: RevokeArgu
       );
     for (const entry of found) chosen.set(entry.serialNumber, entry);
   }
-  const entries = [...chosen.values()].filter(({ revokedAt }) => revokedAt === undefined);
+  const entries = await pki.notYetRevoked([...chosen.values()]);
   const devices = [...new Set([...chosen.values()].filter(({ kind }) => kind === "device").map(({ name }) => name))];
   if (entries.length === 0 && !given.disconnect)
     return { json: { revoked: [], lists: [] }, lines: ["All of them are revoked already; nothing was changed."] };
