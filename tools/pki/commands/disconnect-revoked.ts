@@ -1,11 +1,11 @@
 /** `sealwire pki revoke --disconnect`: ends the live connections of who was revoked, since a broker looks at its list at the next connect only. */
 import * as fs from "node:fs";
 import { disconnectClient } from "../../broker/disconnect.js";
-import { disconnectRequest } from "../../broker/managed-mosquitto.js";
+import { disconnectRefusal, disconnectRequest } from "../../broker/managed-mosquitto.js";
 import { isClaimed } from "../../claim.js";
 import { SealwireError } from "../../../src/errors.js";
 import { usageFailure } from "../../failure.js";
-import { createFile } from "../../files.js";
+import { createFile, readFile } from "../../files.js";
 
 export interface DisconnectRevokedArguments {
   readonly disconnect?: boolean;
@@ -37,13 +37,15 @@ export function checkDisconnect(given: DisconnectRevokedArguments): void {
     throw usageFailure("To disconnect through dynamic security, --broker and --ca are needed.");
 }
 
-/** @param names of the devices that were revoked */
+/** @param devices that were revoked, with their certificates */
 export async function disconnectRevoked(
-  names: readonly string[],
+  devices: readonly { readonly name: string; readonly serialNumber: string }[],
   given: DisconnectRevokedArguments,
 ): Promise<Disconnected> {
+  const names = [...new Set(devices.map(({ name }) => name))];
   const { broker, ca } = given;
-  if (broker === undefined || ca === undefined) return restartBroker(names, given.brokerState);
+  if (broker === undefined || ca === undefined)
+    return restartBroker(names, devices.map(({ serialNumber }) => `${serialNumber}\n`).join(""), given.brokerState);
   const { cert, key, admin, adminPasswordFile } = given;
   const failures: string[] = [];
   for (const name of names)
@@ -63,19 +65,25 @@ export async function disconnectRevoked(
   return { how: "dynamic security", names, failures };
 }
 
-async function restartBroker(names: readonly string[], state: string): Promise<Disconnected> {
+async function restartBroker(names: readonly string[], serialNumbers: string, state: string): Promise<Disconnected> {
   const result = (...failures: string[]): Disconnected => ({ how: "broker restart", names, failures });
   if (!isClaimed(state))
     return result(`No sealwire broker run has its state in ${state} (--broker-state): nobody was disconnected.`);
   const request = disconnectRequest(state);
-  createFile(request, "", 0o600);
   const end = performance.now() + longestRestart;
-  while (fs.existsSync(request)) {
+  // Another command may have asked just now: it comes first.
+  for (let asked = false; ;) {
+    if (!asked) asked = createFile(request, serialNumbers, 0o600) === serialNumbers;
+    else if (!fs.existsSync(request)) break;
     if (performance.now() > end || !isClaimed(state)) {
-      fs.rmSync(request, { force: true });
+      if (asked) fs.rmSync(request, { force: true });
       return result(`The broker whose state is in ${state} did not start again: look whether it runs.`);
     }
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
-  return result();
+  const refusal = readFile(disconnectRefusal(state));
+  fs.rmSync(disconnectRefusal(state), { force: true });
+  return refusal === undefined
+    ? result()
+    : result(`The broker whose state is in ${state} ${refusal.replace(/\.$/, "")}: nobody was disconnected.`);
 }

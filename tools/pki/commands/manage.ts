@@ -207,7 +207,7 @@ async function revoke(pki: FleetPKI, names: readonly string[], given: RevokeArgu
     for (const entry of found) chosen.set(entry.serialNumber, entry);
   }
   const entries = await pki.notYetRevoked([...chosen.values()]);
-  const devices = [...new Set([...chosen.values()].filter(({ kind }) => kind === "device").map(({ name }) => name))];
+  const devices = [...chosen.values()].filter(({ kind }) => kind === "device");
   if (entries.length === 0 && !given.disconnect)
     return { json: { revoked: [], lists: [] }, lines: ["All of them are revoked already; nothing was changed."] };
   const lists = entries.length === 0 ? [] : await pki.revoke(entries, reason);
@@ -227,7 +227,7 @@ async function revoke(pki: FleetPKI, names: readonly string[], given: RevokeArgu
         ? "A broker must read the new list; who is connected stays so (--disconnect ends that)."
         : ended.failures.length > 0
           ? "Who is connected may stay so: see the warnings."
-          : `Disconnected, by ${ended.how}: ${devices.join(", ")}`,
+          : `Disconnected, by ${ended.how}: ${ended.names.join(", ")}`,
     ],
   };
 }
