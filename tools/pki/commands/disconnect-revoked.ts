@@ -5,6 +5,7 @@ import { disconnectRefusal, disconnectRequest } from "../../broker/managed-mosqu
 import { isClaimed } from "../../claim.js";
 import { SealwireError } from "../../../src/errors.js";
 import { usageFailure } from "../../failure.js";
+import { readSecret } from "../../secrets.js";
 import { createFile, readFile } from "../../files.js";
 
 export interface DisconnectRevokedArguments {
@@ -28,36 +29,45 @@ export interface Disconnected {
   readonly failures: readonly string[];
 }
 
-/** What must be right before anything is revoked. @throws CommandFailure with exit code 2 */
-export function checkDisconnect(given: DisconnectRevokedArguments): void {
+/**
+ * What must be right before anything is revoked.
+ * @returns the administrator's password: standard input gives it once, however many devices there are
+ * @throws CommandFailure with exit code 2 or 3
+ */
+export function checkDisconnect(given: DisconnectRevokedArguments): string | undefined {
   const { disconnect, broker, ca, cert, key, admin, adminPasswordFile } = given;
   const others = [broker, ca, cert, key, admin, adminPasswordFile].some((value) => value !== undefined);
   if (others && !disconnect) throw usageFailure("--broker and what belongs to it go with --disconnect.");
   if (others && (broker === undefined || ca === undefined))
     throw usageFailure("To disconnect through dynamic security, --broker and --ca are needed.");
+  return adminPasswordFile === undefined ? undefined : readSecret(adminPasswordFile, "administrator's password");
 }
 
 /** @param devices that were revoked, with their certificates */
 export async function disconnectRevoked(
   devices: readonly { readonly name: string; readonly serialNumber: string }[],
   given: DisconnectRevokedArguments,
+  password: string | undefined,
 ): Promise<Disconnected> {
   const names = [...new Set(devices.map(({ name }) => name))];
   const { broker, ca } = given;
   if (broker === undefined || ca === undefined)
     return restartBroker(names, devices.map(({ serialNumber }) => `${serialNumber}\n`).join(""), given.brokerState);
-  const { cert, key, admin, adminPasswordFile } = given;
+  const { cert, key, admin } = given;
   const failures: string[] = [];
   for (const name of names)
     try {
-      await disconnectClient(name, {
-        broker,
-        ca,
-        ...(cert !== undefined && { cert }),
-        ...(key !== undefined && { key }),
-        ...(admin !== undefined && { admin }),
-        ...(adminPasswordFile !== undefined && { passwordFile: adminPasswordFile }),
-      });
+      await disconnectClient(
+        name,
+        {
+          broker,
+          ca,
+          ...(cert !== undefined && { cert }),
+          ...(key !== undefined && { key }),
+          ...(admin !== undefined && { admin }),
+        },
+        password,
+      );
     } catch (error) {
       if (!(error instanceof SealwireError)) throw error;
       failures.push(`${name} could not be disconnected: ${error.message}`);

@@ -193,7 +193,7 @@ function importedOf(
 
 async function revoke(pki: FleetPKI, names: readonly string[], given: RevokeArguments): Promise<CommandResult> {
   const { reason } = given;
-  checkDisconnect(given);
+  const password = checkDisconnect(given);
   const chosen = new Map<string, CertificateEntry>();
   for (const name of names) {
     const serialNumber = indexed(name);
@@ -212,7 +212,7 @@ async function revoke(pki: FleetPKI, names: readonly string[], given: RevokeArgu
     return { json: { revoked: [], lists: [] }, lines: ["All of them are revoked already; nothing was changed."] };
   const lists = entries.length === 0 ? [] : await pki.revoke(entries, reason);
   // Also for who was revoked before: a first attempt may have failed.
-  const ended = given.disconnect ? await disconnectRevoked(devices, given) : undefined;
+  const ended = given.disconnect ? await disconnectRevoked(devices, given, password) : undefined;
   return {
     ...(ended && ended.failures.length > 0 && { warnings: ended.failures, exitCode: exitCodes.failed }),
     json: {
