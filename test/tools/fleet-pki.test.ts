@@ -210,7 +210,10 @@ describe("sealwire pki", function () {
     });
 
     it("never outlive what signed them", async () => {
-      const { certificate } = await succeed<{ certificate: string }>("server", "long.example", "--days", "99999");
+      const { exitCode, stdout, stderr } = await run(["server", "long.example", "--days", "99999", "--json"]);
+      assert.equal(exitCode, 0);
+      assert.match(stderr, /^sealwire: Valid for 36\d\d days only, not 99999: /);
+      const { certificate } = JSON.parse(stdout) as { certificate: string };
       assert.equal(new X509Certificate(fs.readFileSync(certificate)).validTo, pem("issuing-ca.crt").validTo);
     });
 

@@ -8,7 +8,7 @@ import { Output } from "../output.js";
 import { askPassphrase } from "../passphrase.js";
 import { shownPath } from "../paths.js";
 import { passphraseOf } from "../pki/commands/common.js";
-import { FleetPKI } from "../pki/index.js";
+import { FleetPKI, lifetimes } from "../pki/index.js";
 import { leastPrivilege, readPolicy, writeAWS } from "./aws.js";
 import { buildDevice, type FleetOptions, fileOf, partitionSizes, place } from "./build.js";
 import { type Column, type DeviceOrder, deviceOrder } from "./device-order.js";
@@ -29,17 +29,21 @@ export async function provision(id: string | undefined, given: ProvisionArgument
     const options = fleetOptions(given, pki);
     // Asked for once, and before anything is written.
     await pki?.authority("issuing");
+    const shortened = pki?.cutShort(options.days ?? lifetimes.device);
+    const told = (result: CommandResult): CommandResult =>
+      shortened === undefined ? result : { ...result, warnings: [shortened, ...(result.warnings ?? [])] };
     if (given.simulator !== undefined) {
       const order = await orderOf(id, given);
       const folder = given.simulator === true ? simulatedFolder(order.clientIdentifier) : given.simulator;
-      return await simulator(folder, order, options);
+      return told(await simulator(folder, order, options));
     }
     const output = new OutputFolder(given.out, pki);
     try {
-      const result =
+      const result = told(
         given.csv === undefined
           ? await one(await orderOf(id, given), options, output)
-          : await table(given.csv, given, options, output);
+          : await table(given.csv, given, options, output),
+      );
       if (!given.aws || !pki) return result;
       const aws = writeAWS(output.folder, output.devices, pki.issuing, policy);
       return {
