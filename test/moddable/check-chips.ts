@@ -3,11 +3,12 @@
  * that are preloaded, and links all of it to the C source that would be compiled for the chip. What follows needs Espressif's tools.
  */
 import { execFile } from "node:child_process";
-import { mkdirSync, statSync } from "node:fs";
+import { mkdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { packageFolder } from "../../tools/paths.js";
 import type { SDK } from "../../tools/moddable/sdk.js";
+import { chipHeap, esp8266 } from "../../tools/xs/chips.js";
 import { examples } from "./check-examples.js";
 import { type CheckContext, want } from "./check-step.js";
 
@@ -22,6 +23,9 @@ interface Chip {
 }
 
 const esp32 = (folder: string): string[] => [`IDF_PATH=${folder}`, "IDF_VERSION=v6.0", "SDKCONFIG_H="];
+
+/** Of chunks and slots, initial and incremental: as `--static` of the XS host has them. */
+const steps = "1536 512 512 64";
 
 const chips: readonly Chip[] = [
   { platform: "esp32/nodemcu", folder: "esp32/nodemcu/release", absent: esp32 },
@@ -38,12 +42,41 @@ export async function checkChips({ sdk, output, say }: CheckContext): Promise<vo
   for (const chip of chips)
     for (const name of examples()) {
       const begin = performance.now();
-      const bytes = statSync(await link(sdk, output, chip, name)).size;
-      want(bytes > 0, `${name} for ${chip.platform}: the linker wrote nothing.`, []);
+      const linked = await link(sdk, output, chip, name);
+      want(statSync(linked).size > 0, `${name} for ${chip.platform}: the linker wrote nothing.`, []);
+      if (chip.platform === "esp") checkHeapOf(join(output, "tmp", chip.folder, name, "makefile"), name);
+      const seconds = ((performance.now() - begin) / 1000).toFixed(0);
+      const tables = tableBytes(readFileSync(linked, "utf8")).toLocaleString("en");
       say(
-        `  ${name} for ${chip.platform}: up to the chip's compiler, ${((performance.now() - begin) / 1000).toFixed(0)} s`,
+        `  ${name} for ${chip.platform}: up to the chip's compiler, ${seconds} s; the engine's tables in RAM ${tables} bytes`,
       );
     }
+}
+
+/** The heap is that of `npm run budget`, and grows in the steps of the XS host. */
+function checkHeapOf(makefile: string, name: string): void {
+  const creation = /^CREATION = -c (.*)$/m.exec(readFileSync(makefile, "utf8"))?.[1] ?? "";
+  const [chunk, chunkStep, slots, slotStep, stack] = creation.split(",").map(Number);
+  const heap = chipHeap(esp8266);
+  const found = { static: Number(creation.split(",")[11]), stack: stack! };
+  want(
+    found.static === heap.static &&
+      found.stack === heap.stack &&
+      `${chunk} ${chunkStep} ${slots} ${slotStep}` === steps,
+    `${name} for esp has another heap than the one that was measured: ${creation}.`,
+    [],
+  );
+}
+
+/**
+ * What the engine allocates beside its heap, a pointer each: the first new names, the tables of names and symbols, and one for each object and
+ * variable that was preloaded and can be changed.
+ */
+function tableBytes(linked: string): number {
+  const [, changeable, creation] = /gxScripts,\n\t(\d+),\n\t\{([\d, ]+)\}/.exec(linked) ?? [];
+  want(changeable !== undefined, "The linker's output has no table of the changeable.", []);
+  const [, , , , , keys, , names, symbols] = creation!.split(",").map(Number);
+  return 4 * (Number(changeable) + keys! + names! + symbols!);
 }
 
 /** @returns the C source with all modules in it */

@@ -2,7 +2,15 @@
 import { Command } from "commander";
 import { type Budget, measureBudget, overruns, readLimits, targets, totalOf } from "./budget.js";
 import { markdownOf, markdownTable, textOf, textTable, writeTables } from "./budget-table.js";
-import { measureProfile, profileOverruns, profileRows, readProfileLimits, staticTarget } from "./chip-profile.js";
+import {
+  manifestFaults,
+  measureManifest,
+  measureProfile,
+  profileOverruns,
+  profileRows,
+  readProfileLimits,
+  staticTarget,
+} from "./chip-profile.js";
 import { measureFit } from "./firmware-fit.js";
 import { hostOrSkip } from "./host-or-skip.js";
 import {
@@ -26,7 +34,8 @@ functions, from where the engine calls them; thread: with the engine's own frame
 
 const profileExplanation = `An ESP8266 has 42,888 bytes for all heaps of a firmware; 10,240 are put aside for Wi-Fi and lwIP. XS: of a session the three caps together; of
 the telemetry firmware (examples/telemetry, a Device with its vault and mutual TLS 1.2) the smallest --static. Native: TLS and cryptography at the peak.
-Fits: it came to its end with both capped, together at what the chip has.`;
+Fits: it came to its end with both capped, together at what the chip has. "Heap of the
+manifest": with heap and stack as hosts/esp8266/manifest.json sizes them (budget), the library without TLS 1.3 and native memory capped at the rest.`;
 
 interface Arguments {
   readonly json?: true;
@@ -42,6 +51,7 @@ async function measure(values: Arguments): Promise<string[]> {
   const tlsLimits = readTLSLimits();
   const profile = await measureProfile();
   const profileLimits = readProfileLimits();
+  const manifest = await measureManifest();
   const sessions = tls.flatMap((step) => {
     const xs = totalOfXS(step);
     // Of an open connection nothing is told: it needs less than what led to it.
@@ -51,7 +61,7 @@ async function measure(values: Arguments): Promise<string[]> {
   const tables = {
     session: markdownTable(budget, limits, targets),
     tls: markdownOf(tlsRows(tls, tlsLimits, tlsTargets)),
-    chip: markdownOf(profileRows(profile, sessions, profileLimits)),
+    chip: markdownOf(profileRows(profile, sessions, profileLimits, manifest)),
   };
   if (values.json)
     console.log(
@@ -61,6 +71,7 @@ async function measure(values: Arguments): Promise<string[]> {
         telemetry: budget.fit,
         tls: tls.map((step) => ({ ...step, total: totalOfXS(step) })),
         profile,
+        manifest,
         limits: { ...limits, TLS: tlsLimits, profile: profileLimits },
         targets: { ...targets, TLS: tlsTargets, static: staticTarget },
         start: { TLS: tlsStart },
@@ -74,10 +85,17 @@ async function measure(values: Arguments): Promise<string[]> {
       tlsExplanation,
       textOf(tlsRows(tls, tlsLimits, tlsTargets)),
     ];
-    console.log([...text, profileExplanation, textOf(profileRows(profile, sessions, profileLimits))].join("\n\n"));
+    console.log(
+      [...text, profileExplanation, textOf(profileRows(profile, sessions, profileLimits, manifest))].join("\n\n"),
+    );
   }
   for (const file of values.write) writeTables(file, tables);
-  return [...overruns(budget, limits), ...tlsOverruns(tls, tlsLimits), ...profileOverruns(profile, profileLimits)];
+  return [
+    ...overruns(budget, limits),
+    ...tlsOverruns(tls, tlsLimits),
+    ...profileOverruns(profile, profileLimits),
+    ...manifestFaults(manifest),
+  ];
 }
 
 await new Command("budget")

@@ -1,9 +1,10 @@
 /** What of the device's work fits the memory of a small chip: XS and TLS together, by hard caps. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type ChipProfile, esp8266 } from "./chips.js";
+import { chipHeap, type ChipProfile, esp8266 } from "./chips.js";
 import { root } from "./paths.js";
 import { smallestCaps } from "./smallest-caps.js";
+import { TLSBudgetBench } from "./tls-budget-bench.js";
 import { type Start, TLSFirmwareBench } from "./tls-firmware-bench.js";
 
 /** What the telemetry firmware with its vault and mutual TLS needs. Bytes. */
@@ -72,6 +73,55 @@ async function measureStart(
   };
 }
 
+/** A firmware in the heap that the chip's manifest sizes. */
+export interface ManifestFit {
+  /** What the manifest says. Bytes. */
+  readonly heap: number;
+  /** The smallest `--static` with the manifest's stack: the firmware's own data may take the rest. Bytes. */
+  readonly smallest: number;
+  /** Native memory of TLS and cryptography, at the peak. Bytes. */
+  readonly native: number;
+  /** Whether it came through with heap and stack as in the manifest, and native memory capped at what the chip has beside them. */
+  readonly fits: boolean;
+}
+
+/** A durable session over mutual TLS 1.2, full and resumed, that publishes a sealed message, with the library without TLS 1.3, as on the chip. */
+export async function measureManifest(chip: ChipProfile = esp8266): Promise<ManifestFit> {
+  const { static: heap, stack } = chipHeap(chip);
+  const bench = await TLSBudgetBench.open({ protocol: "TLSv1.2", mqtt: "sealed", tls12: true });
+  try {
+    const heapOf = (bytes: number): string[] => ["--static", String(bytes), "--stack", String(stack)];
+    const attempt = async (options: readonly string[]): Promise<number> => Number((await bench.run(options)).complete);
+    const run = await bench.run(heapOf(131_072));
+    if (!run.complete) throw new Error(`A session does not come through with the stack of the manifest: ${run.report}`);
+    const [smallest] = await smallestCaps({
+      enough: [65_536],
+      tooSmall: 8192,
+      resolution: 128,
+      attempt: (cap) => attempt(heapOf(cap)),
+    });
+    const capped = [...heapOf(heap), "--native", String(chip.bytes - heap)];
+    return {
+      heap,
+      smallest: smallest!,
+      native: Math.max(...run.steps.map(({ library }) => library.peak)),
+      fits: (await attempt(capped)) === 1,
+    };
+  } finally {
+    await bench.close();
+  }
+}
+
+/** @returns a sentence when it does not fit */
+export function manifestFaults({ heap, smallest, native, fits }: ManifestFit, chip: ChipProfile = esp8266): string[] {
+  const beside = chip.bytes - heap;
+  return fits
+    ? []
+    : [
+        `${chip.manifest} gives XS ${heap} bytes and leaves ${beside} to TLS: a session with sealed messages needs ${smallest} and ${native}.`,
+      ];
+}
+
 /** What a start may need at most. */
 export interface ProfileLimit {
   readonly static: number;
@@ -128,6 +178,7 @@ export function profileRows(
   rows: readonly ProfileRow[],
   sessions: readonly { readonly step: string; readonly xs: number; readonly native: number; readonly fits: boolean }[],
   limits: ProfileLimits,
+  manifest: ManifestFit,
   chip: ChipProfile = esp8266,
 ): string[][] {
   const figure = (value: number): string => value.toLocaleString("en");
@@ -145,6 +196,15 @@ export function profileRows(
   return [
     ["firmware", "XS", "budget", "start", "target", "native peak", "together", chip.name, "fits"],
     ...sessions.map(({ step, ...session }) => line({ what: step, ...session })),
+    line(
+      {
+        what: "MQTT over TLS 1.2 alone, sealed, heap of the manifest",
+        xs: manifest.smallest,
+        native: manifest.native,
+        fits: manifest.fits,
+      },
+      figure(manifest.heap),
+    ),
     ...rows.map(({ name, sealed, static: xs, native, fits }) =>
       line(
         { what: `telemetry with vault, ${name}`, xs, native, fits },

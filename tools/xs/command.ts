@@ -6,7 +6,7 @@ import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import { CommandFailure, type ExitCode, exitCodes, usageFailure } from "../failure.js";
 import { buildHost, MissingCompiler } from "./build.js";
-import { type ChipProfile, esp8266 } from "./chips.js";
+import { chipHeap, type ChipProfile, esp8266 } from "./chips.js";
 import { preloadOptions } from "./manifest.js";
 import { hostProgram, type Variant } from "./paths.js";
 import { mapOptions } from "./run.js";
@@ -46,9 +46,6 @@ Examples:
   sealwire xs run dist/app.js --settings '{"hosts":{"broker.local":"127.0.0.1"}}'
   sealwire xs run dist/app.js --xsbug localhost:5002      under the debugger`;
 
-/** Of a profile, bytes for the heap when nothing else is said: a session with mutual TLS runs in it, and TLS in the rest. */
-const profileHeap = 20_480;
-
 const collect = (value: string, all: readonly string[]): string[] => [...all, value];
 
 /** Adds the commands. @param ended takes the exit code */
@@ -67,7 +64,7 @@ export function addXS(program: Command, ended: (exitCode: ExitCode) => void): vo
     .option("--native <bytes>", "hard cap for what TLS and cryptography allocate beside the heap")
     .option(
       "--profile <chip>",
-      `esp8266: ${esp8266.bytes} bytes for heap and native memory together, as are left beside Wi-Fi and lwIP; --static says where they part`,
+      `esp8266: the heap and stack of that chip's manifest, and ${esp8266.bytes} bytes for heap and native memory together, as are left beside Wi-Fi and lwIP`,
     )
     .option("--bits <32|64>", "32: figures as on a chip; 64: needs no gcc-multilib", "32")
     .option(
@@ -138,14 +135,16 @@ function hostOptions(given: RunArguments): string[] {
     options.push("--map", map);
   }
   const profile = given.profile === undefined ? undefined : profileOf(given.profile);
-  if (given.static !== undefined || profile)
-    options.push("--static", String(given.static === undefined ? profileHeap : wholeNumber("--static", given.static)));
+  const sized = profile && chipHeap(profile);
+  const heap = given.static === undefined ? sized?.static : wholeNumber("--static", given.static);
+  if (heap !== undefined) options.push("--static", String(heap));
   const native = given.native === undefined ? undefined : wholeNumber("--native", given.native);
-  const beside = profile && profile.bytes - Number(given.static ?? profileHeap);
+  const beside = profile && profile.bytes - heap!;
   if (beside !== undefined && beside < 1)
     throw usageFailure(`--static ${given.static} leaves nothing of the ${profile!.bytes} bytes of --profile.`);
   if (native ?? beside) options.push("--native", String(native ?? beside));
-  if (given.stack !== undefined) options.push("--stack", String(wholeNumber("--stack", given.stack)));
+  const stack = given.stack === undefined ? sized?.stack : wholeNumber("--stack", given.stack);
+  if (stack !== undefined) options.push("--stack", String(stack));
   if (given.heap) options.push("--heap");
   if (given.xsbug !== undefined) options.push("--xsbug", given.xsbug);
   if (given.settings !== undefined)

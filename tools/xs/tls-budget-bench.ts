@@ -13,8 +13,8 @@ import { runOnXS } from "./run.js";
 
 export interface TLSBenchOptions {
   readonly protocol: TLSVersion;
-  /** Whether a durable MQTT session runs over it. */
-  readonly mqtt: boolean;
+  /** Whether a durable MQTT session runs over it; `sealed`: one whose payloads are sealed, ready before it connects. */
+  readonly mqtt: boolean | "sealed";
   /** Builds Mbed TLS without TLS 1.3. */
   readonly tls12?: boolean;
 }
@@ -58,7 +58,7 @@ export class TLSBudgetBench {
       (socket: TLSSocket) => {
         resumed.push(socket.isSessionReused());
         socket.on("error", () => undefined);
-        if (options.mqtt) void aedes.handle(socket);
+        if (options.mqtt !== false) void aedes.handle(socket);
         else socket.pipe(socket);
       },
     );
@@ -76,7 +76,7 @@ export class TLSBudgetBench {
     this.#resumed.length = 0;
     const { exitCode, output, errors } = await runOnXS(
       join(firmware, "tls-budget.js"),
-      [this.#folder, String(port), mqtt ? "mqtt" : "echo", protocol, String(this.#next++)],
+      [this.#folder, String(port), mqtt === "sealed" ? mqtt : mqtt ? "mqtt" : "echo", protocol, String(this.#next++)],
       {
         variant,
         host: ["--measure", ...heap, ...preloadOptions(), "--preload", join(firmware, "tls-budget-app.js")],
