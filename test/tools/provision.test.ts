@@ -246,6 +246,35 @@ describe("sealwire provision", function () {
       assert.equal(fs.existsSync(out("devices", "a")), false);
     });
 
+    it("says when a device has another certificate that is valid: two of the same name push each other out", async () => {
+      const again = (...args: string[]): Promise<CommandResult> => run(...args, "--out", folder.join("again"));
+      await succeed("twin-1");
+      await succeed("twin-2");
+      const one = await again("twin-1");
+      assert.equal(one.exitCode, 0);
+      assert.match(
+        one.stderr,
+        /^sealwire: twin-1 has another certificate that is valid: a second device of that name would push the first out\. Revoke the old one \(sealwire pki list, sealwire pki revoke\)\.\n$/,
+      );
+      const many = await again("--csv", csv("twins.csv", ["id", "twin-1", "twin-2", "twin-3"]), "--json");
+      assert.match(many.stderr, /^sealwire: twin-2 has another certificate that is valid: [^\n]*\n$/);
+      await withPKI((pki) => pki.revoke(pki.index.find({ name: "twin-2" }), "superseded"));
+      assert.equal((await run("twin-2", "--out", folder.join("third"))).stderr, "");
+      const more = await run("--csv", folder.join("twins.csv"), "--out", folder.join("fourth"));
+      assert.match(more.stderr, /^sealwire: twin-1 and 2 others have another certificate that is valid: /);
+      const gauge = await run("twin-1", "--simulator", folder.join("twin"));
+      assert.match(gauge.stderr, /^sealwire: twin-1 has another certificate/);
+    });
+
+    it("says when a device that is flashed would look for its broker in itself", async () => {
+      for (const broker of ["localhost", "127.0.0.1:8883", "[::1]:8883"]) {
+        const { exitCode, stderr } = await run(`self-${broker.length}`, "--broker", broker, "--out", out());
+        assert.equal(exitCode, 0);
+        assert.match(stderr, /^sealwire: The broker is (localhost|127\.0\.0\.1|::1), which to a device is itself: /);
+      }
+      assert.equal((await run("s", "--broker", "localhost", "--simulator", folder.join("self"))).stderr, "");
+    });
+
     it("wants options that go together", async () => {
       await refuse(/one of the three\.$/m);
       await refuse(/one of the three\.$/m, "a", "--mac", "24:0A:C4:00:01:02");

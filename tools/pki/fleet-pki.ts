@@ -203,6 +203,12 @@ export class FleetPKI {
     return toEntry("device", await issueDevice({ clientIdentifier, validity }, publicKey, issuer));
   }
 
+  /** Whether the index has a certificate of this device that neither ended nor was revoked. */
+  hasValidDevice(name: string): boolean {
+    const entries = this.index.find({ name, kind: "device" });
+    return entries.some(({ revokedAt, notAfter }) => revokedAt === undefined && notAfter > this.now);
+  }
+
   /** A certificate in PEM form, and the one that signed it. */
   chainPEM(certificate: Uint8Array): string {
     return toPEM("CERTIFICATE", certificate) + toPEM("CERTIFICATE", this.#issuing);

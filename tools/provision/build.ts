@@ -51,6 +51,8 @@ export interface BuiltDevice {
   /** Names and contents; all but the certificate hold secrets, unless they are encrypted. */
   readonly files: ReadonlyMap<string, Uint8Array>;
   readonly entry: NewEntry | undefined;
+  /** Whether another certificate for the same name is valid. */
+  readonly isTwin: boolean;
   readonly code: string | undefined;
 }
 
@@ -102,7 +104,8 @@ export async function buildDevice(order: DeviceOrder, options: FleetOptions): Pr
   const files = new Map<string, Uint8Array>();
   for (const format of formats) files.set(fileOf(format), imageOf(format, stored, partitionSize));
   if (pki && entry) files.set("device.crt", Buffer.from(pki.chainPEM(entry.certificate)));
-  return { clientIdentifier: order.clientIdentifier, files, entry, code };
+  const isTwin = entry !== undefined && pki?.hasValidDevice(order.clientIdentifier) === true;
+  return { clientIdentifier: order.clientIdentifier, files, entry, isTwin, code };
 }
 
 export function fileOf(format: Format): string {
