@@ -311,7 +311,7 @@ export class Opener {
     throw new SealwireError(
       "SEALED_REPLAYED",
       seen === "seen"
-        ? "The payload was delivered before: it was replayed, or comes by a second subscription."
+        ? "The payload was delivered before: it was replayed, sent again by its sender, or comes by a second subscription."
         : "The payload is older than the 64 last ones of its sender: it was replayed, or held back for long.",
     );
   }
