@@ -67,7 +67,9 @@ class Victim {
         trustAnchors: [],
         payloadSecrets: new Map([[1, deriveDeviceSecret(platform.crypto, fleetRoot, toUTF8(this.name), 1)]]),
       },
-      onConnected: () => void this.#connections++,
+      onConnected: () => {
+        this.#connections++;
+      },
       onSecurity: ({ kind, code }) => events.push(`${kind} ${code ?? ""}`),
       onError: ({ code }) => errors.push(code),
     });
