@@ -50,6 +50,8 @@ export interface SealerOptions {
   readonly signing?: Signing | undefined;
   /** See `SealingOptions`. */
   readonly idContextInterval?: number | undefined;
+  /** Numbers that `sequence` reserves at a time, from 0 on: the rest of them is skipped when the power fails. 64 when left out. */
+  readonly blockSize?: number | undefined;
 }
 
 /** Messages under a new ID Context that carry it in full, whatever the interval: the network may lose some. */
@@ -165,8 +167,8 @@ export class Sealer {
   /** @param sequence of a message that may refer to the ID Context instead of carrying it */
   private head(encoding: Encoding, sequence?: number): EnvelopeHead {
     const { sender, algorithm } = this;
-    const { fullIV = false, idContextInterval = 1 } = this.#options;
-    const refers = sequence !== undefined && sequence >= FIRST_IN_FULL && sequence % idContextInterval > 0;
+    const { fullIV = false, idContextInterval = 1, blockSize = 64 } = this.#options;
+    const refers = sequence !== undefined && !isEarly(sequence, blockSize) && sequence % idContextInterval > 0;
     const idContext = (refers ? this.#reference : undefined) ?? this.idContext;
     return { encoding, sender, idContext, algorithm, fullIV };
   }
@@ -204,4 +206,12 @@ export class Sealer {
     );
     sealed.set(tag, data.byteLength);
   }
+}
+
+/**
+ * Whether it may be among the first 8 that were sealed under its ID Context. In each block that was begun one was sealed at least: so the first 8 are all among the
+ * first 8 numbers of the first 8 blocks, however often the power failed.
+ */
+function isEarly(sequence: number, blockSize: number): boolean {
+  return sequence < FIRST_IN_FULL * blockSize && sequence % blockSize < FIRST_IN_FULL;
 }

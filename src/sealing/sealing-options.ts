@@ -39,8 +39,8 @@ export interface SealingOptions {
    */
   readonly atPowerOn?: "continue" | "new context" | undefined;
   /**
-   * One message in so many carries the random ID Context in full, and so do the first 8 under it and those that the broker retains; the others refer to it in
-   * 2 or 3 bytes in place of 9 to 11. 1 when left out: all carry it. A receiver that has not heard it yet refuses messages until it comes
+   * One message in so many carries the random ID Context in full, and so do the first 8 that are sealed under it and those that the broker retains; the others
+   * refer to it in 2 or 3 bytes in place of 9 to 11. 1 when left out: all carry it. A receiver that has not heard it yet refuses messages until it comes
    * (`SEALED_CONTEXT_UNKNOWN`). 1 to 65,535.
    */
   readonly idContextInterval?: number | undefined;

@@ -259,7 +259,16 @@ export class Sealing {
     });
     const algorithm = this.#algorithm;
     const sequence = this.#counter;
-    this.#sealer = new Sealer({ ...common, algorithm, sequence, encoding, fullIV, signing, idContextInterval });
+    this.#sealer = new Sealer({
+      ...common,
+      algorithm,
+      sequence,
+      encoding,
+      fullIV,
+      signing,
+      idContextInterval,
+      blockSize,
+    });
   }
 
   private requireSealer(): Sealer {

@@ -193,6 +193,21 @@ describe("Replay protection across restarts", () => {
     strictEqual(textOf(pair.receive(3, 1, { duplicate: true })), "3");
   });
 
+  it("keeps no allowance over a deep sleep that storage does not tell of", () => {
+    const pair = new Pair();
+    pair.send(50);
+    pair.receive(0);
+    strictEqual(textOf(pair.receive(40, 1)), "40");
+    // A snapshot on behalf of another sender: with 40 being handled, nothing ahead of it is allowed for.
+    const other = new Station("other");
+    strictEqual(textOf(pair.receiver.unseal(topic, other.seal(topic, "x"))), "x");
+    pair.receiver.sleep();
+    strictEqual(textOf(pair.receive(7)), "7");
+    pair.restart();
+    strictEqual(pair.receive(7).outcome, "refused");
+    strictEqual(textOf(pair.receive(40, 1, { duplicate: true })), "40");
+  });
+
   it("may deliver once more with QoS 0, where that is wanted, and no more than 32", () => {
     const pair = new Pair({ afterRestart: "deliver" });
     pair.send(100);
