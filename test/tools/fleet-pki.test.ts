@@ -508,6 +508,30 @@ describe("sealwire pki", function () {
       assert.ok(issuing.verify(createPublicKey(key)));
     });
 
+    it("are refused when nobody could verify what they sign: no lists, or no authority below", async function () {
+      if (!hasOpenSSL) this.skip();
+      for (const [name, sentence, ...extensions] of [
+        [
+          "nolists",
+          /must not sign revocation lists \(key usage\)\.$/m,
+          "basicConstraints=CA:TRUE",
+          "keyUsage=critical,keyCertSign",
+        ],
+        ["nopath", /allows no authority below it \(path length\)\.$/m, "basicConstraints=critical,CA:TRUE,pathlen:0"],
+        ["fine", undefined, "basicConstraints=critical,CA:TRUE,pathlen:1", "keyUsage=critical,keyCertSign,cRLSign"],
+      ] as const) {
+        const [key, certificate] = [folder.join(`${name}.key`), folder.join(`${name}.crt`)];
+        const config = folder.join(`${name}.cnf`);
+        fs.writeFileSync(config, `[req]\ndistinguished_name=dn\n[dn]\n[v3]\n${extensions.join("\n")}\n`);
+        const kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-config", config, "-extensions", "v3"];
+        const args = ["req", "-x509", "-nodes", "-subj", `/CN=${name}`, "-days", "9", ...kind];
+        execFileSync("openssl", [...args, "-keyout", key, "-out", certificate], { stdio: "ignore" });
+        const init = ["init", "--root-cert", certificate, "--root-key", key];
+        if (sentence) await fail(2, sentence, init, {}, folder.join(name));
+        else assert.equal((await run(init, {}, folder.join(name))).exitCode, 0);
+      }
+    });
+
     it("are refused on a curve that we do not sign with, or with a short RSA key", async function () {
       if (!hasOpenSSL) this.skip();
       for (const [name, ...kind] of [

@@ -18,6 +18,8 @@ import { Progress } from "./progress.js";
 import { provisionFleet, type RowFailure } from "./provision-fleet.js";
 import { provisionSimulator } from "./simulator.js";
 
+const inTheClear = "The files hold secrets in the clear: delete them once they are flashed, or use --encrypt.";
+
 /** Failures that are shown one by one. */
 const shownFailures = 20;
 
@@ -144,7 +146,7 @@ async function one(order: DeviceOrder, options: FleetOptions, output: OutputFold
       ...whatToFlash(options, folder),
       // Once, and to a person only: a script finds it in the file.
       ...(device.code === undefined
-        ? ["The files hold secrets in the clear: delete them once they are flashed, or use --encrypt."]
+        ? [inTheClear]
         : [`Code     ${device.code}  (also in ${shownPath(output.codes)}; the device asks for it once)`]),
     ],
   };
@@ -193,6 +195,7 @@ async function table(
       lines: [
         `${number(whole, "device")} provisioned, ${skipped.toLocaleString("en")} there already, ${failed.toLocaleString("en")} refused; in ${shownPath(output.devices)}`,
         ...(result.interrupted ? [] : whatToFlash(options, path.join(output.devices, "ID"))),
+        ...(options.encrypt ? [] : [inTheClear]),
         ...(options.encrypt ? [`Codes    ${shownPath(output.codes)}: keep it apart from the images`] : []),
       ],
       warnings: [
