@@ -348,6 +348,22 @@ describe("sealwire pki", function () {
       assert.match(stdout + stderr, /certificate revoked/);
     });
 
+    it("for a compromised key holds for the key: it is not signed again, under whatever name", async () => {
+      const device = createCrypto();
+      const key = device.generateKey();
+      const request = async (commonName: string): Promise<string> => {
+        const csr = await device.certificateRequest({ key, commonName, dnsNames: [commonName] });
+        fs.writeFileSync(folder.join(`${commonName}.csr`), csr);
+        return folder.join(`${commonName}.csr`);
+      };
+      await succeed("sign", await request("leaky-1"));
+      await succeed("revoke", "leaky-1", "--reason", "superseded");
+      await succeed("sign", await request("leaky-1"), "--force");
+      await succeed("revoke", "leaky-1", "--reason", "keyCompromise");
+      for (const id of ["leaky-1", "leaky-2"])
+        await fail(1, /its key was compromised: a new one is needed\.$/m, ["sign", await request(id), "--force"]);
+    });
+
     it("changes nothing when the list cannot be signed", async () => {
       await succeed("device", "pump-0010");
       await fail(
@@ -437,7 +453,7 @@ describe("sealwire pki", function () {
         fromPEM("CERTIFICATE", fs.readFileSync(file("issuing-ca.crt"), "utf8"))[0]!,
       );
       assert.equal(info.number, number + 1);
-      assert.equal(info.serialNumbers.length, 3);
+      assert.equal(info.serialNumbers.length, 5);
       assert.equal(fs.existsSync(path.join(where(), "root-ca.key")), false);
       assert.ok(
         createPrivateKey({

@@ -5,18 +5,10 @@ import * as path from "node:path";
 import { CommandFailure, exitCodes, reasonOf, usageFailure } from "../failure.js";
 import { createFolder, readFile, replaceFile } from "../files.js";
 import { type Authority, issueAuthority, issueRoot } from "./certificates.js";
+import { toEntry } from "./certificate-entry.js";
 import { CertificateIndex } from "./certificate-index.js";
 import { encryptPrivateKey, readPrivateKey } from "./encrypted-key.js";
-import {
-  type AuthorityName,
-  FleetPKI,
-  indexOf,
-  keysOf,
-  lifetimes,
-  makeFolders,
-  toEntry,
-  validityFor,
-} from "./fleet-pki.js";
+import { type AuthorityName, FleetPKI, indexOf, keysOf, lifetimes, makeFolders, validityFor } from "./fleet-pki.js";
 import { exportPrivateKey, generateKeys, type KeyAlgorithm } from "./keys.js";
 import { fromPEM, toPEM } from "./pem.js";
 import { readRevocationList } from "./revocation.js";
