@@ -28,14 +28,18 @@ export function replaceFile(file: string, content: Content, mode = 0o644): void 
  * @returns what is in the file now
  */
 export function createFile(file: string, text: string, mode: number): string {
-  write(file, text, mode, (temporary) => {
-    try {
-      fs.linkSync(temporary, file);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-    }
-  });
-  return readFile(file) ?? text;
+  for (;;) {
+    write(file, text, mode, (temporary) => {
+      try {
+        fs.linkSync(temporary, file);
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+      }
+    });
+    const found = readFile(file);
+    // Another may have taken it away in between: then it is not ours because it was there.
+    if (found !== undefined) return found;
+  }
 }
 
 /** Makes a folder, and those above it. */

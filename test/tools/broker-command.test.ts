@@ -210,6 +210,23 @@ describe("sealwire broker password", function () {
     assert.match(fs.readFileSync(file, "utf8"), /^alice:\$7\$2000\$[^\n]+\n$/);
   });
 
+  it("loses no user when several set passwords at once, one of whom was killed before", async () => {
+    const shared = folder.join("shared");
+    // No process has this number: it is above the largest there may be.
+    fs.writeFileSync(folder.join(".shared.in-use"), "4194305\n");
+    const users = Array.from({ length: 16 }, (_, i) => `user-${i}`);
+    const results = await Promise.all(
+      users.map((user) => runCommand(["broker", "password", shared, user, "--iterations", "1000"])),
+    );
+    assert.deepEqual(new Set(results.map(({ exitCode }) => exitCode)), new Set([0]));
+    const lines = fs.readFileSync(shared, "utf8").trim().split("\n");
+    assert.deepEqual(lines.map((line) => line.split(":")[0]).sort(), users.sort());
+    assert.deepEqual(
+      fs.readdirSync(folder.join(".")).filter((name) => name.includes("shared")),
+      ["shared"],
+    );
+  });
+
   it("refuses names that would be read as something else, and too few rounds", async () => {
     const file = folder.join("others");
     for (const name of ["a:b", " a", "#a", "", "a\nb"])

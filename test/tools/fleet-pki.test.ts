@@ -348,6 +348,22 @@ describe("sealwire pki", function () {
       assert.match(stdout + stderr, /certificate revoked/);
     });
 
+    it("for a compromised key holds for the key: it is not signed again, under whatever name", async () => {
+      const device = createCrypto();
+      const key = device.generateKey();
+      const request = async (commonName: string): Promise<string> => {
+        const csr = await device.certificateRequest({ key, commonName, dnsNames: [commonName] });
+        fs.writeFileSync(folder.join(`${commonName}.csr`), csr);
+        return folder.join(`${commonName}.csr`);
+      };
+      await succeed("sign", await request("leaky-1"));
+      await succeed("revoke", "leaky-1", "--reason", "superseded");
+      await succeed("sign", await request("leaky-1"), "--force");
+      await succeed("revoke", "leaky-1", "--reason", "keyCompromise");
+      for (const id of ["leaky-1", "leaky-2"])
+        await fail(1, /its key was compromised: a new one is needed\.$/m, ["sign", await request(id), "--force"]);
+    });
+
     it("changes nothing when the list cannot be signed", async () => {
       await succeed("device", "pump-0010");
       await fail(
@@ -437,7 +453,7 @@ describe("sealwire pki", function () {
         fromPEM("CERTIFICATE", fs.readFileSync(file("issuing-ca.crt"), "utf8"))[0]!,
       );
       assert.equal(info.number, number + 1);
-      assert.equal(info.serialNumbers.length, 3);
+      assert.equal(info.serialNumbers.length, 5);
       assert.equal(fs.existsSync(path.join(where(), "root-ca.key")), false);
       assert.ok(
         createPrivateKey({
@@ -506,6 +522,30 @@ describe("sealwire pki", function () {
       const issuing = new X509Certificate(fs.readFileSync(folder.join("mixed", "issuing-ca.crt")));
       assert.equal(issuing.publicKey.asymmetricKeyType, "ec");
       assert.ok(issuing.verify(createPublicKey(key)));
+    });
+
+    it("are refused when nobody could verify what they sign: no lists, or no authority below", async function () {
+      if (!hasOpenSSL) this.skip();
+      for (const [name, sentence, ...extensions] of [
+        [
+          "nolists",
+          /must not sign revocation lists \(key usage\)\.$/m,
+          "basicConstraints=CA:TRUE",
+          "keyUsage=critical,keyCertSign",
+        ],
+        ["nopath", /allows no authority below it \(path length\)\.$/m, "basicConstraints=critical,CA:TRUE,pathlen:0"],
+        ["fine", undefined, "basicConstraints=critical,CA:TRUE,pathlen:1", "keyUsage=critical,keyCertSign,cRLSign"],
+      ] as const) {
+        const [key, certificate] = [folder.join(`${name}.key`), folder.join(`${name}.crt`)];
+        const config = folder.join(`${name}.cnf`);
+        fs.writeFileSync(config, `[req]\ndistinguished_name=dn\n[dn]\n[v3]\n${extensions.join("\n")}\n`);
+        const kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-config", config, "-extensions", "v3"];
+        const args = ["req", "-x509", "-nodes", "-subj", `/CN=${name}`, "-days", "9", ...kind];
+        execFileSync("openssl", [...args, "-keyout", key, "-out", certificate], { stdio: "ignore" });
+        const init = ["init", "--root-cert", certificate, "--root-key", key];
+        if (sentence) await fail(2, sentence, init, {}, folder.join(name));
+        else assert.equal((await run(init, {}, folder.join(name))).exitCode, 0);
+      }
     });
 
     it("are refused on a curve that we do not sign with, or with a short RSA key", async function () {

@@ -9,6 +9,7 @@ import {
   exportHiveMQ,
   exportMosquittoACL,
   overlap,
+  parseDevices,
   type PermissionsExport,
 } from "../../tools/permissions/index.js";
 import { Random } from "../storm/random.js";
@@ -366,6 +367,20 @@ describe("The dynamic security of Mosquitto", () => {
     assert.throws(() => make(), { exitCode: 2 });
     assert.throws(() => make("a", "a"), { exitCode: 2 });
     for (const bad of ["+", "a/b", "#", ""]) assert.throws(() => make(bad), { code: "INVALID_ARGUMENT" }, bad);
+  });
+
+  it("reads devices from lines, or from a table of sealwire provision, of which it shows nothing else", () => {
+    const device = (clientIdentifier: string, userName?: string): object => ({ clientIdentifier, userName });
+    assert.deepEqual(parseDevices("# fleet\n\ndev-1\n dev-2 , bob\r\n"), [device("dev-1"), device("dev-2", "bob")]);
+    const table = '\ufeffPassword,id,username\nhunter2,dev-1,\n"a, ""b""",dev-2,bob\n';
+    assert.deepEqual(parseDevices(table), [device("dev-1"), device("dev-2", "bob")]);
+    for (const [text, why] of [
+      ["dev-1,bob,hunter2", /^Line 1 of the devices is refused: it has 3 fields\.$/],
+      ["id,password\nhunter2", /^Line 2 of the devices is refused: it has 1 field\.$/],
+      ["mac,password\n24:0A:C4:00:01:02,hunter2", /^Line 2 .*: it names no client identifier\.$/],
+      ['id\n"dev-1', /^Line 2 .*: a quotation mark is not closed\.$/],
+    ] as const)
+      assert.throws(() => parseDevices(text), { exitCode: 2, message: why });
   });
 });
 

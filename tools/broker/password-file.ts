@@ -1,6 +1,7 @@
 /** Mosquitto's `password_file`: one line per user, with PBKDF2-HMAC-SHA-512 (RFC 8018 section 5.2), known to it as `$7$`. */
 import { pbkdf2Sync, randomBytes, timingSafeEqual } from "node:crypto";
 import { SealwireError } from "../../src/errors.js";
+import { exclusively } from "../claim.js";
 import { CommandFailure, exitCodes, usageFailure } from "../failure.js";
 import { readFile, replaceFile } from "../files.js";
 
@@ -50,17 +51,21 @@ export function passwordMatches(line: string, user: string, password: string): b
 /** Adds a user to the file, or gives him another password; the file appears whole, readable by its owner alone. */
 export function setPassword(file: string, user: string, password: string, iterations?: number): void {
   const line = passwordLine(user, password, iterations);
-  const others = linesOf(file).filter((other) => !other.startsWith(`${user}:`));
-  replaceFile(file, `${[...others, line].join("\n")}\n`, 0o600);
+  exclusively(file, () => {
+    const others = linesOf(file).filter((other) => !other.startsWith(`${user}:`));
+    replaceFile(file, `${[...others, line].join("\n")}\n`, 0o600);
+  });
 }
 
 /** Takes a user out of the file. @returns whether he was there */
 export function removePassword(file: string, user: string): boolean {
-  const lines = linesOf(file);
-  const others = lines.filter((line) => !line.startsWith(`${user}:`));
-  if (others.length === lines.length) return false;
-  replaceFile(file, others.map((line) => `${line}\n`).join(""), 0o600);
-  return true;
+  return exclusively(file, () => {
+    const lines = linesOf(file);
+    const others = lines.filter((line) => !line.startsWith(`${user}:`));
+    if (others.length === lines.length) return false;
+    replaceFile(file, others.map((line) => `${line}\n`).join(""), 0o600);
+    return true;
+  });
 }
 
 function linesOf(file: string): string[] {

@@ -135,7 +135,10 @@ export function addPermissions(program: Command, ended: (exitCode: ExitCode) => 
       [],
     )
     .option("--device <id>", "dynamic security: client identifier of a device; may be repeated", collect, [])
-    .option("--devices <file>", "dynamic security: a client identifier per line, and after a comma the user name")
+    .option(
+      "--devices <file>",
+      "dynamic security: a client identifier per line, and after a comma the user name; or a table of sealwire provision",
+    )
     .option("--admin <name>", "dynamic security: somebody who may change the rules at run time")
     .option("--admin-password-file <file>", "his password; - for standard input (default: he needs a certificate)")
     .option("--password-file <file>", "hivemq: the password of the user; - for standard input")

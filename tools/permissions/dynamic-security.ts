@@ -1,7 +1,9 @@
 /** The configuration of Mosquitto's dynamic security plugin (https://mosquitto.org/documentation/dynamic-security/). */
 import { Permissions } from "../../src/permissions/index.js";
-import { usageFailure } from "../failure.js";
+import { type CommandFailure, usageFailure } from "../failure.js";
 import { hashPassword } from "../broker/password-file.js";
+import { fieldsOf } from "../provision/csv.js";
+import { columns } from "../provision/columns.js";
 import {
   beginsWithWildcard,
   hasPlaceholder,
@@ -138,16 +140,39 @@ function adminACLs(): ACL[] {
   );
 }
 
-/** Reads the devices of a file: one client identifier per line, or a CSV whose first column it is; a second column is the user name. */
+/**
+ * Reads the devices of a file: a client identifier per line, and after a comma the user name; or a table of `sealwire provision`, whose first line names
+ * the columns.
+ * @throws CommandFailure with exit code 2, which quotes nothing of a row: a table may hold passwords
+ */
 export function parseDevices(text: string): DynamicSecurityOptions["devices"] {
-  return text
+  const devices: { clientIdentifier: string; userName: string | undefined }[] = [];
+  let header: string[] | undefined;
+  text
+    .replace(/^\ufeff/, "")
     .split(/\r?\n/)
-    .map((line) => line.trim())
-    .filter((line) => line !== "" && !line.startsWith("#"))
-    .map((line) => {
-      const [clientIdentifier = "", userName] = line.split(",").map((field) => field.trim());
-      return { clientIdentifier, userName: userName === "" ? undefined : userName };
+    .forEach((line, i) => {
+      if (/^\s*(#|$)/.test(line)) return;
+      const refused = (why: string): CommandFailure => usageFailure(`Line ${i + 1} of the devices is refused: ${why}.`);
+      const fields = fieldsOf(line);
+      if (typeof fields === "string") throw refused(fields);
+      if (i === 0 && isHeader(fields)) {
+        header = fields.map((name) => name.toLowerCase());
+        return;
+      }
+      if (header ? fields.length !== header.length : fields.length > 2)
+        throw refused(`it has ${fields.length} ${fields.length === 1 ? "field" : "fields"}`);
+      const names = header ?? ["id", "username"];
+      const field = (name: string): string => fields[names.indexOf(name)] ?? "";
+      if (field("id") === "") throw refused("it names no client identifier");
+      devices.push({ clientIdentifier: field("id"), userName: field("username") || undefined });
     });
+  return devices;
+}
+
+function isHeader(fields: readonly string[]): boolean {
+  const known: readonly string[] = columns;
+  return fields.every((name) => known.includes(name.toLowerCase()));
 }
 
 /** Checks that permissions can be bound to a device, before anything is written. */

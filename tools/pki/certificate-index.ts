@@ -147,6 +147,18 @@ export class CertificateIndex {
     }));
   }
 
+  /** Certificates that were revoked since their keys were compromised, DER; without those that only a list tells of. */
+  compromised(): Uint8Array[] {
+    const rows = this.#attempt(() =>
+      this.#database
+        .prepare(
+          "SELECT der FROM certificate WHERE revoked IS NOT NULL AND reason = 'keyCompromise' AND length(der) > 0",
+        )
+        .all(),
+    ) as Pick<Row, "der">[];
+    return rows.map(({ der }) => new Uint8Array(der));
+  }
+
   /** The number of the newest list of an authority; 0 when there was none. */
   listNumber(authority: string): number {
     const row = this.#attempt(() =>

@@ -5,21 +5,14 @@ import * as path from "node:path";
 import { CommandFailure, exitCodes, reasonOf, usageFailure } from "../failure.js";
 import { createFolder, readFile, replaceFile } from "../files.js";
 import { type Authority, issueAuthority, issueRoot } from "./certificates.js";
+import { toEntry } from "./certificate-entry.js";
 import { CertificateIndex } from "./certificate-index.js";
 import { encryptPrivateKey, readPrivateKey } from "./encrypted-key.js";
-import {
-  type AuthorityName,
-  FleetPKI,
-  indexOf,
-  keysOf,
-  lifetimes,
-  makeFolders,
-  toEntry,
-  validityFor,
-} from "./fleet-pki.js";
+import { type AuthorityName, FleetPKI, indexOf, keysOf, lifetimes, makeFolders, validityFor } from "./fleet-pki.js";
 import { exportPrivateKey, generateKeys, type KeyAlgorithm } from "./keys.js";
 import { fromPEM, toPEM } from "./pem.js";
 import { readRevocationList } from "./revocation.js";
+import { x509 } from "./x509.js";
 
 /** An authority that exists. PEM files; without its key the root can be known, but not sign. */
 export interface ImportedAuthority {
@@ -124,7 +117,7 @@ async function authoritiesOf(
 ): Promise<{ root: KnownAuthority; issuing: KnownAuthority }> {
   const { name, algorithm, rootDays = lifetimes.root, issuingDays = lifetimes.issuing } = options;
   let root: KnownAuthority;
-  if (options.root) root = await imported(options.root, options, now);
+  if (options.root) root = await imported(options.root, options, now, true);
   else {
     if (options.issuing)
       throw usageFailure("An issuing authority is imported together with its root: name --root-cert.");
@@ -137,7 +130,7 @@ async function authoritiesOf(
   if (options.issuing) {
     if (options.issuing.key === undefined)
       throw usageFailure("An issuing authority is imported with its key: name --issuing-key.");
-    const issuing = await imported(options.issuing, options, now);
+    const issuing = await imported(options.issuing, options, now, false);
     if (!new X509Certificate(issuing.certificate).verify(new X509Certificate(root.certificate).publicKey))
       throw usageFailure(`${options.issuing.certificate} was not signed by the root that is imported with it.`);
     return { root, issuing };
@@ -157,6 +150,7 @@ async function imported(
   { certificate: file, key: keyFile }: ImportedAuthority,
   { importPassphrase }: CreatePKIOptions,
   now: number,
+  isRoot: boolean,
 ): Promise<KnownAuthority> {
   const [certificate] = fromPEM("CERTIFICATE", readFile(file) ?? "");
   let parsed: X509Certificate | undefined;
@@ -167,6 +161,13 @@ async function imported(
   }
   if (!certificate || !parsed) throw usageFailure(`${file} holds no certificate in PEM form.`);
   if (!parsed.ca) throw usageFailure(`The certificate in ${file} is not one of an authority.`);
+  const { extensions } = new x509.X509Certificate(Buffer.from(certificate));
+  const usage = extensions.find((extension) => extension instanceof x509.KeyUsagesExtension);
+  if (keyFile !== undefined && usage && (usage.usages & x509.KeyUsageFlags.cRLSign) === 0)
+    throw usageFailure(`The certificate in ${file} must not sign revocation lists (key usage).`);
+  const constraints = extensions.find((extension) => extension instanceof x509.BasicConstraintsExtension);
+  if (isRoot && constraints?.pathLength !== undefined && constraints.pathLength < 1)
+    throw usageFailure(`The certificate in ${file} allows no authority below it (path length).`);
   if (Date.parse(parsed.validTo) <= now) throw usageFailure(`The certificate in ${file} has expired.`);
   if (keyFile === undefined) return { certificate };
   const pem = readFile(keyFile);

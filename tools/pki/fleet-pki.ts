@@ -11,11 +11,11 @@
  * Several processes may use it at once.
  */
 import { type KeyObject, X509Certificate } from "node:crypto";
-import { isIP } from "node:net";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { CommandFailure, exitCodes, usageFailure } from "../failure.js";
+import { CommandFailure, exitCodes } from "../failure.js";
 import { createFolder, readFile, replaceFile } from "../files.js";
+import { commonNameOf, indexed, keyIn, toEntry } from "./certificate-entry.js";
 import { CertificateIndex, type CertificateEntry, type CertificateKind, type NewEntry } from "./certificate-index.js";
 import {
   type Authority,
@@ -26,7 +26,8 @@ import {
   type Validity,
 } from "./certificates.js";
 import { readPrivateKey } from "./encrypted-key.js";
-import { type KeyPair, toKeys } from "./keys.js";
+import { exportPublicKey, type KeyPair, toKeys } from "./keys.js";
+import { checkClientIdentifier, checkServerName } from "./names.js";
 import { fromPEM, toPEM } from "./pem.js";
 import { issueRevocationList, readRevocationList, type Revocation, type RevocationReason } from "./revocation.js";
 
@@ -75,14 +76,6 @@ export function indexOf(folder: string): string {
   return path.join(folder, "index.db");
 }
 
-/** A serial number as the index has it. */
-export function indexed(serialNumber: string): string {
-  return serialNumber
-    .toLowerCase()
-    .replaceAll(":", "")
-    .replace(/^0+(?=.)/, "");
-}
-
 /** Ends of certificates that were read before: the same one signs a whole fleet. */
 const ends = new WeakMap<Uint8Array, number>();
 
@@ -106,6 +99,8 @@ export class FleetPKI {
   readonly index: CertificateIndex;
   #issuing: Uint8Array;
   readonly #options: FleetPKIOptions;
+  /** Keys that were compromised, as base64 of their DER; looked up when one is to be signed. */
+  #compromised: ReadonlySet<string> | undefined;
   readonly #authorities = new Map<AuthorityName, Promise<Authority>>();
 
   /** @throws CommandFailure with exit code 3 when there is no PKI in the folder */
@@ -186,6 +181,7 @@ export class FleetPKI {
     days: number = lifetimes.server,
   ): Promise<NewEntry> {
     for (const name of names) checkServerName(name);
+    await this.#requireSound(publicKey);
     const issuer = await this.authority("issuing");
     const validity = validityFor(this.now, days, issuer.certificate);
     return toEntry("server", await issueServer({ commonName: names[0]!, names, validity }, publicKey, issuer));
@@ -198,9 +194,21 @@ export class FleetPKI {
     days: number = lifetimes.device,
   ): Promise<NewEntry> {
     checkClientIdentifier(clientIdentifier);
+    await this.#requireSound(publicKey);
     const issuer = await this.authority("issuing");
     const validity = validityFor(this.now, days, issuer.certificate);
     return toEntry("device", await issueDevice({ clientIdentifier, validity }, publicKey, issuer));
+  }
+
+  /** Whoever has a key that was compromised would be let in again. @throws CommandFailure with exit code 1 */
+  async #requireSound(publicKey: PublicKey): Promise<void> {
+    this.#compromised ??= new Set(this.index.compromised().map(keyIn));
+    if (this.#compromised.has(Buffer.from(await exportPublicKey({ publicKey })).toString("base64")))
+      throw new CommandFailure(
+        exitCodes.failed,
+        "INVALID_ARGUMENT",
+        "The key is one of a certificate that was revoked since its key was compromised: a new one is needed.",
+      );
   }
 
   /** Whether the index has a certificate of this device that neither ended nor was revoked. */
@@ -255,6 +263,7 @@ export class FleetPKI {
     const lists = (["root", "issuing"] as const).filter((name) =>
       entries.some(({ kind }) => signs[name].includes(kind)),
     );
+    this.#compromised = undefined;
     // Before anything is written: without the key there is no list.
     for (const name of lists) await this.authority(name);
     this.index.revoke(
@@ -353,43 +362,6 @@ export async function keysOf(file: string, certificate: Uint8Array, key: KeyObje
   } catch {
     throw unusable("is neither on P-256 nor of RSA with at least 2048 bits");
   }
-}
-
-export function toEntry(kind: CertificateKind, certificate: Uint8Array): NewEntry {
-  const parsed = new X509Certificate(certificate);
-  return {
-    serialNumber: indexed(parsed.serialNumber),
-    kind,
-    name: nameIn(parsed),
-    notBefore: Date.parse(parsed.validFrom),
-    notAfter: Date.parse(parsed.validTo),
-    certificate,
-  };
-}
-
-export function commonNameOf(certificate: Uint8Array): string {
-  return nameIn(new X509Certificate(certificate));
-}
-
-function nameIn(certificate: X509Certificate): string {
-  // Node escapes what is special in a name; here names are compared and shown, so as it stands in the certificate.
-  const { CN } = certificate.toLegacyObject().subject as { CN?: string };
-  return CN ?? "";
-}
-
-/** Names files and topics, too. */
-export function checkClientIdentifier(clientIdentifier: string): void {
-  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(clientIdentifier))
-    throw usageFailure(
-      "A client identifier must be 1 to 64 letters, digits, dots, hyphens or underscores, the first a letter or digit.",
-    );
-}
-
-export function checkServerName(name: string): void {
-  const labels = name.replace(/^\*\./, "").split(".");
-  const isName = name.length <= 253 && labels.every((label) => /^[A-Za-z0-9_-]{1,63}$/.test(label));
-  if (isIP(name) === 0 && !isName)
-    throw usageFailure(`"${name.slice(0, 60)}" is neither a DNS name nor an IP address.`);
 }
 
 export function makeFolders(folder: string): void {

@@ -3,7 +3,7 @@ import { type Command, Option } from "commander";
 import { tellResult } from "../command-result.js";
 import type { ExitCode } from "../failure.js";
 import { exitCodeHelp, passphraseHelp, withCommonOptions } from "../pki/commands/common.js";
-import { columns } from "./device-order.js";
+import { columns } from "./columns.js";
 import type { ProvisionArguments } from "./options.js";
 import { provision } from "./provision.js";
 

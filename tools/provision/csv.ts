@@ -91,7 +91,7 @@ async function* linesOf(file: string): AsyncGenerator<Line> {
 }
 
 /** The fields of a line, or what is wrong with it. */
-function fieldsOf(text: string): string[] | string {
+export function fieldsOf(text: string): string[] | string {
   if (text.length > longestLine) return "it is longer than 65,536 characters";
   // What stands in place of bytes that are no UTF-8; in UTF-16 every second byte of English is a zero.
   if (/[\ufffd\0]/.test(text)) return "it is not in UTF-8";

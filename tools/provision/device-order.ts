@@ -4,6 +4,7 @@ import { fromHex, toUTF8 } from "../../src/bytes.js";
 import { clientIdentifier } from "../../src/identity/index.js";
 import { SealwireError } from "../../src/errors.js";
 import { CommandFailure, exitCodes, usageFailure } from "../failure.js";
+import type { Column } from "./columns.js";
 import { type CertificateRequest, checkClientIdentifier, readCertificateRequest } from "../pki/index.js";
 
 export interface DeviceOrder {
@@ -16,10 +17,6 @@ export interface DeviceOrder {
   /** Of epoch 1. */
   readonly payloadSecret: Uint8Array | undefined;
 }
-
-/** Columns of the table. */
-export const columns = ["id", "mac", "username", "password", "allow_short_password", "csr", "payload_secret"] as const;
-export type Column = (typeof columns)[number];
 
 export interface OrderContext {
   /** Relative paths begin here. */

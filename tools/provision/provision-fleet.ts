@@ -3,7 +3,8 @@ import * as path from "node:path";
 import { SealwireError, type ErrorCode } from "../../src/errors.js";
 import { buildDevice, type BuiltDevice, type FleetOptions } from "./build.js";
 import { type Row, readCSV } from "./csv.js";
-import { type Column, columns, type DeviceOrder, deviceOrder } from "./device-order.js";
+import { type Column, columns } from "./columns.js";
+import { type DeviceOrder, deviceOrder } from "./device-order.js";
 import type { OutputFolder } from "./output-folder.js";
 
 /** Devices that are written at once. */

@@ -11,12 +11,15 @@ import { passphraseOf } from "../pki/commands/common.js";
 import { FleetPKI, lifetimes } from "../pki/index.js";
 import { leastPrivilege, readPolicy, writeAWS } from "./aws.js";
 import { buildDevice, type FleetOptions, fileOf, partitionSizes, place } from "./build.js";
-import { type Column, type DeviceOrder, deviceOrder } from "./device-order.js";
+import type { Column } from "./columns.js";
+import { type DeviceOrder, deviceOrder } from "./device-order.js";
 import { checkArguments, fleetOptions, type ProvisionArguments } from "./options.js";
 import { OutputFolder } from "./output-folder.js";
 import { Progress } from "./progress.js";
 import { provisionFleet, type RowFailure } from "./provision-fleet.js";
 import { provisionSimulator } from "./simulator.js";
+
+const inTheClear = "The files hold secrets in the clear: delete them once they are flashed, or use --encrypt.";
 
 /** Failures that are shown one by one. */
 const shownFailures = 20;
@@ -144,7 +147,7 @@ async function one(order: DeviceOrder, options: FleetOptions, output: OutputFold
       ...whatToFlash(options, folder),
       // Once, and to a person only: a script finds it in the file.
       ...(device.code === undefined
-        ? ["The files hold secrets in the clear: delete them once they are flashed, or use --encrypt."]
+        ? [inTheClear]
         : [`Code     ${device.code}  (also in ${shownPath(output.codes)}; the device asks for it once)`]),
     ],
   };
@@ -193,6 +196,7 @@ async function table(
       lines: [
         `${number(whole, "device")} provisioned, ${skipped.toLocaleString("en")} there already, ${failed.toLocaleString("en")} refused; in ${shownPath(output.devices)}`,
         ...(result.interrupted ? [] : whatToFlash(options, path.join(output.devices, "ID"))),
+        ...(options.encrypt ? [] : [inTheClear]),
         ...(options.encrypt ? [`Codes    ${shownPath(output.codes)}: keep it apart from the images`] : []),
       ],
       warnings: [

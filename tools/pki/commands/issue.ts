@@ -8,8 +8,9 @@ import { createFolder, replaceFile } from "../../files.js";
 import { shownPath } from "../../paths.js";
 import type { CertificateEntry, NewEntry } from "../certificate-index.js";
 import { readCertificateRequest } from "../certificate-request.js";
-import { checkClientIdentifier, checkServerName, type FleetPKI, lifetimes } from "../fleet-pki.js";
+import { type FleetPKI, lifetimes } from "../fleet-pki.js";
 import { exportPrivateKey, generateKeys, importPublicKey, type KeyAlgorithm, keyAlgorithms } from "../keys.js";
+import { checkClientIdentifier, checkServerName } from "../names.js";
 import { toPEM } from "../pem.js";
 import { x509 } from "../x509.js";
 import {
