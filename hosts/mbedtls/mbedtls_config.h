@@ -28,14 +28,21 @@
 #define MBEDTLS_HAVE_ASM                /* Multiplication in assembler: the handshake is several times faster. */
 #define MBEDTLS_PLATFORM_C              /* For the three lines below. */
 #define MBEDTLS_PLATFORM_MEMORY         /* Every allocation is counted and capped, by memory.c. */
-#define MBEDTLS_PLATFORM_CALLOC_MACRO sw_memory_calloc
-#define MBEDTLS_PLATFORM_FREE_MACRO sw_memory_free
+#ifdef SEALWIRE_MEMORY_UNWATCHED        /* As ESP-IDF has it; for a test of the desktop host. */
+  #define MBEDTLS_PLATFORM_STD_CALLOC sw_memory_unwatched_calloc
+  #define MBEDTLS_PLATFORM_STD_FREE sw_memory_unwatched_free
+#else
+  #define MBEDTLS_PLATFORM_CALLOC_MACRO sw_memory_calloc
+  #define MBEDTLS_PLATFORM_FREE_MACRO sw_memory_free
+#endif
 #include <stddef.h>
 #ifdef __cplusplus
 extern "C" {
 #endif
 void* sw_memory_calloc(size_t count, size_t size);
 void sw_memory_free(void* block);
+void* sw_memory_unwatched_calloc(size_t count, size_t size);
+void sw_memory_unwatched_free(void* block);
 #ifdef __cplusplus
 }
 #endif

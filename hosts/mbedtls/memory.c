@@ -1,8 +1,18 @@
 /* Counts and caps what Mbed TLS allocates: see memory.h. */
 #include "memory.h"
+#include "mbedtls/platform.h"
 #include "mbedtls/platform_util.h"
 #include <stdint.h>
 #include <stdlib.h>
+
+/*
+ * Of a library that allocates by functions of its platform, ESP-IDF's: in front of them, and no further. The same function frees, whenever a block
+ * was made, so it does not matter that tasks of the system may have used the library before.
+ */
+#if defined(SEALWIRE_MEMORY_UNWATCHED) && defined(MBEDTLS_PLATFORM_MEMORY) && !defined(MBEDTLS_PLATFORM_CALLOC_MACRO) && \
+    !defined(CONFIG_MBEDTLS_CUSTOM_MEM_ALLOC)
+  #define SW_MEMORY_NOTES_FAILURES
+#endif
 
 /* In front of each block; as large as the strictest alignment asks for. */
 typedef union {
@@ -71,6 +81,20 @@ static int isFault(void) {
   if (sw_memory_fault.count == 1 && sw_memory_fault.stays) return 1;
   return --sw_memory_fault.count == 0;
 }
+
+  #ifdef SEALWIRE_MEMORY_UNWATCHED
+void* sw_memory_unwatched_calloc(size_t count, size_t size);
+void sw_memory_unwatched_free(void* block);
+
+/* Stands for the allocation of a platform that is not ours, such as ESP-IDF. */
+void* sw_memory_unwatched_calloc(size_t count, size_t size) {
+  return isFault() ? NULL : calloc(count, size);
+}
+
+void sw_memory_unwatched_free(void* block) {
+  free(block);
+}
+  #endif
 #else
   #define isFault() 0
 #endif
@@ -128,7 +152,23 @@ size_t sw_memory_cap(size_t bytes) {
   return before;
 }
 
+#ifdef SW_MEMORY_NOTES_FAILURES
+static const void* task;
+
+/* Of no bytes ESP-IDF gives none: that is no want. */
+static void* noted(size_t count, size_t size) {
+  void* block = MBEDTLS_PLATFORM_STD_CALLOC(count, size);
+  if (!block && count && size && sw_task() == task) memory.failures++;
+  return block;
+}
+#endif
+
+/* Asked before each call of the library whose errors matter, so it is here that the library is told, before the first of them. */
 unsigned sw_memory_failures(void) {
+#ifdef SW_MEMORY_NOTES_FAILURES
+  if (!task) mbedtls_platform_set_calloc_free(noted, MBEDTLS_PLATFORM_STD_FREE);
+  task = sw_task();
+#endif
   return memory.failures;
 }
 

@@ -2,7 +2,8 @@
  * The native memory of Mbed TLS and of the code around it: every block is counted, and a cap makes allocation fail.
  *
  * Builds of the library that are ours call these functions directly (mbedtls_config.h); the archives of a distribution have their
- * `calloc` and `free` renamed to them when the host is linked. Only shared libraries cannot be watched: `sw_memory_watched()`.
+ * `calloc` and `free` renamed to them when the host is linked. Only shared libraries and ESP-IDF's library cannot be watched:
+ * `sw_memory_watched()`. Of ESP-IDF's no more is seen than that an allocation fails: it lets a function of ours come before its own.
  */
 #ifndef SEALWIRE_MEMORY_H
 #define SEALWIRE_MEMORY_H
@@ -45,6 +46,8 @@ size_t sw_memory_cap(size_t bytes);
  * reads as badly signed. Who calls the library compares the number before and after, and believes no other error when it grew.
  */
 unsigned sw_memory_failures(void);
+/* Of a host whose library allocates by functions of the platform: what tells this task from others, never NULL. Only its own failures count. */
+const void* sw_task(void);
 
 #ifdef SEALWIRE_MEMORY_FAULTS
 /* Of the desktop host alone, for tests: the n-th allocation from now fails, alone or with all after it; counted down. */

@@ -113,7 +113,8 @@ export async function buildHost(variant: Variant): Promise<string> {
   const options = flags(variant, xs);
   const engine = await compileAll(
     sourcesIn(join(xs, "sources"), ".c"),
-    join(folder, "engine"),
+    // The same for every library, with and without sanitizers.
+    join(cacheFolder, `engine-${variant.bits}`),
     [...options, "-w"],
     modified(join(nativeFolder, "xs-platform.h")),
   );

@@ -1,6 +1,6 @@
 /** Compiles C, those files that are not up to date. */
 import { execFile } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { promisify } from "node:util";
 
@@ -28,8 +28,12 @@ export async function compileAll(
   const todo = sources.map((source) => ({ source, object: join(folder, `${basename(source, ".c")}.o`) }));
   const stale = todo.filter(({ source, object }) => modified(object) <= Math.max(modified(source), oldest));
   const work = async (): Promise<void> => {
-    for (let next = stale.pop(); next; next = stale.pop())
-      await run("cc", [...options, "-c", next.source, "-o", next.object], { maxBuffer: 1 << 24 });
+    for (let next = stale.pop(); next; next = stale.pop()) {
+      // Under another name first: another build may be about to link what lies here.
+      const unfinished = `${next.object}.${process.pid}.tmp`;
+      await run("cc", [...options, "-c", next.source, "-o", unfinished], { maxBuffer: 1 << 24 });
+      renameSync(unfinished, next.object);
+    }
   };
   await Promise.all([work(), work()]);
   return todo.map(({ object }) => object);

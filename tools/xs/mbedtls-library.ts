@@ -39,7 +39,8 @@ export async function mbedtlsLibrary(variant: Variant, folder: string): Promise<
   if (source === "none") return { reason: "it was asked for without Mbed TLS." };
   mkdirSync(folder, { recursive: true });
   if (source !== undefined) return buildLibrary(source, variant, folder);
-  if (variant.bits === 64 && !variant.tls12 && !variant.tlsInput) return systemLibrary(variant, folder);
+  if (variant.bits === 64 && !variant.tls12 && !variant.tlsInput && !variant.unwatched)
+    return systemLibrary(variant, folder);
   try {
     return await buildLibrary(mbedtlsSource(), variant, folder);
   } catch (error) {
@@ -85,6 +86,7 @@ async function buildLibrary(source: string, variant: Variant, folder: string): P
     `-DTF_PSA_CRYPTO_CONFIG_FILE="${configs[1]!}"`,
     "-DSEALWIRE_MBEDTLS_OWN",
     ...(variant.tls12 ? ["-DSEALWIRE_TLS12_ONLY"] : []),
+    ...(variant.unwatched ? ["-DSEALWIRE_MEMORY_UNWATCHED"] : []),
     ...(variant.tlsInput ? [`-DSEALWIRE_TLS_INPUT=${variant.tlsInput}`] : []),
   ];
   const options = [

@@ -25,6 +25,8 @@ export interface Variant {
   readonly tls12?: boolean | undefined;
   /** Bytes of the library's input buffer, 4,096 when left out. Not for the system's library. */
   readonly tlsInput?: number | undefined;
+  /** The library allocates by functions of its own, as in ESP-IDF: no more is seen of it than what fails. Not for the system's library. */
+  readonly unwatched?: boolean | undefined;
 }
 
 /** The source tree of Mbed TLS that was asked for, as an absolute path; `none`; or `undefined` for the default. */
@@ -41,12 +43,13 @@ export function isSanitized({ bits, sanitize }: Variant): boolean {
 /** Builds of one name share nothing with those of another. */
 export function variantName(variant: Variant): string {
   const source = chosenMbedTLS(variant);
-  const { bits, tls12, tlsInput } = variant;
+  const { bits, tls12, tlsInput, unwatched } = variant;
   const parts = [
     `${bits}`,
     ...(isSanitized(variant) ? ["sanitized"] : []),
     ...(tls12 ? ["tls12"] : []),
     ...(tlsInput ? [`in${tlsInput}`] : []),
+    ...(unwatched ? ["unwatched"] : []),
   ];
   if (source === "none") parts.push("none");
   // Two trees may have the same name.

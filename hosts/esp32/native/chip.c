@@ -139,6 +139,11 @@ int sw_entropy(void* context, unsigned char* output, size_t size) {
   return 0;
 }
 
+/* Wi-Fi, too, uses the library. */
+const void* sw_task(void) {
+  return xTaskGetCurrentTaskHandle();
+}
+
 /* Runs through deep sleep on the RTC timer, which is ESP-IDF's default. */
 int64_t sw_clock(void) {
   struct timeval now;

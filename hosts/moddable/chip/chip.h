@@ -19,6 +19,8 @@ void xs_chip_hmac(xsMachine* the);
 /* What hosts/mbedtls wants of the chip. */
 int sw_entropy(void* context, unsigned char* output, size_t size);
 int64_t sw_clock(void);
+/* Of a chip whose library allocates by functions of the platform: memory.h. */
+const void* sw_task(void);
 
 /* In the order of chip.d.ts. */
 enum { SW_WAKE_POWER, SW_WAKE_SLEEP, SW_WAKE_RESTART, SW_WAKE_WATCHDOG };

@@ -8,6 +8,7 @@
 
 int sw_entropy(void* context, unsigned char* output, size_t size);
 int64_t sw_clock(void);
+const void* sw_task(void);
 #ifdef SEALWIRE_MBEDTLS_OWN
   #include "mbedtls/version.h"
 int64_t mbedtls_ms_time(void);
@@ -21,6 +22,11 @@ int sw_entropy(void* context, unsigned char* output, size_t size) {
     if (count > 0) done += (size_t)count;
   }
   return 0;
+}
+
+const void* sw_task(void) {
+  static _Thread_local char ofThread;
+  return &ofThread;
 }
 
 int64_t sw_clock(void) {

@@ -64,6 +64,7 @@ describe("Builds of the XS host", () => {
       { ...base, sanitize: true },
       { ...base, tls12: true },
       { ...base, tlsInput: 8192 },
+      { ...base, unwatched: true },
       { ...base, mbedtls: "none" },
       { ...base, mbedtls: "/a/mbedtls-3.6.6" },
       { ...base, mbedtls: "/b/mbedtls-3.6.6" },

@@ -59,6 +59,15 @@ export const tlsBuilds: readonly TLSBuild[] =
         { name: "Mbed TLS 3.6 as on a chip, 32 bits", variant: { bits: 32 }, ...ours(3) },
       ];
 
+/** Those whose library allocates by itself, as in ESP-IDF. */
+export const unwatchedBuilds: readonly TLSBuild[] = tlsBuilds
+  .filter(({ variant }) => variant.bits === 32)
+  .map((build) => ({
+    ...build,
+    name: `${build.name}, that allocates by itself`,
+    variant: { ...build.variant, unwatched: true },
+  }));
+
 /** The same with an input buffer that holds a large server chain; not the system's library, whose buffers hold any record. */
 export const largeInputBuilds: readonly TLSBuild[] = tlsBuilds
   .filter(({ content, variant }) => content.input < 8192 && variant.bits === 32)
