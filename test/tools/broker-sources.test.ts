@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import * as fs from "node:fs";
 import { BrokerWorld, type Identity } from "./support/broker-world.js";
 import { requireMosquitto } from "./support/mosquitto.js";
-import { runCommand, startCommand, killCommands } from "./support/run-command.js";
+import { killCommands, runCommand, type RunningCommand, startCommand } from "./support/run-command.js";
+import { eventually } from "../integration/support/eventually.js";
 import { temporaryFolder } from "./support/temporary-folder.js";
 import { freePort } from "../../tools/brokers/index.js";
 
@@ -14,6 +15,8 @@ describe("A broker whose sources change one after the other", function () {
   const folder = temporaryFolder();
   let world: BrokerWorld;
   let device: Identity;
+  /** Mosquittos whose command may be killed before them. */
+  const brokers: number[] = [];
 
   before(function () {
     requireMosquitto(this);
@@ -26,6 +29,12 @@ describe("A broker whose sources change one after the other", function () {
   afterEach(async () => {
     await BrokerWorld.closeAll();
     await killCommands();
+    for (const pid of brokers.splice(0))
+      try {
+        process.kill(pid, "SIGKILL");
+      } catch {
+        // It has ended, as it should.
+      }
   });
 
   async function serialNumberSeen(port: number): Promise<string> {
@@ -86,6 +95,44 @@ describe("A broker whose sources change one after the other", function () {
     );
     const probe = await world.connect(broker.port(), theirs, { clientIdentifier: "dev-2" });
     assert.equal(probe.code, 0);
+  });
+
+  it("ends the Mosquitto that a run which was killed left behind, and takes its port", async () => {
+    const port = await freePort();
+    const state = folder.join("orphaned");
+    const files = ["--ca", "ca.pem", "--cert", "server.pem", "--key", "server.key", "--crl", "revoked.pem"];
+    const named = [...files, "--permissions", "permissions.json"].map((each) =>
+      each.startsWith("--") ? each : world.file(each),
+    );
+    const start = async (): Promise<{ command: RunningCommand; pid: number }> => {
+      const command = startCommand(["broker", "run", ...named, "--port", String(port), "--state", state, "--json"]);
+      await eventually(() => {
+        assert.equal(command.child.exitCode, null, command.output().stderr);
+        return command.output().stdout.includes('"running"');
+      }, "the broker");
+      const line = command
+        .output()
+        .stdout.split("\n")
+        .find((each) => each.includes('"running"'));
+      const { pid } = JSON.parse(line!) as { pid: number };
+      brokers.push(pid);
+      return { command, pid };
+    };
+    const first = await start();
+    first.command.child.kill("SIGKILL");
+    await first.command.result;
+    process.kill(first.pid, 0);
+    // It could not listen while the first one does.
+    const second = await start();
+    assert.notEqual(second.pid, first.pid);
+    const probe = await world.connect(port, device, { clientIdentifier: "dev-1" });
+    assert.equal(probe.code, 0);
+    second.command.child.kill("SIGTERM");
+    assert.equal((await second.command.result).exitCode, 0);
+    assert.throws(() => process.kill(second.pid, 0), { code: "ESRCH" });
+    // The number of a process may be another's by now: it is left alone.
+    fs.writeFileSync(`${state}/mosquitto.pid`, `${process.pid}\n`);
+    await start();
   });
 
   it("does not say that a revoked device was disconnected when the broker does not know of the revocation", async () => {

@@ -13,6 +13,7 @@ import { readPermissions } from "../permissions/file.js";
 import { indexed } from "../pki/index.js";
 import { findDynamicSecurity } from "./dynamic-security-plugin.js";
 import { type Authentication, type BrokerLimits, mosquittoConf } from "./mosquitto-conf.js";
+import { endOrphan, noteServer } from "./orphan.js";
 import { checkAuthorities, checkKeyPair, checkPasswordFile, checkRevocationLists, type Revoked } from "./sources.js";
 
 /** The files that a user keeps. */
@@ -139,6 +140,7 @@ export class ManagedMosquitto {
     }
     // Of a broker that was stopped before it came to it.
     for (const file of [disconnectRequest(folder), disconnectRefusal(folder)]) fs.rmSync(file, { force: true });
+    await endOrphan(folder);
     await this.#run();
     this.#warn();
     this.#timer = setInterval(() => void this.follow(), watchInterval);
@@ -157,8 +159,10 @@ export class ManagedMosquitto {
   async stop(): Promise<void> {
     clearInterval(this.#timer);
     await this.#following;
-    await this.#process?.stop();
+    if (this.#process === undefined) return;
+    await this.#process.stop();
     this.#process = undefined;
+    noteServer(this.#options.folder, undefined);
   }
 
   /** Looks at the sources now. Resolves when the broker has been told what changed. */
@@ -332,6 +336,7 @@ export class ManagedMosquitto {
       onExit,
     });
     await this.#process.start();
+    noteServer(this.#options.folder, this.pid);
   }
 
   /** @returns the configuration file */
