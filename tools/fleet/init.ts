@@ -18,6 +18,7 @@ import {
   type KeyPair,
   type NewEntry,
   toPEM,
+  unfinished,
 } from "../pki/index.js";
 import { addressOf } from "./defaults.js";
 import { type Fleet, fleetFileName } from "./fleet-file.js";
@@ -54,14 +55,18 @@ const files = {
   passphrase: "pki.passphrase",
 } as const;
 
-const ignored = `# Secrets, and what a device or broker keeps.
-${pki}/
-${files.passphrase}
-${files.fleetRoot}
-provisioned/
-simulated/
-.sealwire/
-`;
+/** Secrets, what runs that were killed may leave of them, and what a device or broker keeps. */
+const ignored = [
+  `${pki}/`,
+  `.*.${unfinished}/`,
+  files.passphrase,
+  `.${files.passphrase}.*`,
+  files.fleetRoot,
+  `.${files.fleetRoot}.*`,
+  "provisioned/",
+  "simulated/",
+  ".sealwire/",
+];
 
 /** @throws CommandFailure with exit code 3 when there is a fleet here already */
 export async function init(given: InitArguments): Promise<CommandResult> {
@@ -82,10 +87,10 @@ async function make(given: InitArguments): Promise<CommandResult> {
     );
   const address = addressOf(given.broker ?? `${localHost}:${await goodPort()}`);
   const passphraseFile = passphraseFileOf(given);
+  ignoreSecrets();
   createFile(files.permissions, textOf(devicePermissions), 0o644);
   createFile(files.backEnd, textOf(backEndPermissions), 0o644);
   createFile(files.fleetRoot, `${randomBytes(32).toString("hex")}\n`, 0o600);
-  createFile(".gitignore", ignored, 0o644);
   const passphrase = passphraseOf(
     { pki, ...(passphraseFile !== undefined && { passphraseFile }) },
     !fs.existsSync(pki),
@@ -128,6 +133,17 @@ async function make(given: InitArguments): Promise<CommandResult> {
         : []),
     ],
   };
+}
+
+/** Before there are any. A file that is there keeps what it says. */
+function ignoreSecrets(): void {
+  const file = ".gitignore";
+  const before = readFile(file) ?? "";
+  const lines = before.split(/\r?\n/);
+  const missing = ignored.filter((line) => !lines.includes(line));
+  if (missing.length === 0) return;
+  const end = before === "" || before.endsWith("\n") ? before : `${before}\n`;
+  replaceFile(file, `${end}# Of sealwire: secrets, and what a device or broker keeps.\n${missing.join("\n")}\n`);
 }
 
 /** One is made unless there is another source. */

@@ -39,7 +39,7 @@ export interface CreatePKIOptions {
 }
 
 /** Ends the name of a folder in the making; the process that makes it stands before. */
-const unfinished = "sealwire-pki";
+export const unfinished = "sealwire-pki";
 
 export async function createPKI(options: CreatePKIOptions): Promise<void> {
   const { folder, passphrase, now = Date.now() } = options;

@@ -22,14 +22,17 @@ const running = new Set<ChildProcess>();
 /**
  * @param environment variables beside those of this process; `undefined` takes one away
  * @param input of its standard input, which ends then
+ * @param folder where it runs; where this process does, when left out
  */
 export function startCommand(
   args: readonly string[],
   environment: NodeJS.ProcessEnv = {},
   input: string | Uint8Array = "",
+  folder?: string,
 ): RunningCommand {
   const child = spawn(process.execPath, [main, ...args], {
     stdio: "pipe",
+    cwd: folder,
     env: { ...process.env, NODE_OPTIONS: undefined, DEBUG: undefined, ...environment },
   });
   // It may end without reading.
