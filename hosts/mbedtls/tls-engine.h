@@ -104,6 +104,8 @@ typedef struct {
   const uint8_t* session;
   size_t sessionSize;
   int sessionExtendedMasterSecret;
+  /* Whether TLS 1.2 asks for tickets. */
+  int tickets;
 } SwTLSOptions;
 
 typedef struct {
