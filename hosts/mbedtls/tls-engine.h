@@ -150,6 +150,9 @@ typedef struct {
   double longestStep;
 } SwTLS;
 
+/* Of the host: milliseconds. Runs through deep sleep where the chip has such a clock. */
+int64_t sw_clock(void);
+
 /* Never NULL but for want of memory; `failure` is set when the options cannot be used. */
 SwTLS* sw_tls_create(const SwTLSOptions* options, const SwCredentials* credentials);
 void sw_tls_destroy(SwTLS* engine);

@@ -74,7 +74,7 @@ describe("Manifests for the Moddable SDK", () => {
       .filter((path) => path.startsWith("./"))
       .map((path) => path.slice(2));
     // Stands in for all of it where there is no library; and the library's configuration, which the compiler finds by itself.
-    const others = ["absent.c", "mbedtls_config.h", "mbedtls_crypto_config.h"];
+    const others = ["absent.c", "sealwire_mbedtls_config.h", "sealwire_mbedtls_crypto_config.h"];
     const native = readdirSync(join(packageFolder, folder)).filter((name) => /\.(c|h|js)$/.test(name));
     assert.deepEqual(named.sort(), native.filter((name) => !others.includes(name)).sort());
   });

@@ -18,7 +18,7 @@ export interface TLSBuild {
 
 const sanitize = process.env["SEALWIRE_SANITIZE"] === "1";
 
-/** As mbedtls_config.h has it. */
+/** As sealwire_mbedtls_config.h has it. */
 const ours = (major: number): Pick<TLSBuild, "major" | "versions" | "content" | "joins"> =>
   major < 3
     ? { major, versions: ["TLSv1.2"], content: { input: 4096, output: 4096 }, joins: false }
