@@ -1,7 +1,7 @@
 /** The `sealwire` command: its arguments and how it ends. */
 import { Command, CommanderError } from "commander";
-import { exitCodes, type ExitCode } from "./failure.js";
-import { exitCodeOf, Output, reportFailure } from "./output.js";
+import { exitCodes, type ExitCode, usageFailure } from "./failure.js";
+import { exitCodeOf, failureObject, Output, reportFailure } from "./output.js";
 import { packageVersion } from "./paths.js";
 import { applyFleet } from "./fleet/defaults.js";
 
@@ -125,9 +125,13 @@ export async function run(args: readonly string[]): Promise<ExitCode> {
     await program.parseAsync(args, { from: "user" });
     return exitCode;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.success : exitCodes.usage;
-    reportFailure(errors, error, isVerbose(args));
-    return exitCodeOf(error);
+    if (error instanceof CommanderError && error.exitCode === 0) return exitCodes.success;
+    // Commander has told its own already.
+    const isUsage = error instanceof CommanderError;
+    const failure = isUsage ? usageFailure(sentenceOf(error.message).replace(/^sealwire: /, "")) : error;
+    if (isJSON(args)) new Output(process.stdout).line(JSON.stringify(failureObject(failure), undefined, 2));
+    if (!isUsage) reportFailure(errors, failure, isVerbose(args));
+    return exitCodeOf(failure);
   }
 }
 
@@ -139,6 +143,12 @@ function sentenceOf(text: string): string {
     .replace(/\s*\n\s*/g, " ");
   const capital = sentence.charAt(0).toUpperCase() + sentence.slice(1);
   return `sealwire: ${capital}${/[.?)]$/.test(capital) ? "" : "."}`;
+}
+
+/** What stands behind the name of a firmware is its own. */
+function isJSON(args: readonly string[]): boolean {
+  const [first = ""] = args.filter((arg) => !arg.startsWith("-"));
+  return args.includes("--json") && !["xs", "moddable"].includes(first);
 }
 
 function isVerbose(args: readonly string[]): boolean {

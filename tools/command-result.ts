@@ -1,7 +1,6 @@
 /** How a command that does one thing says what came of it: lines for a person, one JSON object for a script. */
-import { SealwireError } from "../src/errors.js";
 import { exitCodes, type ExitCode } from "./failure.js";
-import { exitCodeOf, Output, reportFailure } from "./output.js";
+import { exitCodeOf, failureObject, Output, reportFailure } from "./output.js";
 
 export interface CommandResult {
   /** Of `--json`, beside `ok`. */
@@ -27,11 +26,7 @@ export async function tellResult(
     else for (const line of lines) results.line(line);
     return exitCode;
   } catch (error) {
-    if (json) {
-      const { code, message } =
-        error instanceof SealwireError ? error : { code: "INTERNAL", message: "Internal error." };
-      results.line(JSON.stringify({ ok: false, error: { code, message } }, undefined, 2));
-    }
+    if (json) results.line(JSON.stringify(failureObject(error), undefined, 2));
     reportFailure(errors, error, verbose || Boolean(process.env["DEBUG"]));
     return exitCodeOf(error);
   }

@@ -14,8 +14,10 @@ export function readFile(file: string): string | undefined {
   }
 }
 
-/** Writes a file that nobody sees half written; the last of several writers wins. */
-export function replaceFile(file: string, content: string | Uint8Array, mode = 0o644): void {
+type Content = string | Uint8Array | Iterable<string>;
+
+/** Writes a file that nobody sees half written; the last of several writers wins. @param content at once, or piece by piece */
+export function replaceFile(file: string, content: Content, mode = 0o644): void {
   write(file, content, mode, (temporary) => {
     fs.renameSync(temporary, file);
   });
@@ -45,12 +47,13 @@ export function createFolder(folder: string, mode = 0o755): void {
   }
 }
 
-function write(file: string, content: string | Uint8Array, mode: number, publish: (temporary: string) => void): void {
+function write(file: string, content: Content, mode: number, publish: (temporary: string) => void): void {
   const temporary = path.join(path.dirname(file), `.${path.basename(file)}.${randomBytes(6).toString("hex")}`);
   try {
     const descriptor = fs.openSync(temporary, "wx", mode);
     try {
-      fs.writeFileSync(descriptor, content);
+      const isWhole = typeof content === "string" || content instanceof Uint8Array;
+      for (const part of isWhole ? [content] : content) fs.writeFileSync(descriptor, part);
       fs.fsyncSync(descriptor);
     } finally {
       fs.closeSync(descriptor);

@@ -40,6 +40,12 @@ export class Output {
   }
 }
 
+/** Why a command ended, as `--json` says it. */
+export function failureObject(error: unknown): object {
+  const { code, message } = error instanceof SealwireError ? error : { code: "INTERNAL", message: "Internal error." };
+  return { ok: false, error: { code, message } };
+}
+
 /** The exit code for an error that ended a command. */
 export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof CommandFailure) return error.exitCode;

@@ -163,6 +163,14 @@ size_t sw_tls_writable(SwTLS* e) {
 
 /* ---- Work ---- */
 
+#if SW_TLS13
+/* RFC 8446 section 4.6.3: what follows is encrypted with keys that the library cannot make. */
+static int isKeyUpdate(const SwTLS* e) {
+  enum { KEY_UPDATE = 24 };
+  return sw_tls_is13(e) && e->ssl.MBEDTLS_PRIVATE(in_msgtype) == MBEDTLS_SSL_MSG_HANDSHAKE && e->ssl.MBEDTLS_PRIVATE(in_msg)[0] == KEY_UPDATE;
+}
+#endif
+
 /* What became of a call that reads records of an open connection. @returns whether to go on */
 static int settle(SwTLS* e, int result, unsigned allocations) {
   if (e->atEnd && sw_tls_readable(e) == 0) {
@@ -186,6 +194,10 @@ static int settle(SwTLS* e, int result, unsigned allocations) {
     e->ticketIssued = 1;
     sw_tls_session_note(e);
     return 1;
+  }
+  if (result == MBEDTLS_ERR_SSL_UNEXPECTED_MESSAGE && isKeyUpdate(e)) {
+    refuse(e, SW_FAILURE_KEY_UPDATE, MBEDTLS_SSL_ALERT_MSG_UNEXPECTED_MESSAGE);
+    return 0;
   }
 #endif
   sw_tls_fail_with(e, result, allocations);

@@ -27,6 +27,7 @@ const codes: readonly ErrorCode[] = [
   "CRYPTO_INVALID",
   "TLS_RECORD_TOO_LARGE",
   "TLS_HANDSHAKE_FAILED",
+  "CONNECTION_LOST",
 ];
 
 /** Of the codes above, those that need no more than a sentence; the others are told by {@link sentence}. */
@@ -45,6 +46,7 @@ const sentences: Readonly<Record<number, string>> = {
   21: "The private key cannot be used for TLS.",
   22: "The server sent a handshake message that is larger than the TLS library's input buffer.",
   23: "The server's key exchange has a curve or a signature that the TLS library refuses. If it has TLS 1.2 alone and an RSA key, set maximumVersion to TLSv1.2.",
+  24: "The server changed its keys (TLS 1.3 KeyUpdate), which the TLS library cannot follow.",
 };
 
 /** By the detail: of the certificate, without the subject of the sentence. */

@@ -9,7 +9,7 @@ import type { DeviceCore } from "./device-core.js";
 /** A message that was opened. */
 export interface OpenedMessage {
   readonly payload: Uint8Array;
-  /** To be called once the message is acknowledged. */
+  /** To be called once the message was handled. */
   readonly settle: () => void;
 }
 

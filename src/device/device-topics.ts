@@ -67,7 +67,7 @@ export class DeviceTopics {
     let subscriptions = this.#subscriptions.filter(({ filter }) => matchesTopic(filter, message.topic));
     const reserved = subscriptions.filter((each) => each.reserved);
     if (reserved.length > 0) subscriptions = reserved;
-    const { sealing, platform, options } = this.#core;
+    const { sealing, options } = this.#core;
     const sealed = sealing.always || subscriptions.some((each) => each.sealed);
     const { topic, qos, retain, redelivered } = message;
     let { payload } = message;
@@ -84,7 +84,6 @@ export class DeviceTopics {
     const results = await Promise.allSettled(subscriptions.map(async ({ handler }) => handler(delivered)));
     const failed = results.find((result) => result.status === "rejected");
     if (failed) throw failed.reason;
-    // Once the session has acknowledged it, which it does when this promise is fulfilled.
-    if (settle) platform.timer.set(settle, 0);
+    settle?.();
   }
 }

@@ -28,7 +28,7 @@ export class Delivery implements SessionMessage, MessageHead {
   readonly properties: ReceivedProperties | undefined;
   readonly byteLength: number;
   payload: Uint8Array = NOTHING;
-  declare mark: Uint8Array | undefined;
+  declare mark: SessionMessage["mark"];
   state: DeliveryState = "attached";
   /** The application has handled it. */
   done = false;

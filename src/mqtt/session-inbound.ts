@@ -4,6 +4,7 @@
  * The order is fixed: the application has handled the message; identifier (QoS 2) and mark are stored; it is acknowledged. So a
  * crash repeats the handling at most, and never loses a message.
  */
+import { equal } from "../bytes.js";
 import { SealwireError, toSealwireError } from "../errors.js";
 import { PUBACK, PUBCOMP, PUBREC } from "./codec/constants.js";
 import { Delivery } from "./delivery.js";
@@ -33,6 +34,8 @@ export class Inbound implements ReceiverOwner {
   /** QoS 1: handled while there was no connection to acknowledge on. */
   declare private owed?: Delivery[];
   private receiver: PayloadReceiver | undefined;
+  /** While the application is asked for a mark. */
+  declare private asking?: boolean;
   /** The server's session may be another one than ours. */
   private uncertain = false;
 
@@ -239,6 +242,7 @@ export class Inbound implements ReceiverOwner {
 
   /** Stores and acknowledges what was handled, in its order. */
   advance(): void {
+    if (this.asking) return;
     const deliveries = this.deliveries;
     for (let delivery = deliveries[0]; delivery?.done; delivery = deliveries[0]) {
       if (!this.complete(delivery)) return;
@@ -250,10 +254,9 @@ export class Inbound implements ReceiverOwner {
   private complete(delivery: Delivery): boolean {
     const core = this.core;
     const { id, qos, failed } = delivery;
-    const attached = delivery.state === "attached";
-    const refuse = failed && attached && core.connection?.version === 5;
+    const refuse = failed && delivery.state === "attached" && core.connection?.version === 5;
     if (!refuse && !this.store(delivery)) return false;
-    if (attached) core.acknowledge(qos === 1 ? PUBACK : PUBREC, id, refuse ? REASON_FAILED : 0);
+    if (delivery.state === "attached") core.acknowledge(qos === 1 ? PUBACK : PUBREC, id, refuse ? REASON_FAILED : 0);
     else if (qos === 1) {
       const owed = (this.owed ??= []);
       owed.push(delivery);
@@ -263,15 +266,31 @@ export class Inbound implements ReceiverOwner {
     return true;
   }
 
-  /** Stores identifier and mark, in one write; none for QoS 1 without a mark. */
+  private markOf({ mark }: Delivery): Uint8Array | undefined {
+    if (typeof mark !== "function") return mark?.slice();
+    // Whatever it does to the session: nothing else is acknowledged before this message.
+    this.asking = true;
+    try {
+      return mark()?.slice();
+    } finally {
+      this.asking = false;
+    }
+  }
+
+  /** Stores identifier and mark, in one write; none for QoS 1 without a mark, or with that of before. */
   private store(delivery: Delivery): boolean {
     const { id, qos } = delivery;
-    const mark = delivery.mark?.slice();
-    if (qos === 1 && !mark) return true;
-    const handled = qos === 2 ? (this.handled ??= new IdentifierSet()) : this.handled;
-    const added = qos === 2 && handled!.add(id);
-    const earlier = this.mark;
+    let added = false;
+    let earlier = this.mark;
     try {
+      const mark = this.markOf(delivery);
+      // It closed the session.
+      if (this.core.closed) return false;
+      // What is stored already need not be stored again.
+      if (qos === 1 && (!mark || (this.mark && equal(mark, this.mark)))) return true;
+      const handled = qos === 2 ? (this.handled ??= new IdentifierSet()) : this.handled;
+      added = qos === 2 && handled!.add(id);
+      earlier = this.mark;
       if (mark && mark.byteLength > MAXIMUM_MARK)
         throw new SealwireError("INVALID_ARGUMENT", `The mark of a message is at most ${MAXIMUM_MARK} bytes.`);
       if (handled && handled.runs > MAXIMUM_RUNS)
@@ -282,7 +301,7 @@ export class Inbound implements ReceiverOwner {
       } else this.core.store.writeInbound(handled, this.mark);
       return true;
     } catch (error) {
-      if (added) handled!.delete(id);
+      if (added) this.handled!.delete(id);
       this.mark = earlier;
       // Not acknowledged: the server sends it again, and then it is only stored, not handed out.
       const failure = toSealwireError(error, "STORAGE_FAILED", "The storage failed.");

@@ -98,10 +98,12 @@ export interface SessionMessage {
   readonly redelivered: boolean;
   readonly properties: ReceivedProperties | undefined;
   /**
-   * At most 255 bytes that are stored together with the acknowledgement, in the same write, and are {@link MQTTSession.mark} from then on. For
-   * QoS 1 and 2; set it before the callback ends or `acknowledge()` is called. Marks are kept in the order of the messages.
+   * At most 255 bytes that are stored together with the acknowledgement, in the same write, and are {@link MQTTSession.mark} from then on; or a function
+   * that is asked for them right before they are stored. For QoS 1 and 2; set it before the callback ends or `acknowledge()` is called. Marks are kept, and asked
+   * for, in the order of the messages. Without bytes the mark before stays. What a function throws is reported as `STORAGE_FAILED`, and ends the connection: the
+   * message is not acknowledged, and when the server repeats it, it is not handed out, and the function asked again.
    */
-  mark: Uint8Array | undefined;
+  mark: Uint8Array | (() => Uint8Array | undefined) | undefined;
   /**
    * With `acknowledge: "manual"`: the message is handled and need not come again. Does nothing for QoS 0, in automatic mode, the second time,
    * and when the server's session has ended since.

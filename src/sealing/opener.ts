@@ -39,9 +39,16 @@ export interface Delivered extends SealedBy {
   readonly outcome: "delivered";
   /** A view of the message that was given. */
   readonly payload: Uint8Array;
-  /** QoS 1 and 2: to be stored in the write that precedes the acknowledgement. At most 255 bytes. */
-  readonly mark: Uint8Array | undefined;
-  /** QoS 1 and 2: to be called once the mark is stored. Safe more than once. */
+  /**
+   * QoS 1 and 2: for `message.mark`. Called when the message is about to be acknowledged, in the order of arrival: it counts as received from then on, and
+   * what is returned, at most 255 bytes, must be stored before the acknowledgement. `undefined`: nothing need be.
+   * @throws SealwireError `CLOSED`; what storage throws: it must not be acknowledged, so that it comes again
+   */
+  readonly mark: (() => Uint8Array | undefined) | undefined;
+  /**
+   * QoS 1 and 2: to be called once the message was handled. It then counts as received even if it cannot be acknowledged any more; one that never is, because
+   * its handling failed, counts as not received after a restart. Safe more than once.
+   */
   readonly settle: () => void;
 }
 
@@ -49,7 +56,7 @@ export interface Delivered extends SealedBy {
 export interface Duplicate extends SealedBy {
   readonly outcome: "duplicate";
   /** As in {@link Delivered}: acknowledging the repeat must not forget the message. */
-  readonly mark: Uint8Array | undefined;
+  readonly mark: (() => Uint8Array | undefined) | undefined;
 }
 
 /** It must not be delivered. It is acknowledged all the same, like any other: whoever is on the wire learns nothing. */
@@ -81,6 +88,17 @@ export interface OpenerOptions {
 /** What the opener of a stream shares with the opener of messages. */
 export interface StreamContext extends Pick<OpenerOptions, "algorithm" | "crypto" | "replay" | "secrets"> {
   readonly peers: Peers;
+}
+
+/** What becomes of a message that was received. @param acknowledged whether it is acknowledged */
+export function receiptOf(
+  replay: ReplayStore,
+  entry: ReplayEntry,
+  sequence: number,
+  acknowledged: boolean,
+): Pick<Delivered, "mark" | "settle"> {
+  if (!acknowledged) return { mark: undefined, settle: settled };
+  return { mark: () => replay.acknowledge(entry, sequence), settle: () => replay.settle(entry, sequence) };
 }
 
 /** Of messages that nobody acknowledges. */
@@ -271,10 +289,8 @@ export class Opener {
       by.epoch,
       this.#options.secrets.minimumEpoch,
     ));
-    const mark = replay.receive(mine, by.sequence, acknowledged);
-    const { sender, epoch, sequence } = by;
-    const settle = acknowledged ? (): void => replay.settle(mine, sequence) : settled;
-    return { outcome: "delivered", sender, epoch, sequence, payload, mark, settle };
+    replay.receive(mine, by.sequence, acknowledged);
+    return { outcome: "delivered", ...by, payload, ...receiptOf(replay, mine, by.sequence, acknowledged) };
   }
 
   private repeated(
@@ -286,7 +302,7 @@ export class Opener {
     const seen = replay.check(entry, by.sequence);
     if (seen === "new") return undefined;
     if (duplicate === true || retain === true)
-      return { ...by, outcome: "duplicate", mark: qos > 0 ? replay.mark() : undefined };
+      return { ...by, outcome: "duplicate", mark: qos > 0 ? () => replay.mark() : undefined };
     if (seen === "uncertain")
       throw new SealwireError(
         "SEALED_UNCERTAIN",
@@ -295,7 +311,7 @@ export class Opener {
     throw new SealwireError(
       "SEALED_REPLAYED",
       seen === "seen"
-        ? "The payload was delivered before: it was replayed, or comes by a second subscription."
+        ? "The payload was delivered before: it was replayed, sent again by its sender, or comes by a second subscription."
         : "The payload is older than the 64 last ones of its sender: it was replayed, or held back for long.",
     );
   }

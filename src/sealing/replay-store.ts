@@ -27,6 +27,7 @@ export type ReplayState = "ok" | "new" | "lost";
 
 export class ReplayStore {
   #state: ReplayState;
+  #closed = false;
   readonly #options: ReplayStoreOptions;
   readonly #table: ReplayTable;
 
@@ -101,61 +102,62 @@ export class ReplayStore {
 
   /**
    * Counts a new message as received.
-   * @param acknowledged whether it is acknowledged (QoS 1 and 2), so that it can come again until then
-   * @returns the mark, for a message that is acknowledged, see {@link mark}
-   * @throws SealwireError `STORAGE_FAILED`: it must not be delivered, since a restart would forget it
+   * @param acknowledged whether it is acknowledged (QoS 1 and 2), so that it can come again until then; it is settled later
+   * @throws SealwireError `STORAGE_FAILED` with QoS 0: it must not be delivered, since a restart would forget it
    */
-  receive(entry: ReplayEntry, sequence: number, acknowledged: boolean): Uint8Array | undefined {
-    const { interval, afterRestart } = this.#options;
+  receive(entry: ReplayEntry, sequence: number, acknowledged: boolean): void {
+    const { afterRestart, interval, storage } = this.#options;
     const covered = sequence > entry.storedHighest && sequence <= entry.ceiling;
+    const before = entry.ceiling;
     if (acknowledged) {
       // Should the power fail before it is acknowledged, it comes again: it must not then be within an allowance for QoS 0.
       if (covered && afterRestart === "refuse") {
         entry.ceiling = entry.window.highest;
-        this.tryWrite();
+        if (!attempt(() => this.write())) entry.ceiling = before;
       }
-      const { changed } = entry;
       this.#table.receive(entry, sequence, true);
-      const mark = this.mark();
-      if (mark || afterRestart === "deliver" || !this.#options.storage) return mark;
-      this.#table.forget(entry, sequence);
-      this.settle(entry, sequence);
-      // Else it would take the room in the marks of those that can be heard.
-      entry.changed = changed;
-      throw notNoted();
+      return;
     }
     const isLate = sequence <= entry.window.highest;
-    const before = entry.ceiling;
     if (!covered && !isLate) entry.ceiling = sequence + interval;
     // One that comes late is not in the allowance: it must be in the window when that is stored.
     if (isLate) this.#table.receive(entry, sequence, false);
-    if (!covered && !attempt(() => this.write())) {
+    const noted = covered || (attempt(() => this.write()) && storage !== undefined);
+    if (!noted) {
       entry.ceiling = before;
-      if (afterRestart === "refuse") {
+      if (storage && afterRestart === "refuse") {
         if (isLate) this.#table.forget(entry, sequence);
         throw notNoted();
       }
+      // The next mark tells of it.
+      entry.changed = true;
     }
     if (!isLate) this.#table.receive(entry, sequence, false);
-    return undefined;
   }
 
-  /** A message that is acknowledged need not come again. */
+  /** A message with QoS 1 or 2 was handled: it counts as received from here on, whether it can still be acknowledged or not. */
   settle(entry: ReplayEntry, sequence: number): void {
-    const at = entry.pending.indexOf(sequence);
-    if (at >= 0) entry.pending.splice(at, 1);
+    this.#table.settle(entry, sequence, false);
   }
 
-  /** What changed since the last snapshot: at most 255 bytes. `undefined` when that is more, and storage does not take it: the mark before stays. */
+  /** As {@link settle}, for one that is about to be acknowledged. @returns and throws as {@link mark} */
+  acknowledge(entry: ReplayEntry, sequence: number): Uint8Array | undefined {
+    this.#table.settle(entry, sequence, true);
+    return this.mark();
+  }
+
+  /**
+   * What must be stored before an acknowledgement: what was settled since the last snapshot, at most 255 bytes; `undefined` when the one that is stored
+   * tells it all. Where it is more than a mark can hold, a snapshot is stored here and now. Whichever of the two is stored last, and whether the power fails
+   * between them: together they tell all that was settled.
+   * @throws SealwireError `CLOSED`; what storage throws: the message must not be acknowledged, so that it comes again
+   */
   mark(): Uint8Array | undefined {
+    if (this.#closed) throw new SealwireError("CLOSED", "Sealing was closed before the message was acknowledged.");
     const mark = this.#table.mark();
-    if (mark) return mark;
-    this.tryWrite();
-    const smaller = this.#table.mark();
-    if (smaller) return smaller;
-    // More senders than a mark can hold have messages that are being handled: from here on these count as handled.
-    this.tryWrite(true);
-    return this.#table.mark();
+    if (mark !== "more") return mark;
+    this.write();
+    return undefined;
   }
 
   /** Takes over a mark. @throws SealwireError `STORAGE_CORRUPT`: it counts as lost; `STORAGE_FAILED` as {@link lose} */
@@ -169,17 +171,22 @@ export class ReplayStore {
     }
   }
 
-  /** Puts the exact state into retained memory, for a wake from deep sleep; the caller commits it. Where it is too large for that: into storage. */
+  /**
+   * Puts the exact state into retained memory, for a wake from deep sleep; the caller commits it. Where it is too large for that: into storage. Nothing may be
+   * received or settled after it.
+   */
   save(): void {
     const { retained } = this.#options;
-    const snapshot = this.#table.snapshot({ exact: true });
-    if (retained && snapshot.byteLength <= MAXIMUM_RETAINED) retained.set(RETAINED_SECTION.replayMarks, snapshot);
-    else this.close();
+    const snapshot = this.#table.snapshot("asleep");
+    if (!retained || snapshot.byteLength > MAXIMUM_RETAINED) this.close();
+    else retained.set(RETAINED_SECTION.replayMarks, snapshot);
+    this.#closed = true;
   }
 
-  /** Stores the exact state, if there is anything to store. */
+  /** Stores the exact state, if there is anything to store. Nothing may be received or settled after it. */
   close(): void {
-    if (this.#table.size > 0) this.tryWrite(false, true);
+    if (this.#table.size > 0) attempt(() => this.write("ended"));
+    this.#closed = true;
   }
 
   private load(kept: Uint8Array | undefined): ReplayState {
@@ -197,14 +204,11 @@ export class ReplayStore {
     return read ? state : "lost";
   }
 
-  private tryWrite(settled = false, exact = false): void {
-    attempt(() => this.write(settled, exact));
-  }
-
-  private write(settled = false, exact = false): void {
+  private write(as: "running" | "ended" = "running"): void {
     const { storage, key = STORAGE_KEY.sealingReplay } = this.#options;
-    storage?.write(key, this.#table.snapshot({ settled, exact }));
-    if (storage) this.#table.stored(settled);
+    if (!storage) return;
+    storage.write(key, this.#table.snapshot(as));
+    this.#table.stored();
   }
 }
 

@@ -1,8 +1,8 @@
 /**
  * Which sealed payloads were received, by sender and ID Context, and how that survives.
  *
- * - QoS 1 and 2: the state after a message is its **mark**, at most 255 bytes, which the MQTT session stores in the same write as the
- *   acknowledgement. A mark holds what changed since the last snapshot.
+ * - QoS 1 and 2: what is settled when a message is acknowledged is its **mark**, at most 255 bytes, which the MQTT session stores just before that. A mark
+ *   holds what was settled since the last snapshot; where that is more than it can hold, a snapshot takes its place.
  * - QoS 0: a **snapshot** of all senders is stored every N messages of a sender, with the allowance of N ahead of them. After a restart the
  *   messages within the allowance may have been delivered: `afterRestart` says what becomes of them.
  *
@@ -41,17 +41,23 @@ export interface ReplayEntry {
   readonly epoch: number;
   /** Grows with each entry whose ID Context was heard in full, and was new: the latest of a sender has the highest. */
   heard: number;
+  /** What was received: of that nothing is let through again while the program runs. */
   readonly window: ReplayWindow;
+  /**
+   * What of it is settled, and stays received over a restart: all but messages with QoS 1 and 2 that are still being handled, which come again. It has a
+   * window of its own, since what is ahead must not push out what comes again. Left out while all is settled.
+   */
+  settled: ReplayWindow | undefined;
+  /** Numbers that are not settled: the lowest of them, 64 at most. There while `settled` is. */
+  pending: number[] | undefined;
   /** Numbers above the first and up to the second are covered by the last snapshot in storage: a restart counts them as received. */
   storedHighest: number;
   ceiling: number;
-  /** Whether it changed since the last snapshot. */
+  /** Whether more is settled than the last snapshot tells, and its allowance covers. */
   changed: boolean;
   /** Numbers in this range may have been received before the restart. */
   uncertainFrom: number;
   uncertainTo: number;
-  /** Numbers that were delivered with QoS 1 or 2 and are not settled. */
-  readonly pending: number[];
 }
 
 export interface ReplayTableOptions {
@@ -130,21 +136,34 @@ export class ReplayTable {
     return found;
   }
 
-  /** A number that was checked to be new is received. */
+  /** A number that was checked to be new is received. @param pending whether it is settled later */
   receive(entry: ReplayEntry, sequence: number, pending: boolean): void {
+    if (pending) {
+      entry.settled ??= entry.window.copy();
+      const numbers = (entry.pending ??= []);
+      if (numbers.length < WINDOW) numbers.push(sequence);
+    } else entry.settled?.add(sequence);
     entry.window.add(sequence);
-    entry.changed = true;
-    if (!pending) return;
-    entry.pending.push(sequence);
-    // What the window has left behind does not come again.
-    if (entry.pending.length <= WINDOW) return;
-    const left = entry.pending.findIndex((each) => each <= entry.window.highest - WINDOW);
-    entry.pending.splice(left, 1);
   }
 
   /** It was not received after all. */
   forget(entry: ReplayEntry, sequence: number): void {
     entry.window.remove(sequence);
+    entry.settled?.remove(sequence);
+  }
+
+  /**
+   * A number that was pending is settled. Safe more than once.
+   * @param acknowledged whether it comes never again: so neither does what arrived before it. Else it stays pending where it would push out another that does.
+   */
+  settle(entry: ReplayEntry, sequence: number, acknowledged: boolean): void {
+    const { settled, pending, window } = entry;
+    if (!settled || !pending) return;
+    if (!acknowledged && pending.some((each) => each <= sequence - WINDOW)) return;
+    settled.add(sequence);
+    entry.changed = true;
+    if (settled.equals(window)) entry.settled = entry.pending = undefined;
+    else entry.pending = pending.filter((each) => each !== sequence && each > settled.highest - WINDOW);
   }
 
   check(entry: ReplayEntry, sequence: number): Seen | "uncertain" {
@@ -152,63 +171,69 @@ export class ReplayTable {
     return seen !== "new" && sequence >= entry.uncertainFrom && sequence <= entry.uncertainTo ? "uncertain" : seen;
   }
 
-  /** What changed since the last snapshot, or `undefined` when it is more than a mark can hold. */
-  mark(): Uint8Array | undefined {
+  /** What was settled since the last snapshot: nothing, 7 entries at most, or `"more"` than a mark can hold. */
+  mark(): Uint8Array | "more" | undefined {
     const changed = [...this.#entries.values()].filter((entry) => entry.changed);
-    if (changed.length > MARK_ENTRIES) return undefined;
+    if (changed.length === 0) return undefined;
+    if (changed.length > MARK_ENTRIES) return "more";
     const bytes = new Uint8Array(1 + changed.length * ENTRY);
     bytes[0] = FORMAT;
     // The allowance is in the last snapshot.
-    changed.forEach((entry, i) => encodeEntry(bytes, 1 + i * ENTRY, entry, entry.window, 0));
+    changed.forEach((entry, i) => encodeEntry(bytes, 1 + i * ENTRY, entry, settledOf(entry), 0));
     return bytes;
   }
 
   /**
-   * All entries, to be stored.
-   * @param exact whether nothing is received after it, so that there is no allowance
-   * @param settled whether messages that are still being handled count as received
+   * All entries, to be kept.
+   * @param as `running`: more is received after it, within the allowance; `ended`: nothing is; `asleep`: nothing is, and the one in storage is of `running`
    */
-  snapshot({ exact = false, settled = false } = {}): Uint8Array {
+  snapshot(as: "running" | "ended" | "asleep"): Uint8Array {
     const bytes = new Uint8Array(snapshotLength(this.#entries.size));
     bytes[0] = FORMAT;
     new DataView(bytes.buffer).setUint32(1, this.lowestEpoch);
     let at = SNAPSHOT_HEAD;
     for (const entry of this.#entries.values()) {
-      const { window, pending } = entry;
-      const stored = settled || pending.length === 0 ? window : window.without(pending);
-      encodeEntry(bytes, at, entry, stored, exact ? 0 : allowanceOf(entry));
+      let settled = settledOf(entry);
+      let allowance = 0;
+      if (as === "running") {
+        allowance = Math.max(0, entry.ceiling - entry.window.highest);
+        // What is still being handled is not within the allowance: it is known to be new.
+        if (allowance > 0) settled = settled.upTo(entry.window.highest);
+      } else if (as === "asleep" && settled.highest >= entry.storedHighest)
+        allowance = Math.min(MAXIMUM_ALLOWANCE, Math.max(0, entry.ceiling - settled.highest));
+      encodeEntry(bytes, at, entry, settled, allowance);
       at += ENTRY;
     }
     return bytes;
   }
 
   /** A snapshot is stored. */
-  stored(settled: boolean): void {
+  stored(): void {
     for (const entry of this.#entries.values()) {
       entry.storedHighest = entry.window.highest;
-      if (settled || entry.pending.length === 0) entry.changed = false;
+      entry.changed = false;
     }
   }
 
   /**
    * Takes over a snapshot, in addition to what is there.
-   * @param isStored whether it is the one in storage
+   * @param isStored whether it is the one in storage, else it is of a sleep
    * @throws SealwireError `STORAGE_CORRUPT`
    */
   loadSnapshot(bytes: Uint8Array, isStored: boolean): void {
     if (bytes[0] !== FORMAT || bytes.byteLength < SNAPSHOT_HEAD) throw corrupt();
     const lowest = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(1);
-    this.load(bytes.subarray(SNAPSHOT_HEAD), isStored, !isStored);
+    this.load(bytes.subarray(SNAPSHOT_HEAD), isStored ? "stored" : "slept");
     this.lowestEpoch = Math.max(this.lowestEpoch, lowest);
   }
 
   /** Takes over a mark, in addition to what is there. @throws SealwireError `STORAGE_CORRUPT` */
   loadMark(bytes: Uint8Array): void {
     if (bytes[0] !== FORMAT) throw corrupt();
-    this.load(bytes.subarray(1), false, true);
+    this.load(bytes.subarray(1), "mark");
   }
 
-  private load(bytes: Uint8Array, isStored: boolean, changed: boolean): void {
+  private load(bytes: Uint8Array, from: "stored" | "slept" | "mark"): void {
     if (bytes.byteLength % ENTRY !== 0) throw corrupt();
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     for (let at = 0; at < bytes.byteLength; at += ENTRY) {
@@ -220,12 +245,13 @@ export class ReplayTable {
       // Biased by one: a sender of whom nothing is received has -1.
       const highest = view.getUint8(at + NAMED + 4) * 0x1_0000_0000 + view.getUint32(at + NAMED + 5) - 1;
       entry.window.merge(highest, view.getUint32(at + NAMED + 9), view.getUint32(at + NAMED + 13));
+      if (from !== "stored") entry.changed = true;
+      if (from === "mark") continue;
       const ceiling = highest + view.getUint16(at + NAMED + 17);
-      entry.changed ||= changed;
-      if (!isStored) continue;
       entry.ceiling = ceiling;
       entry.storedHighest = highest;
-      if (this.#options.afterRestart === "deliver" || ceiling <= entry.window.highest) continue;
+      // After a sleep it is known what was received.
+      if (from === "slept" || this.#options.afterRestart === "deliver" || ceiling <= entry.window.highest) continue;
       entry.uncertainFrom = entry.uncertainTo < 0 ? highest + 1 : Math.min(entry.uncertainFrom, highest + 1);
       entry.uncertainTo = Math.max(entry.uncertainTo, ceiling);
       entry.window.fill(ceiling);
@@ -242,10 +268,11 @@ export class ReplayTable {
       window: new ReplayWindow(),
       storedHighest: Number.MAX_SAFE_INTEGER,
       ceiling: -1,
+      settled: undefined,
+      pending: undefined,
       changed: false,
       uncertainFrom: 0,
       uncertainTo: -1,
-      pending: [],
     };
     this.#entries.set(toHex(digest), entry);
     return entry;
@@ -257,8 +284,8 @@ export function snapshotLength(senders: number): number {
   return SNAPSHOT_HEAD + senders * ENTRY;
 }
 
-function allowanceOf({ ceiling, window }: ReplayEntry): number {
-  return Math.max(0, ceiling - window.highest);
+function settledOf({ settled, window }: ReplayEntry): ReplayWindow {
+  return settled ?? window;
 }
 
 function encodeEntry(

@@ -56,14 +56,13 @@ export class ReplayWindow {
     this.#low |= other.#low;
   }
 
-  /** The same, but for a number that is not yet handled for good. */
-  without(sequences: readonly number[]): ReplayWindow {
-    const copy = new ReplayWindow();
-    copy.#highest = this.#highest;
-    copy.#high = this.#high;
-    copy.#low = this.#low;
-    for (const sequence of sequences) copy.clear(this.#highest - sequence);
-    return copy;
+  /** The same, at this moment. */
+  copy(): ReplayWindow {
+    return this.upTo(this.#highest);
+  }
+
+  equals(other: ReplayWindow): boolean {
+    return this.#highest === other.#highest && this.#low === other.#low && this.#high === other.#high;
   }
 
   /** The same, moved on to a higher number, which was not received. */

@@ -10,8 +10,9 @@
  * 3. `seal()` when the application publishes, once for each message: the MQTT session queues the sealed bytes, and sends the same bytes again. (Sealed when they
  *    are sent, a repeat would be another message.) `topic` is the one that is published to, `%c` expanded.
  * 4. `unseal()` for each message that arrives by a sealed subscription, in the order of arrival, before the application sees it:
- *    - `delivered`: hand `payload` on. For QoS 1 and 2 set `message.mark = result.mark` before the callback ends or `acknowledge()` is called, and call
- *      `result.settle()` once the session has acknowledged it. A message that is never settled (its handling failed) counts as not received after a restart.
+ *    - `delivered`: set `message.mark = result.mark` for QoS 1 and 2, hand `payload` on, and call `result.settle()` once it was handled. The session asks for the
+ *      mark when it acknowledges the message, and stores it before. A message whose handling failed counts as not received after a restart, unless it was
+ *      acknowledged all the same.
  *    - `duplicate`: set the mark, acknowledge, deliver nothing, count it. While the first copy is still being handled, acknowledge after it.
  *    - `refused`: acknowledge like any other message, without a mark; deliver nothing; report `error`, as a security event if `security` is true.
  *    The session has one mark: an application that sets marks of its own on sealed messages needs another place for them.

@@ -5,7 +5,7 @@ import type { BufferLike } from "../platform.js";
 import { AdditionalData } from "./additional-data.js";
 import { malformed, protectedHeader, readCompactHead, readPartialIV } from "./envelope.js";
 import { randomPartOf, type SenderKeys } from "./key-schedule.js";
-import { tampered, type Opener, type SealedBy } from "./opener.js";
+import { receiptOf, tampered, type Delivered, type Opener, type SealedBy } from "./opener.js";
 import type { ReplayEntry } from "./replay-table.js";
 import { DEFAULT_CHUNK, STREAM_FORMAT, STREAM_PREFIX, writeChunkNonce } from "./stream-sealer.js";
 
@@ -29,11 +29,7 @@ export interface StreamOpenerOptions {
 }
 
 /** A stream that was opened to its end. */
-export interface OpenedStream extends SealedBy {
-  /** To be stored before the stream is acknowledged, if it came with QoS 1 or 2. */
-  readonly mark: Uint8Array | undefined;
-  readonly settle: () => void;
-}
+export interface OpenedStream extends SealedBy, Pick<Delivered, "mark" | "settle"> {}
 
 /** What is known once the head was read. */
 interface Begun extends SealedBy {
@@ -86,9 +82,9 @@ export class StreamOpener {
       const entry =
         this.requireNew(begun) ??
         replay.add(peers.digest(sender, idContext), randomPartOf(idContext), epoch, secrets.minimumEpoch);
-      const mark = replay.receive(entry, sequence, qos > 0);
+      replay.receive(entry, sequence, qos > 0);
       this.close();
-      return { sender, epoch, sequence, mark, settle: () => replay.settle(entry, sequence) };
+      return { sender, epoch, sequence, ...receiptOf(replay, entry, sequence, qos > 0) };
     });
   }
 

@@ -11,7 +11,7 @@ import { Sealing } from "../../src/sealing/index.js";
 import { Permissions } from "../../src/permissions/index.js";
 import { encodeProvisioningRecord } from "../../src/vault/index.js";
 import { MosquittoBroker } from "../../tools/brokers/index.js";
-import { type Credentials as Issued, DevelopmentPKI } from "../../tools/pki/index.js";
+import { type Credentials as Issued, DevelopmentPKI, parseCertificateRequest } from "../../tools/pki/index.js";
 import { XSLauncher } from "../../tools/simulate/xs-launcher.js";
 import { hostIsBuilt } from "../hosts/xs/support.js";
 import { requireMosquitto } from "../tools/support/mosquitto.js";
@@ -92,6 +92,27 @@ for (const engine of ["Node", "XS"] as const)
       writeFileSync(join(home, "provisioning.bin"), record, { mode: 0o600 });
     }
 
+    /** Sees what the broker sees. A device of the back end's opens what has a sealed subscription, so it is another one. */
+    function watcher(): Device {
+      const platform = createPlatform({
+        folder: folder.join(`spy-${count++}`),
+        wakeCause: "power",
+        hosts: { localhost: "127.0.0.1" },
+        log: () => undefined,
+        powerDown: () => undefined,
+      });
+      return new Device({
+        platform,
+        clientIdentifier: "spy",
+        credentials: {
+          broker: { host: "localhost", port: broker.port },
+          trustAnchors: [pki.root],
+          certificateChain: backEndIssued.certificateChain,
+          privateKey: platform.crypto.importKey("private", backEndIssued.privateKey),
+        },
+      });
+    }
+
     async function run(example: string): Promise<void> {
       board = new Board({
         folder: home,
@@ -153,6 +174,55 @@ for (const engine of ["Node", "XS"] as const)
       );
     });
 
+    it("telemetry: with a payload secret, seals its readings, and renews its certificate when asked sealed, not when asked in the clear", async () => {
+      const counts: number[] = [];
+      const seen: [string, string][] = [];
+      await backEnd.subscribe(
+        `${identifier}/telemetry`,
+        ({ payload }) => void counts.push((JSON.parse(Buffer.from(payload).toString()) as { count: number }).count),
+        { qos: 1, sealed: true },
+      );
+      await backEnd.subscribe(
+        `${identifier}/certificate/request`,
+        async ({ payload }) => {
+          const { publicKey } = await parseCertificateRequest(payload, "of the device");
+          const chain = await pki.sign(identifier, publicKey);
+          await backEnd.publish(`${identifier}/certificate/chain`, Buffer.concat(chain), { qos: 1, seal: true });
+        },
+        { qos: 1, sealed: true },
+      );
+      const spy = watcher();
+      const wakes = (): number => lines.filter((line) => line.includes(" starts (")).length;
+      const renewal = `${identifier}/certificate/renew`;
+      const asked = (): boolean => seen.some(([topic]) => topic.endsWith("/certificate/request"));
+      try {
+        await spy.start();
+        await spy.subscribe(
+          `${identifier}/#`,
+          ({ topic, payload }) => void seen.push([topic, Buffer.from(payload).toString("latin1")]),
+          { qos: 1 },
+        );
+        await run("telemetry");
+        await eventually(() => counts.length > 0, `a reading; ${lines.join("\n")}`, 20_000);
+        await spy.publish(renewal, "renew", { qos: 1 });
+        await eventually(() => wakes() >= 3, `two sleeps; ${lines.join("\n")}`, 20_000);
+        assert.equal(asked(), false, lines.join("\n"));
+        await backEnd.publish(renewal, "renew", { qos: 1, seal: true });
+        await eventually(
+          () => lines.some((line) => line.includes("renewed")),
+          `the renewal; ${lines.join("\n")}`,
+          20_000,
+        );
+        assert.deepEqual(counts.slice(0, 4), [1, 2, 3, 4]);
+        assert.equal(asked(), true);
+        // Neither the JSON of a reading, nor the DER of a request or a chain.
+        for (const [topic, payload] of seen)
+          if (topic !== renewal) assert.doesNotMatch(payload, /count|^\x30[\x81\x82]/, topic);
+      } finally {
+        await spy.stop();
+      }
+    });
+
     it("commands: does sealed commands and answers sealed, and none that the broker could have made", async () => {
       const answers: [string, string][] = [];
       await backEnd.subscribe(
@@ -187,24 +257,7 @@ for (const engine of ["Node", "XS"] as const)
           qos: 1,
           sealed: true,
         });
-      // What the broker sees. A device of the back end's opens what has a sealed subscription, so another one listens.
-      const platform = createPlatform({
-        folder: folder.join(`spy-${count++}`),
-        wakeCause: "power",
-        hosts: { localhost: "127.0.0.1" },
-        log: () => undefined,
-        powerDown: () => undefined,
-      });
-      const spy = new Device({
-        platform,
-        clientIdentifier: "spy",
-        credentials: {
-          broker: { host: "localhost", port: broker.port },
-          trustAnchors: [pki.root],
-          certificateChain: backEndIssued.certificateChain,
-          privateKey: platform.crypto.importKey("private", backEndIssued.privateKey),
-        },
-      });
+      const spy = watcher();
       try {
         await spy.start();
         await spy.subscribe(`${identifier}/#`, ({ payload }) => void seen.push(text(payload)), { qos: 1 });

@@ -3,7 +3,7 @@ import { SealwireError } from "../../src/errors.js";
 import { toBytes } from "../../src/bytes.js";
 import type { BufferLike, KeyValueStorage, RetainedMemory } from "../../src/platform.js";
 
-/** What {@link MemoryStorage} throws when the power is cut: nothing may catch it and go on. */
+/** What {@link MemoryStorage} throws when the power is cut, and at each write after it: whoever catches it goes on without power. */
 export class PowerCut extends Error {}
 
 /** Where the power is cut at a write: the key has its old value, or its new one already. */
@@ -15,6 +15,8 @@ export class MemoryStorage implements KeyValueStorage {
   readonly capacity: number;
   /** Writes and deletions since the beginning. */
   writes = 0;
+  /** Whether the power was cut. */
+  dead = false;
   /** Refuses every value, as a flash without a free page; what is there can be read and deleted. */
   full = false;
   #values: Map<string, Uint8Array>;
@@ -64,12 +66,13 @@ export class MemoryStorage implements KeyValueStorage {
   }
 
   #change(apply: () => void): void {
+    if (this.dead) throw new PowerCut();
     this.writes++;
     const how = this.#fault?.at === this.writes ? this.#fault.how : undefined;
     if (how === "fail") throw new SealwireError("STORAGE_FAILED", "The storage failed, as the test asked it to.");
-    if (how === "before") throw new PowerCut();
-    apply();
-    if (how === "after") throw new PowerCut();
+    this.dead = how !== undefined;
+    if (how !== "before") apply();
+    if (this.dead) throw new PowerCut();
   }
 }
 

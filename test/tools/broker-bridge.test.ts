@@ -1,7 +1,10 @@
 /** A gateway: devices on one Mosquitto, carried to another by the bridge that our tool configures. And an order to end a connection. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import * as fs from "node:fs";
+import * as net from "node:net";
 import { Permissions } from "../../src/permissions/index.js";
+import { disconnectClient } from "../../tools/broker/disconnect.js";
 import { bridgeLines } from "../../tools/broker/index.js";
 import { exportDynamicSecurity } from "../../tools/permissions/index.js";
 import { BrokerWorld } from "./support/broker-world.js";
@@ -145,5 +148,20 @@ describe("sealwire broker disconnect", function () {
     assert.deepEqual([done.exitCode, done.stdout], [0, "deleted dev-1\n"]);
     await device.closed;
     assert.ok(!fs.readFileSync(world.file("broker-0/dynamic-security.json"), "utf8").includes('"dev-1"'));
+  });
+
+  it("gives up on a broker that accepts connections and says nothing", async () => {
+    const silent = net.createServer((socket) => void socket.on("error", () => undefined));
+    await once(silent.listen(0, "127.0.0.1"), "listening");
+    const { port } = silent.address() as net.AddressInfo;
+    fs.writeFileSync(folder.join("ca"), "");
+    try {
+      await assert.rejects(
+        disconnectClient("dev-1", { broker: `mqtts://127.0.0.1:${port}`, ca: folder.join("ca"), timeout: 200 }),
+        { exitCode: 3, message: `Cannot use the broker at 127.0.0.1:${port}: there was no answer in time.` },
+      );
+    } finally {
+      silent.close();
+    }
   });
 });

@@ -172,10 +172,18 @@ describe("sealwire broker run over a folder of sealwire pki", function () {
     assert.match(refused.stderr, /dev-1 could not be disconnected: The broker does not let this administrator in/);
     await first.ping();
     // Revoked already, but connected: said again, it is disconnected.
-    const done = await run("pki", "revoke", "dev-1", ...to, ...admin(folder.join("dynamic", "admin")));
-    assert.equal(done.exitCode, 0, done.stderr);
-    await first.closed;
     await second.ping();
+    // Its password, which standard input gives once, serves for all of them.
+    const secrets = ["--pki", pki, "--passphrase-file", folder.join("dynamic", "passphrase")];
+    const done = await runCommand(
+      ["pki", "revoke", "dev-1", "dev-2", ...to, ...admin("-"), ...secrets],
+      {},
+      fs.readFileSync(folder.join("dynamic", "admin")),
+    );
+    assert.equal(done.exitCode, 0, done.stderr);
+    assert.match(done.stdout, /^Disconnected, by dynamic security: dev-1, dev-2$/m);
+    await first.closed;
+    await second.closed;
     await assert.rejects(connect("dev-1"), "it is kept out");
   });
 });

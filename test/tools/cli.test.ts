@@ -64,6 +64,43 @@ describe("The sealwire command", function () {
     });
 });
 
+describe("With --json, every command", function () {
+  this.timeout(30_000);
+  const folder = temporaryFolder();
+
+  for (const args of [
+    ["pki", "list", "--bogus"],
+    ["pki", "list", "--pki", "nowhere"],
+    ["provision"],
+    ["permissions", "check", "nowhere"],
+    ["permissions", "explain", "nowhere", "publish", "x", "--qos", "7"],
+    ["broker", "config", "--for", "emqx"],
+    ["broker", "password", ".", "user"],
+    ["broker", "disconnect", "x"],
+    ["doctor", "http://nowhere"],
+    ["simulate", "--tls", "1.1"],
+    ["run", "nobody"],
+    ["seal", "--topic", "a", "--sender", "b"],
+    ["nonsense"],
+  ])
+    it(`says in one object why it failed: ${args.join(" ")}`, async () => {
+      const { exitCode, stdout, stderr } = await runCommand([...args, "--json"]);
+      assert.ok(exitCode !== 0);
+      const { ok, error } = JSON.parse(stdout) as { ok: boolean; error: { code: string; message: string } };
+      assert.equal(ok, false);
+      assert.match(error.code, /^[A-Z_]+$/);
+      assert.equal(stderr, `sealwire: ${error.message}\n`);
+    });
+
+  it("leaves it at one object when an export is refused by --strict", async () => {
+    fs.writeFileSync(folder.join("permissions.json"), '[{"topic":"a","operation":"subscribe"}]');
+    const args = ["permissions", "export", folder.join("permissions.json"), "--to", "mosquitto", "--strict", "--json"];
+    const { exitCode, stdout } = await runCommand(args);
+    const { content, warnings } = JSON.parse(stdout) as { content: null; warnings: object[] };
+    assert.deepEqual([exitCode, content, warnings.length], [1, null, 1]);
+  });
+});
+
 describe("What stands in the way of sealwire simulate", function () {
   this.timeout(20_000);
   const folder = temporaryFolder();

@@ -223,6 +223,9 @@ describe("sealwire doctor", function () {
       const stranger = await world.stranger("dev-1");
       const unknown = await look({ ...good, certificate: stranger.certificate, key: stranger.key });
       assert.match(unknown.get("connect")!, /^fail: .*(does not know the authority|a signature is wrong)/);
+      // It is not the broker's fault that the handshake fails.
+      for (const found of [none, unknown])
+        assert.equal(found.get("tls-versions"), "pass: The broker speaks TLS 1.2 and TLS 1.3, and nothing older.");
       assert.match(
         (await look({ ...good, clientIdentifier: "dev-2" })).get("client-certificate")!,
         /^warn: .*"dev-1".*"dev-2"/,
@@ -268,6 +271,7 @@ describe("sealwire doctor", function () {
         revocationLists: undefined,
       });
       assert.match(found.get("connect")!, /^fail: .*says that the client certificate is revoked/);
+      assert.match(found.get("tls-versions")!, /^pass: .*TLS 1\.2 and TLS 1\.3/);
     });
   });
 

@@ -1,7 +1,7 @@
 /** The PKI of a fleet, by its commands: what it issues is what OpenSSL, Node and the devices accept. */
 import assert from "node:assert/strict";
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
-import { createPrivateKey, createPublicKey, generateKeyPairSync, X509Certificate } from "node:crypto";
+import { createPrivateKey, createPublicKey, X509Certificate } from "node:crypto";
 import { once } from "node:events";
 import * as fs from "node:fs";
 import * as path from "node:path";
@@ -210,7 +210,10 @@ describe("sealwire pki", function () {
     });
 
     it("never outlive what signed them", async () => {
-      const { certificate } = await succeed<{ certificate: string }>("server", "long.example", "--days", "99999");
+      const { exitCode, stdout, stderr } = await run(["server", "long.example", "--days", "99999", "--json"]);
+      assert.equal(exitCode, 0);
+      assert.match(stderr, /^sealwire: Valid for 36\d\d days only, not 99999: /);
+      const { certificate } = JSON.parse(stdout) as { certificate: string };
       assert.equal(new X509Certificate(fs.readFileSync(certificate)).validTo, pem("issuing-ca.crt").validTo);
     });
 
@@ -505,16 +508,24 @@ describe("sealwire pki", function () {
       assert.ok(issuing.verify(createPublicKey(key)));
     });
 
-    it("are refused on a curve that we do not sign with", async () => {
-      const { privateKey } = generateKeyPairSync("ec", { namedCurve: "secp384r1" });
-      fs.writeFileSync(folder.join("p384.key"), privateKey.export({ type: "pkcs8", format: "pem" }));
-      await fail(
-        3,
-        /does not belong to its certificate|neither on P-256/m,
-        ["init", "--root-cert", file("root-ca.crt"), "--root-key", folder.join("p384.key")],
-        {},
-        folder.join("p384"),
-      );
+    it("are refused on a curve that we do not sign with, or with a short RSA key", async function () {
+      if (!hasOpenSSL) this.skip();
+      for (const [name, ...kind] of [
+        ["p384", "ec", "-pkeyopt", "ec_paramgen_curve:P-384"],
+        ["rsa1024", "rsa:1024"],
+      ] as const) {
+        const [key, certificate] = [folder.join(`${name}.key`), folder.join(`${name}.crt`)];
+        const args = ["req", "-x509", "-nodes", "-subj", `/CN=${name}`, "-days", "9", "-newkey", ...kind];
+        execFileSync("openssl", [...args, "-keyout", key, "-out", certificate], { stdio: "ignore" });
+        await fail(
+          3,
+          /The private key in .* is neither on P-256 nor of RSA with at least 2048 bits\.$/m,
+          ["init", "--root-cert", certificate, "--root-key", key],
+          {},
+          folder.join(name),
+        );
+        assert.equal(fs.existsSync(folder.join(name)), false);
+      }
     });
   });
 

@@ -221,6 +221,17 @@ describe("The policy for AWS", () => {
     );
   });
 
+  it("denies a message that is retained wherever it denies one that is not", () => {
+    const { content } = make([{ topic: "a/+/b", operation: "publish" }], { retain: true });
+    const { Statement } = JSON.parse(content) as { Statement: { Effect: string; Action: string | string[] }[] };
+    const actions = (effect: string): unknown[] =>
+      Statement.filter(({ Effect, Action }) => Effect === effect && String(Action).includes("Publish")).map(
+        ({ Action }) => Action,
+      );
+    assert.deepEqual(actions("Deny"), [["iot:Publish", "iot:RetainPublish"]]);
+    assert.deepEqual(actions("Deny"), actions("Allow"));
+  });
+
   it("lets messages be retained only when asked to", () => {
     const retain = (retain: boolean): boolean =>
       allows(parsePolicy(make([{ topic: "a", operation: "publish" }], { retain }).content), {

@@ -218,6 +218,63 @@ describe("sealwire provision", function () {
       await refuse(/permissions\.json \(--permissions\): /, "pump-61", "--permissions", file);
     });
 
+    it("refuses trust anchors that would lock the device out: what is no certificate, no authority, or has expired", async () => {
+      const authority = (name: string): string => folder.join("pki", name);
+      const pem = (name: string, text: string): string => {
+        fs.writeFileSync(folder.join(name), text);
+        return folder.join(name);
+      };
+      const garbage = pem("garbage.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+      await refuse(/garbage\.pem \(--ca\) holds a certificate that cannot be read\.$/m, "a", "--ca", garbage);
+      await refuse(/issuing-ca\.key \(--ca\) holds no certificate/, "a", "--ca", authority("issuing-ca.key"));
+      await succeed("anchored", "--ca", authority("ca-chain.crt"));
+      assert.equal(decodeProvisioningRecord(device("anchored", "record.cbor")).trustAnchors.length, 2);
+      // Its chain holds the authority, too.
+      const leaf = out("devices", "anchored", "device.crt");
+      await refuse(/\(--ca\) holds CN=anchored, which is not an authority\.$/m, "a", "--ca", leaf);
+      await createPKI({
+        folder: folder.join("expired"),
+        name: "Old",
+        algorithm: "P-256",
+        rootDays: 1,
+        passphrase,
+        importPassphrase: () => Promise.resolve(""),
+        now: Date.now() - 3 * 24 * 60 * 60 * 1000,
+      });
+      const expired = folder.join("expired", "root-ca.crt");
+      await refuse(/\(--ca\) holds CN=Old Root CA, which expired on 20\d\d-\d\d-\d\d\.$/m, "a", "--ca", expired);
+      assert.equal(fs.existsSync(out("devices", "a")), false);
+    });
+
+    it("says when a device has another certificate that is valid: two of the same name push each other out", async () => {
+      const again = (...args: string[]): Promise<CommandResult> => run(...args, "--out", folder.join("again"));
+      await succeed("twin-1");
+      await succeed("twin-2");
+      const one = await again("twin-1");
+      assert.equal(one.exitCode, 0);
+      assert.match(
+        one.stderr,
+        /^sealwire: twin-1 has another certificate that is valid: a second device of that name would push the first out\. Revoke the old one \(sealwire pki list, sealwire pki revoke\)\.\n$/,
+      );
+      const many = await again("--csv", csv("twins.csv", ["id", "twin-1", "twin-2", "twin-3"]), "--json");
+      assert.match(many.stderr, /^sealwire: twin-2 has another certificate that is valid: [^\n]*\n$/);
+      await withPKI((pki) => pki.revoke(pki.index.find({ name: "twin-2" }), "superseded"));
+      assert.equal((await run("twin-2", "--out", folder.join("third"))).stderr, "");
+      const more = await run("--csv", folder.join("twins.csv"), "--out", folder.join("fourth"));
+      assert.match(more.stderr, /^sealwire: twin-1 and 2 others have another certificate that is valid: /);
+      const gauge = await run("twin-1", "--simulator", folder.join("twin"));
+      assert.match(gauge.stderr, /^sealwire: twin-1 has another certificate/);
+    });
+
+    it("says when a device that is flashed would look for its broker in itself", async () => {
+      for (const broker of ["localhost", "127.0.0.1:8883", "[::1]:8883"]) {
+        const { exitCode, stderr } = await run(`self-${broker.length}`, "--broker", broker, "--out", out());
+        assert.equal(exitCode, 0);
+        assert.match(stderr, /^sealwire: The broker is (localhost|127\.0\.0\.1|::1), which to a device is itself: /);
+      }
+      assert.equal((await run("s", "--broker", "localhost", "--simulator", folder.join("self"))).stderr, "");
+    });
+
     it("wants options that go together", async () => {
       await refuse(/one of the three\.$/m);
       await refuse(/one of the three\.$/m, "a", "--mac", "24:0A:C4:00:01:02");
@@ -408,6 +465,34 @@ describe("sealwire provision", function () {
       await refuse(/a column is there twice/, "--csv", csv("twice.csv", ["id,id"]));
     });
 
+    it("takes UTF-8 alone: a password in another encoding would be another one on the device", async () => {
+      const rows = "id,username,password\nutf-1,u,Straße und Wiese 4711\nutf-2,u,a long and lonely secret\n";
+      const ca = ["--no-certificate", "--ca", folder.join("pki", "root-ca.crt")];
+      fs.writeFileSync(folder.join("utf8.csv"), `\ufeff${rows}`);
+      await succeed("--csv", folder.join("utf8.csv"), ...ca);
+      const { password } = decodeProvisioningRecord(device("utf-1", "record.cbor"));
+      assert.equal(Buffer.from(password!).toString(), "Straße und Wiese 4711");
+      fs.writeFileSync(folder.join("latin1.csv"), rows, "latin1");
+      const { exitCode, stdout } = await run(
+        "--csv",
+        folder.join("latin1.csv"),
+        ...ca,
+        "--json",
+        "--out",
+        out("latin1"),
+      );
+      const { provisioned, failures } = JSON.parse(stdout) as Result;
+      assert.deepEqual([exitCode, provisioned], [1, 1]);
+      assert.deepEqual(
+        failures.map(({ row, message }) => [row, message]),
+        [[1, "It is not in UTF-8."]],
+      );
+      fs.writeFileSync(folder.join("utf16.csv"), `\ufeff${rows}`, "utf16le");
+      await refuse(/utf16\.csv is refused: it is not in UTF-8\.$/m, "--csv", folder.join("utf16.csv"), ...ca);
+      fs.writeFileSync(folder.join("utf16.csv"), rows, "utf16le");
+      await refuse(/utf16\.csv is refused: it is not in UTF-8\.$/m, "--csv", folder.join("utf16.csv"), ...ca);
+    });
+
     it("shows progress on a terminal only", async () => {
       const { stderr } = await run("--csv", csv("few.csv", ["id", "few-1", "few-2"]), "--out", folder.join("few"));
       assert.equal(stderr, "");
@@ -563,6 +648,12 @@ describe("sealwire provision", function () {
         read("policy.json").includes("${iot:Connection.Thing.ThingName}") && !read("policy.json").includes('"*"'),
       );
       assert.ok(!read("things.jsonl").includes("PRIVATE"));
+    });
+
+    it("refuses client identifiers that no thing of AWS can have", async () => {
+      await refuse(/"pump\.1" cannot be the name of a thing of AWS IoT Core: /, "pump.1", "--aws");
+      assert.equal(fs.existsSync(out("devices", "pump.1")), false);
+      await succeed("pump.1");
     });
 
     it("takes a policy that the user brings, and refuses what is none", async () => {

@@ -4,6 +4,7 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import * as net from "node:net";
 import * as tls from "node:tls";
+import { SealwireError } from "../../src/errors.js";
 import { CommandFailure, exitCodes, reasonOf } from "../failure.js";
 import { readSecret } from "../secrets.js";
 import { parseBrokerURL } from "./broker-url.js";
@@ -18,15 +19,24 @@ export interface DisconnectArguments {
   readonly passwordFile?: string;
   readonly disable?: boolean;
   readonly json?: boolean;
+  /** Milliseconds that each answer may take; 10,000 when left out. */
+  readonly timeout?: number;
 }
 
 const orders = "$CONTROL/dynamic-security/v1";
 const answers = `${orders}/response`;
 
-/** @throws CommandFailure when the broker cannot be reached, or refuses */
-export async function disconnectClient(user: string, given: DisconnectArguments): Promise<void> {
+/**
+ * @param password that of the administrator; read from its file when left out
+ * @throws CommandFailure when the broker cannot be reached, or refuses
+ */
+export async function disconnectClient(
+  user: string,
+  given: DisconnectArguments,
+  password = given.passwordFile === undefined ? undefined : readSecret(given.passwordFile, "password"),
+): Promise<void> {
   const { host, port } = parseBrokerURL(given.broker);
-  const password = given.passwordFile === undefined ? undefined : readSecret(given.passwordFile, "password");
+  const { timeout = 10_000 } = given;
   const read = (file: string): Buffer => {
     try {
       return fs.readFileSync(file);
@@ -47,9 +57,17 @@ export async function disconnectClient(user: string, given: DisconnectArguments)
   let probe: MQTTProbe | undefined;
   try {
     const socket = tls.connect(options);
-    await once(socket, "secureConnect");
+    const timer = setTimeout(
+      () => socket.destroy(new SealwireError("TIMEOUT", "there was no answer in time")),
+      timeout,
+    );
+    try {
+      await once(socket, "secureConnect");
+    } finally {
+      clearTimeout(timer);
+    }
     const clientIdentifier = `sealwire-${randomBytes(4).toString("hex")}`;
-    probe = await MQTTProbe.connect(socket, { clientIdentifier, userName: given.admin, password });
+    probe = await MQTTProbe.connect(socket, { clientIdentifier, userName: given.admin, password, timeout });
     if (probe.code !== 0)
       throw new CommandFailure(
         exitCodes.failed,
@@ -83,7 +101,7 @@ export async function disconnectClient(user: string, given: DisconnectArguments)
     throw new CommandFailure(
       exitCodes.environment,
       "CONNECTION_LOST",
-      `Cannot use the broker at ${host}:${port}: ${reasonOf(error)}.`,
+      `Cannot use the broker at ${host}:${port}: ${reasonOf(error).replace(/\.$/, "")}.`,
       { cause: error },
     );
   } finally {

@@ -10,6 +10,8 @@ import { createFolder, readFile, replaceFile } from "../files.js";
 import { findMosquitto, installMosquitto, loopback, ServerProcess } from "../brokers/index.js";
 import { exportMosquittoACL } from "../permissions/mosquitto-acl.js";
 import { readPermissions } from "../permissions/file.js";
+import { indexed } from "../pki/index.js";
+import { findDynamicSecurity } from "./dynamic-security-plugin.js";
 import { type Authentication, type BrokerLimits, mosquittoConf } from "./mosquitto-conf.js";
 import { checkAuthorities, checkKeyPair, checkPasswordFile, checkRevocationLists, type Revoked } from "./sources.js";
 
@@ -89,12 +91,16 @@ export function disconnectRequest(folder: string): string {
   return path.join(folder, "disconnect");
 }
 
-/** Where packages put the plugin. */
-const pluginFolders = ["/usr/lib", "/usr/lib64", "/usr/local/lib", "/opt/homebrew/lib"];
+/** Why it did not do so; there when the request is gone. */
+export function disconnectRefusal(folder: string): string {
+  return path.join(folder, "disconnect-refused");
+}
 
 export class ManagedMosquitto {
   readonly #options: ManagedMosquittoOptions;
   readonly #seen = new Map<keyof BrokerSources, string>();
+  /** What is not read, and why. */
+  readonly #refused = new Map<keyof BrokerSources, string>();
   #process: ServerProcess | undefined;
   #timer: NodeJS.Timeout | undefined;
   #version = "";
@@ -132,7 +138,7 @@ export class ManagedMosquitto {
       await this.#copy(source);
     }
     // Of a broker that was stopped before it came to it.
-    fs.rmSync(disconnectRequest(folder), { force: true });
+    for (const file of [disconnectRequest(folder), disconnectRefusal(folder)]) fs.rmSync(file, { force: true });
     await this.#run();
     this.#warn();
     this.#timer = setInterval(() => void this.follow(), watchInterval);
@@ -159,7 +165,7 @@ export class ManagedMosquitto {
   follow(): Promise<void> {
     this.#following = this.#following
       .then(() => this.#follow())
-      .catch((error: unknown) => this.#options.onExit?.(String(error)));
+      .catch((error: unknown) => this.#options.onExit?.(error instanceof Error ? error.message : String(error)));
     return this.#following;
   }
 
@@ -176,32 +182,60 @@ export class ManagedMosquitto {
 
   async #follow(): Promise<void> {
     this.#warn();
-    const request = disconnectRequest(this.#options.folder);
-    const requested = fs.existsSync(request);
-    let restarted = false;
-    for (const source of this.#sources()) {
-      const stamp = this.#stamp(source);
-      if (stamp === this.#seen.get(source) || this.#process === undefined) continue;
-      this.#seen.set(source, stamp);
-      const { onChange, restartOnRevocation } = this.#options;
-      try {
-        if (!(await this.#copy(source))) continue;
-      } catch (error) {
-        onChange?.({ source, action: "refused", reason: error instanceof Error ? error.message : String(error) });
-        continue;
-      }
-      const restart =
-        source === "dynamicSecurity" ||
-        (source === "revocationList" && restartOnRevocation === true && this.#newlyRevoked);
-      if (restart) await this.restart();
-      else await this.reload();
-      restarted ||= restart;
-      onChange?.({ source, action: restart ? "restarted" : "reloaded" });
-    }
-    if (!requested || this.#process === undefined) return;
-    if (!restarted) await this.restart();
+    const { folder, onChange } = this.#options;
+    const request = disconnectRequest(folder);
+    // Read before the sources are: who asks has published the list already.
+    const requested = readFile(request);
+    const restarted = this.#process !== undefined && (await this.#takeUp());
+    if (requested === undefined || this.#process === undefined) return;
+    const unknown = this.#notRevoked(requested.split("\n").filter((line) => line !== ""));
+    if (unknown !== undefined) replaceFile(disconnectRefusal(folder), unknown, 0o600);
+    else if (!restarted) await this.restart();
     fs.rmSync(request, { force: true });
-    if (!restarted) this.#options.onChange?.({ source: "revocationList", action: "restarted" });
+    if (unknown === undefined && !restarted) onChange?.({ source: "revocationList", action: "restarted" });
+  }
+
+  /** Copies the sources that changed, and has the broker read them. @returns whether it was restarted for that */
+  async #takeUp(): Promise<boolean> {
+    const { onChange, restartOnRevocation } = this.#options;
+    const changed = new Set(this.#sources().filter((source) => this.#stamp(source) !== this.#seen.get(source)));
+    if (changed.size === 0) return false;
+    // A certificate and its key are taken together or not at all; and what was refused may fit now.
+    const pair = (["certificate", "key"] as const).some((source) => changed.has(source));
+    const taken: (keyof BrokerSources)[] = [];
+    for (const source of this.#sources()) {
+      const isOfPair = source === "certificate" || source === "key";
+      if (!changed.has(source) && !this.#refused.has(source) && !(pair && isOfPair)) continue;
+      this.#seen.set(source, this.#stamp(source));
+      try {
+        if (await this.#copy(source)) taken.push(source);
+        this.#refused.delete(source);
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error);
+        if (changed.has(source) || this.#refused.get(source) !== reason)
+          onChange?.({ source, action: "refused", reason });
+        this.#refused.set(source, reason);
+      }
+    }
+    if (taken.length === 0) return false;
+    const restart = taken.some(
+      (source) =>
+        source === "dynamicSecurity" ||
+        (source === "revocationList" && restartOnRevocation === true && this.#newlyRevoked),
+    );
+    if (restart) await this.restart();
+    else await this.reload();
+    for (const source of taken) onChange?.({ source, action: restart ? "restarted" : "reloaded" });
+    return restart;
+  }
+
+  /** Why these would come back after a restart, as the end of a sentence; `undefined` when the broker's list names all of them. */
+  #notRevoked(serialNumbers: readonly string[]): string | undefined {
+    if (this.#options.sources.revocationList === undefined) return "reads no revocation list";
+    const known = new Set([...this.#revoked.serialNumbers].map(indexed));
+    if (serialNumbers.every((serialNumber) => known.has(indexed(serialNumber)))) return undefined;
+    const reason = this.#refused.get("revocationList");
+    return reason === undefined ? "reads a list that does not name them" : `does not read the list: ${reason}`;
   }
 
   /**
@@ -350,21 +384,4 @@ export class ManagedMosquitto {
 export async function writeMosquittoFiles(options: ManagedMosquittoOptions): Promise<string[]> {
   const managed = new ManagedMosquitto(options);
   return managed.write();
-}
-
-/** @throws CommandFailure when the plugin is not installed */
-export function findDynamicSecurity(folders: readonly string[] = pluginFolders): string {
-  const name = "mosquitto_dynamic_security.so";
-  for (const folder of folders) {
-    const below = fs.existsSync(folder)
-      ? fs.readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isDirectory())
-      : [];
-    for (const candidate of [path.join(folder, name), ...below.map((entry) => path.join(folder, entry.name, name))])
-      if (fs.existsSync(candidate)) return candidate;
-  }
-  throw new CommandFailure(
-    exitCodes.environment,
-    "UNSUPPORTED",
-    `The plugin ${name} of Mosquitto is not installed: it comes with Mosquitto 2.0 and later (${installMosquitto}).`,
-  );
 }

@@ -20,7 +20,7 @@ export function writeConfiguration(
   port: number,
   options: LocalBrokerOptions & MosquittoSettings,
 ): MosquittoConfiguration {
-  const { server, root, revocationLists, versions, webSocketPort, settings = [] } = options;
+  const { server, root, revocationLists, versions, tickets = true, webSocketPort, settings = [] } = options;
   const write = (name: string, content: string): string => {
     const file = path.join(folder, name);
     fs.writeFileSync(file, content, { mode: 0o600 });
@@ -54,12 +54,18 @@ export function writeConfiguration(
   if (webSocketPort !== undefined)
     lines.push(`listener ${webSocketPort} ${loopback}`, "protocol websockets", ...secure);
   const environment: Record<string, string> = {};
-  // Mosquitto has no setting for the highest version, OpenSSL has.
-  if (versions.maximum === "TLSv1.2") environment["OPENSSL_CONF"] = write("openssl.cnf", highestVersion("TLSv1.2"));
+  // Mosquitto has no setting for the highest version and for tickets, OpenSSL has.
+  const defaults = [
+    ...(versions.maximum === "TLSv1.2" ? ["MaxProtocol = TLSv1.2"] : []),
+    ...(tickets ? [] : ["Options = -SessionTicket"]),
+  ];
+  if (defaults.length > 0) environment["OPENSSL_CONF"] = write("openssl.cnf", openSSLDefaults(defaults));
   return { file: write("mosquitto.conf", `${[...asUser(), ...lines].join("\n")}\n`), environment };
 }
 
 export interface MosquittoSettings {
+  /** Whether it issues tickets: true when left out. Without them it keeps the sessions of TLS 1.2 itself, each under its identifier. */
+  readonly tickets?: boolean | undefined;
   /** A second listener, for WebSockets over TLS. */
   readonly webSocketPort?: number | undefined;
   /** Further lines of mosquitto.conf(5), for the whole broker. */
@@ -108,7 +114,8 @@ function asUser(): string[] {
   return process.getuid?.() === 0 ? ["user root"] : [];
 }
 
-function highestVersion(version: string): string {
+/** @param lines commands of SSL_CONF_cmd(3) */
+function openSSLDefaults(lines: readonly string[]): string {
   return [
     "openssl_conf = settings",
     "[settings]",
@@ -116,7 +123,7 @@ function highestVersion(version: string): string {
     "[modules]",
     "system_default = defaults",
     "[defaults]",
-    `MaxProtocol = ${version}`,
+    ...lines,
     "",
   ].join("\n");
 }

@@ -2,6 +2,7 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import * as tls from "node:tls";
 import { fromPEM, readRevocationList } from "../pki/index.js";
+import { type Chain, chainOf, nameOf } from "./chain.js";
 import { meaningOf, type Report } from "./report.js";
 import { openTLS, type Target } from "./target.js";
 
@@ -80,32 +81,17 @@ export async function checkServerCertificates(target: Target, report: Report): P
       report.fail("chain", "The broker sent no certificate.");
       return false;
     }
-    const chain = chainOf(peer);
+    const chain = chainOf(peer, target.ca);
     const good = [
       checkChain(socket, chain, report),
       checkName(target, peer, report),
-      checkDates(chain, report),
-      await checkRevocation(target, chain, report),
+      checkDates(chain.certificates, report),
+      await checkRevocation(target, chain.certificates, report),
     ];
     return !good.includes(false);
   } finally {
     socket.destroy();
   }
-}
-
-/** The path that was found, the broker's own first. */
-function chainOf(peer: X509Certificate): X509Certificate[] {
-  const chain: X509Certificate[] = [];
-  for (
-    let next: X509Certificate | undefined = peer;
-    next !== undefined && chain.length < 10;
-    next = next.issuerCertificate
-  ) {
-    const { fingerprint256 } = next;
-    if (chain.some((certificate) => certificate.fingerprint256 === fingerprint256)) break;
-    chain.push(next);
-  }
-  return chain;
 }
 
 const chainFaults: Readonly<Record<string, string>> = {
@@ -121,17 +107,16 @@ const chainFaults: Readonly<Record<string, string>> = {
   INVALID_CA: "a certificate above it is not one of an authority",
 };
 
-function checkChain(socket: tls.TLSSocket, chain: readonly X509Certificate[], report: Report): boolean {
-  const text = chain.map(({ subject }) => subject.replace(/\n/g, ", ")).join(" < ");
+/** Faults that have checks of their own; OpenSSL tells the last one alone, which may hide that the chain is not trusted. */
+const otherFaults = ["CERT_HAS_EXPIRED", "CERT_NOT_YET_VALID", "ERR_TLS_CERT_ALTNAME_INVALID"];
+
+function checkChain(socket: tls.TLSSocket, { certificates, isAnchored }: Chain, report: Report): boolean {
+  const text = certificates.map(nameOf).join(" < ");
   const fault = socket.authorized ? undefined : (socket.authorizationError as unknown as string | Error);
-  const code = fault instanceof Error ? ((fault as NodeJS.ErrnoException).code ?? fault.message) : fault;
-  // Dates and names have checks of their own.
-  if (
-    code === undefined ||
-    code === "CERT_HAS_EXPIRED" ||
-    code === "CERT_NOT_YET_VALID" ||
-    code === "ERR_TLS_CERT_ALTNAME_INVALID"
-  ) {
+  let code = fault instanceof Error ? ((fault as NodeJS.ErrnoException).code ?? fault.message) : fault;
+  if (code !== undefined && otherFaults.includes(code))
+    code = isAnchored ? undefined : "UNABLE_TO_GET_ISSUER_CERT_LOCALLY";
+  if (code === undefined) {
     report.pass("chain", `The broker's certificate chains to an authority that is trusted: ${text}.`);
     return true;
   }
@@ -159,7 +144,7 @@ function checkDates(chain: readonly X509Certificate[], report: Report): boolean 
   for (const certificate of chain) {
     const { fault, days } = datesOf(certificate);
     if (fault !== undefined) {
-      report.fail("dates", `${certificate.subject.replace(/\n/g, ", ")} ${fault}.`);
+      report.fail("dates", `${nameOf(certificate)} ${fault}.`);
       return false;
     }
     least = Math.min(least, days);
@@ -175,38 +160,49 @@ async function checkRevocation(
   chain: readonly X509Certificate[],
   report: Report,
 ): Promise<boolean> {
+  const name = "revocation";
   if (revocationLists === undefined) {
-    report.skip(
-      "revocation",
-      "No revocation list was given: nothing says whether the broker's certificate was revoked.",
-    );
+    report.skip(name, "No revocation list was given: nothing says whether the broker's certificate was revoked.");
     return true;
   }
-  let covered = 0;
-  for (const list of fromPEM("X509 CRL", revocationLists)) {
-    for (const [i, certificate] of chain.entries()) {
-      const issuer = chain[i + 1] ?? certificate;
+  const lists = fromPEM("X509 CRL", revocationLists);
+  const unlisted: string[] = [];
+  for (const [i, certificate] of chain.entries()) {
+    const issuer = chain[i + 1] ?? certificate;
+    // Nobody revokes the root, unless it is all there is.
+    if (issuer === certificate && i > 0) break;
+    let found = false;
+    for (const list of lists) {
       const info = await readRevocationList(list, issuer.raw).catch(() => undefined);
       if (info === undefined) continue;
+      found = true;
       if (info.nextUpdate.getTime() < Date.now()) {
         report.fail(
-          "revocation",
-          `The revocation list of ${issuer.subject.replace(/\n/g, ", ")} ended on ${info.nextUpdate.toISOString()}: devices that check it refuse the broker.`,
+          name,
+          `The revocation list of ${nameOf(issuer)} ended on ${info.nextUpdate.toISOString()}: devices that check it refuse the broker.`,
         );
         return false;
       }
-      covered++;
       const serials = info.serialNumbers.map((serial) => serial.toUpperCase().replace(/^0+/, ""));
       if (serials.includes(certificate.serialNumber.replace(/^0+/, ""))) {
-        report.fail("revocation", `${certificate.subject.replace(/\n/g, ", ")} is revoked.`);
+        report.fail(name, `${nameOf(certificate)} is revoked.`);
         return false;
       }
     }
+    if (found) continue;
+    if (i === 0) {
+      report.fail(
+        name,
+        `None of the revocation lists is of ${nameOf(issuer)}, which signed the broker's certificate: devices that check it refuse the broker.`,
+      );
+      return false;
+    }
+    unlisted.push(nameOf(issuer));
   }
-  if (covered === 0) {
-    report.fail("revocation", "None of the revocation lists is of an authority above the broker's certificate.");
-    return false;
-  }
-  report.pass("revocation", "No certificate of the broker is on the revocation lists.");
+  const more =
+    unlisted.length === 0
+      ? ""
+      : `; there is no list of ${unlisted.join(" nor of ")}, which devices want that check the whole chain`;
+  report.pass(name, `No certificate of the broker is on the revocation lists${more}.`);
   return true;
 }

@@ -5,6 +5,7 @@ import { parseBrokerURL } from "../broker/broker-url.js";
 import { whole } from "../broker/options.js";
 import { readFile } from "../files.js";
 import { Output, type Style } from "../output.js";
+import { fromPEM, type PEMLabel } from "../pki/index.js";
 import { readSecret } from "../secrets.js";
 import { examine } from "./examine.js";
 import { type CheckStatus, Report } from "./report.js";
@@ -80,8 +81,8 @@ export function addDoctor(program: Command, ended: (exitCode: ExitCode) => void)
       });
       const target = {
         ...parseBrokerURL(url),
-        ca: text(given.ca),
-        revocationLists: text(given.crl),
+        ca: blocks("--ca", given.ca, "CERTIFICATE", "certificate"),
+        revocationLists: blocks("--crl", given.crl, "X509 CRL", "revocation list"),
         certificate: text(given.cert),
         key: text(given.key),
         clientIdentifier: given.clientId,
@@ -98,6 +99,14 @@ export function addDoctor(program: Command, ended: (exitCode: ExitCode) => void)
       else out.line(`\n${count("pass")} ok, ${count("warn")} warnings, ${count("fail")} failed.`);
       ended(report.failed ? exitCodes.failed : exitCodes.success);
     });
+}
+
+/** PEM of one kind: a file without any would make everything look untrusted. */
+function blocks(option: string, file: string | undefined, label: PEMLabel, what: string): string | undefined {
+  const found = text(file);
+  if (found !== undefined && fromPEM(label, found).length === 0)
+    throw usageFailure(`${file!} (${option}) holds no ${what} in PEM form.`);
+  return found;
 }
 
 function text(file: string | undefined): string | undefined {

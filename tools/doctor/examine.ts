@@ -6,8 +6,10 @@ import type { Report } from "./report.js";
 import type { Target } from "./target.js";
 import { checkFragmentLength, checkResumption, checkVersions } from "./tls-features.js";
 
-export async function examine(target: Target, report: Report): Promise<void> {
-  const own = checkOwnCertificate(target, report);
+export async function examine(given: Target, report: Report): Promise<void> {
+  const own = checkOwnCertificate(given, report);
+  // What the broker is like can be told without it.
+  const target = own ? given : { ...given, certificate: undefined, key: undefined };
   if (!(await checkNetwork(target, report))) return;
   const spoken = await checkVersions(target, report);
   const trusted = await checkServerCertificates(target, report);

@@ -12,14 +12,30 @@ type Version = "TLSv1.2" | "TLSv1.3";
 /** Milliseconds in which tickets come after the CONNACK. */
 const ticketTime = 300;
 
+/**
+ * Whether a handshake came so far that the version was settled, and ended since the broker does not accept the client's certificate.
+ * Without a certificate, a broker that wants one says no more than that it failed (RFC 5246 section 7.4.6).
+ */
+function isOfCertificate(error: unknown, { certificate }: Target): boolean {
+  const { code, message } = error as NodeJS.ErrnoException;
+  const alert =
+    /alert[ _]([a-z_ ]+)/i
+      .exec(`${code ?? ""} ${message}`)?.[1]
+      ?.replaceAll("_", " ")
+      .toLowerCase() ?? "";
+  return (
+    /certificate|unknown ca|decrypt error/.test(alert) || (certificate === undefined && /handshake failure/.test(alert))
+  );
+}
+
 export async function checkVersions(target: Target, report: Report): Promise<Version[]> {
   const spoken: Version[] = [];
   for (const version of ["TLSv1.2", "TLSv1.3"] as const) {
     try {
       (await openTLS(target, { minVersion: version, maxVersion: version })).destroy();
       spoken.push(version);
-    } catch {
-      // Not spoken: said below.
+    } catch (error) {
+      if (isOfCertificate(error, target)) spoken.push(version);
     }
   }
   let old = false;
@@ -27,8 +43,9 @@ export async function checkVersions(target: Target, report: Report): Promise<Ver
     // OpenSSL forbids it at its usual level of security.
     (await openTLS(target, { minVersion: "TLSv1", maxVersion: "TLSv1.1", ciphers: "ALL:@SECLEVEL=0" })).destroy();
     old = true;
-  } catch {
-    // As it should be.
+  } catch (error) {
+    // To be refused for the version is as it should be.
+    old = target.certificate !== undefined && isOfCertificate(error, target);
   }
   const list = spoken.map((version) => version.replace("TLSv", "TLS ")).join(" and ");
   if (spoken.length === 0) report.fail("tls-versions", "The broker speaks neither TLS 1.2 nor TLS 1.3.");

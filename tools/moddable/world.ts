@@ -4,6 +4,7 @@ import { clientIdentifier } from "../../src/identity/index.js";
 import { localHost, loopback, MosquittoBroker, type TLSVersionRange } from "../brokers/index.js";
 import type { Cleanup } from "../cleanup.js";
 import { DevelopmentPKI } from "../pki/index.js";
+import { BackEnd } from "../simulate/back-end.js";
 import { provision } from "../simulate/provision.js";
 
 export interface World {
@@ -40,6 +41,7 @@ export async function openWorld(cleanup: Cleanup, versions: TLSVersionRange): Pr
     trustAnchors: [pki.root],
     revocationLists: pki.revocationLists,
     credentials: await pki.device(identifier),
+    payloadSecret: BackEnd.newSecret(),
     versions,
   });
   return { broker, log, folder, clientIdentifier: identifier };

@@ -90,7 +90,7 @@ export function exportAWSPolicy(permissions: Permissions, options: AWSPolicyOpti
   };
   const publishing = retain ? ["iot:Publish", "iot:RetainPublish"] : "iot:Publish";
   add("Allow", publishing, "topic", publish.allow);
-  add("Deny", "iot:Publish", "topic", publish.deny);
+  add("Deny", publishing, "topic", publish.deny);
   add("Allow", "iot:Subscribe", "topicfilter", subscribe.allow);
   add("Deny", "iot:Subscribe", "topicfilter", subscribe.deny);
   add("Allow", "iot:Receive", "topic", receive.allow);

@@ -167,12 +167,13 @@ export function addPermissions(program: Command, ended: (exitCode: ExitCode) => 
       const { warnings, notes } = made;
       if (given.json)
         out.line(JSON.stringify({ to: given.to, warnings, notes, content: refused ? null : made.content }));
-      if (refused)
-        throw new CommandFailure(
-          exitCodes.failed,
-          "PERMISSIONS_INVALID",
-          `Nothing is written: ${warnings.length} ${warnings.length === 1 ? "warning" : "warnings"} with --strict.`,
+      if (refused) {
+        errors.line(
+          `${errors.styled("red", "sealwire:")} Nothing is written: ${warnings.length} ${warnings.length === 1 ? "warning" : "warnings"} with --strict.`,
         );
+        ended(exitCodes.failed);
+        return;
+      }
       if (given.out !== undefined) replaceFile(given.out, made.content, hasSecrets(given) ? 0o600 : 0o644);
       else if (!given.json) process.stdout.write(made.content);
       ended(exitCodes.success);

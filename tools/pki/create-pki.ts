@@ -5,8 +5,18 @@ import * as path from "node:path";
 import { CommandFailure, exitCodes, reasonOf, usageFailure } from "../failure.js";
 import { createFolder, readFile, replaceFile } from "../files.js";
 import { type Authority, issueAuthority, issueRoot } from "./certificates.js";
+import { CertificateIndex } from "./certificate-index.js";
 import { encryptPrivateKey, readPrivateKey } from "./encrypted-key.js";
-import { type AuthorityName, FleetPKI, keysOf, lifetimes, makeFolders, toEntry, validityFor } from "./fleet-pki.js";
+import {
+  type AuthorityName,
+  FleetPKI,
+  indexOf,
+  keysOf,
+  lifetimes,
+  makeFolders,
+  toEntry,
+  validityFor,
+} from "./fleet-pki.js";
 import { exportPrivateKey, generateKeys, type KeyAlgorithm } from "./keys.js";
 import { fromPEM, toPEM } from "./pem.js";
 import { readRevocationList } from "./revocation.js";
@@ -43,10 +53,10 @@ export async function createPKI(options: CreatePKIOptions): Promise<void> {
   const parent = path.dirname(path.resolve(folder));
   createFolder(parent);
   requireEmpty(folder);
-  removeUnfinished(parent);
   const temporary = path.join(parent, `.${process.pid}.${randomBytes(4).toString("hex")}.${unfinished}`);
-  createFolder(temporary, 0o700);
   try {
+    removeUnfinished(parent);
+    createFolder(temporary, 0o700);
     const { root, issuing } = await authoritiesOf(options, now);
     makeFolders(temporary);
     for (const [name, authority] of [
@@ -78,6 +88,7 @@ export async function createPKI(options: CreatePKIOptions): Promise<void> {
 
 /** The index, and the first lists. */
 async function fill(temporary: string, options: CreatePKIOptions, now: number): Promise<void> {
+  new CertificateIndex(indexOf(temporary)).close();
   const pki = new FleetPKI({ folder: temporary, passphrase: () => Promise.resolve(options.passphrase), now });
   try {
     pki.index.add([toEntry("authority", pki.issuing)]);
@@ -100,15 +111,7 @@ async function importList(pki: FleetPKI, name: AuthorityName, file: string): Pro
   const info = list && (await readRevocationList(list, issuer).catch(() => undefined));
   if (!list || !info)
     throw usageFailure(`${file} is no revocation list, in PEM form and with a number, of this authority.`);
-  const kind = name === "root" ? "authority" : "device";
-  for (const { serialNumber, date, reason } of info.revoked) {
-    const serial = serialNumber.toLowerCase().replace(/^0+(?=.)/, "");
-    if (!pki.index.has(serial))
-      pki.index.add([
-        { serialNumber: serial, kind, name: "", notBefore: 0, notAfter: 0, certificate: new Uint8Array(0) },
-      ]);
-    pki.index.revoke([serial], date.getTime(), reason ?? "unspecified");
-  }
+  pki.adopt(name, info.revoked);
   pki.index.setListNumber(name, info.number);
   replaceFile(pki.file(name, "crl"), toPEM("X509 CRL", list));
 }

@@ -28,7 +28,7 @@ import {
 import { readPrivateKey } from "./encrypted-key.js";
 import { type KeyPair, toKeys } from "./keys.js";
 import { fromPEM, toPEM } from "./pem.js";
-import { issueRevocationList, readRevocationList, type RevocationReason } from "./revocation.js";
+import { issueRevocationList, readRevocationList, type Revocation, type RevocationReason } from "./revocation.js";
 
 export interface FleetPKIOptions {
   readonly folder: string;
@@ -68,6 +68,21 @@ export interface RevocationListResult {
   readonly nextUpdate: Date;
 }
 
+/** For a broker's configuration: certificates and lists of both authorities. */
+const bundles = { certificates: "ca-chain.crt", lists: "crl.pem" } as const;
+
+export function indexOf(folder: string): string {
+  return path.join(folder, "index.db");
+}
+
+/** A serial number as the index has it. */
+export function indexed(serialNumber: string): string {
+  return serialNumber
+    .toLowerCase()
+    .replaceAll(":", "")
+    .replace(/^0+(?=.)/, "");
+}
+
 /** Ends of certificates that were read before: the same one signs a whole fleet. */
 const ends = new WeakMap<Uint8Array, number>();
 
@@ -99,7 +114,15 @@ export class FleetPKI {
     this.folder = options.folder;
     this.root = this.#certificate("root");
     this.#issuing = this.#certificate("issuing");
-    this.index = new CertificateIndex(path.join(this.folder, "index.db"));
+    const index = indexOf(this.folder);
+    // One that is begun anew knows of no revocation, and would let everybody back in.
+    if (!fs.existsSync(index))
+      throw new CommandFailure(
+        exitCodes.environment,
+        "STORAGE_FAILED",
+        `The index ${index} is missing: restore it from a copy, or import the authorities and their lists into a new folder (sealwire pki init --help).`,
+      );
+    this.index = new CertificateIndex(index);
   }
 
   /** DER. */
@@ -122,8 +145,35 @@ export class FleetPKI {
     return path.join(this.folder, `${name}-ca.${ending}`);
   }
 
-  /** @throws CommandFailure with exit code 3 when the key is not here, or the passphrase is wrong */
-  authority(name: AuthorityName): Promise<Authority> {
+  /** @throws CommandFailure with exit code 3 when it cannot sign: the key is not here, the passphrase is wrong, its certificate has ended */
+  async authority(name: AuthorityName): Promise<Authority> {
+    const authority = await this.#authority(name);
+    const { validFrom, validTo } = new X509Certificate(authority.certificate);
+    const it = `The certificate of the ${name} authority`;
+    if (Date.parse(validTo) <= this.now)
+      throw new CommandFailure(
+        exitCodes.environment,
+        "TLS_CERTIFICATE_EXPIRED",
+        `${it} expired on ${new Date(validTo).toISOString().slice(0, 10)}${name === "root" ? "" : ": issue it again with sealwire pki renew --issuing"}.`,
+      );
+    if (Date.parse(validFrom) > this.now)
+      throw new CommandFailure(
+        exitCodes.environment,
+        "TLS_CERTIFICATE_NOT_YET_VALID",
+        `${it} is not valid before ${validFrom}: is the clock right?`,
+      );
+    return authority;
+  }
+
+  /** A sentence when certificates of so many days would lose more than a tenth of them, since nothing outlives what signed it. */
+  cutShort(days: number): string | undefined {
+    const left = Math.floor((endOf(this.#issuing) - this.now) / day);
+    return left >= days * 0.9
+      ? undefined
+      : `Valid for ${left} days only, not ${days}: nothing outlives the issuing authority (sealwire pki renew --issuing).`;
+  }
+
+  #authority(name: AuthorityName): Promise<Authority> {
     let authority = this.#authorities.get(name);
     if (authority === undefined) this.#authorities.set(name, (authority = this.#open(name)));
     return authority;
@@ -153,14 +203,53 @@ export class FleetPKI {
     return toEntry("device", await issueDevice({ clientIdentifier, validity }, publicKey, issuer));
   }
 
+  /** Whether the index has a certificate of this device that neither ended nor was revoked. */
+  hasValidDevice(name: string): boolean {
+    const entries = this.index.find({ name, kind: "device" });
+    return entries.some(({ revokedAt, notAfter }) => revokedAt === undefined && notAfter > this.now);
+  }
+
   /** A certificate in PEM form, and the one that signed it. */
   chainPEM(certificate: Uint8Array): string {
     return toPEM("CERTIFICATE", certificate) + toPEM("CERTIFICATE", this.#issuing);
   }
 
   /**
+   * Which of them must still be revoked, or are so in the index alone: a process may have ended before it had published the list.
+   * Judged by `crl.pem`, which is written last.
+   */
+  async notYetRevoked(entries: readonly CertificateEntry[]): Promise<CertificateEntry[]> {
+    const published = new Set<string>();
+    for (const list of fromPEM("X509 CRL", readFile(path.join(this.folder, bundles.lists)) ?? ""))
+      for (const issuer of [this.root, this.#issuing]) {
+        const info = await readRevocationList(list, issuer).catch(() => undefined);
+        for (const serialNumber of info?.serialNumbers ?? []) published.add(indexed(serialNumber));
+      }
+    return entries.filter(
+      ({ revokedAt, serialNumber }) => revokedAt === undefined || !published.has(indexed(serialNumber)),
+    );
+  }
+
+  /** Takes up what a list revokes and the index does not know: that of an authority before it came here, or from before a copy was restored. */
+  adopt(name: AuthorityName, revoked: readonly Revocation[]): void {
+    const kind = name === "root" ? "authority" : "device";
+    this.index.write(() => {
+      const known = new Set(this.index.revocations(signs[name]).map(({ serialNumber }) => serialNumber));
+      for (const { serialNumber, date, reason } of revoked) {
+        const serial = indexed(serialNumber);
+        if (known.has(serial)) continue;
+        if (!this.index.has(serial))
+          this.index.add([
+            { serialNumber: serial, kind, name: "", notBefore: 0, notAfter: 0, certificate: new Uint8Array(0) },
+          ]);
+        this.index.revoke([serial], date.getTime(), reason ?? "unspecified");
+      }
+    });
+  }
+
+  /**
    * Revokes certificates and issues a list that says so.
-   * @returns the list; `undefined` when nothing was left to revoke
+   * @returns the lists
    */
   async revoke(entries: readonly CertificateEntry[], reason: RevocationReason): Promise<RevocationListResult[]> {
     const lists = (["root", "issuing"] as const).filter((name) =>
@@ -188,6 +277,7 @@ export class FleetPKI {
       const [found] = fromPEM("X509 CRL", readFile(file) ?? "");
       const published = found && (await readRevocationList(found, authority.certificate).catch(() => undefined));
       const number = Math.max(this.index.listNumber(name), published?.number ?? 0) + 1;
+      this.adopt(name, published?.revoked ?? []);
       const revoked = this.index.revocations(signs[name]);
       const { notBefore, notAfter } = validityFor(this.now, lifetime, authority.certificate);
       const options = { number, thisUpdate: notBefore, nextUpdate: notAfter, revoked };
@@ -201,7 +291,7 @@ export class FleetPKI {
   /** Issues the issuing authority's certificate again, for the same key: what it signed stays valid. Needs the root's key. */
   async renewIssuing(days: number = lifetimes.issuing): Promise<NewEntry> {
     const root = await this.authority("root");
-    const { keys } = await this.authority("issuing");
+    const { keys } = await this.#authority("issuing");
     const commonName = commonNameOf(this.#issuing);
     const validity = validityFor(this.now, days, root.certificate);
     const entry = toEntry("authority", await issueAuthority({ commonName, validity }, keys.publicKey, root));
@@ -220,8 +310,8 @@ export class FleetPKI {
   #writeBundles(): void {
     const bundle = (file: string, parts: readonly (string | undefined)[]): void =>
       replaceFile(path.join(this.folder, file), parts.join(""));
-    bundle("ca-chain.crt", [readFile(this.file("issuing", "crt")), readFile(this.file("root", "crt"))]);
-    bundle("crl.pem", [readFile(this.file("issuing", "crl")), readFile(this.file("root", "crl"))]);
+    bundle(bundles.certificates, [readFile(this.file("issuing", "crt")), readFile(this.file("root", "crt"))]);
+    bundle(bundles.lists, [readFile(this.file("issuing", "crl")), readFile(this.file("root", "crl"))]);
   }
 
   #certificate(name: AuthorityName): Uint8Array {
@@ -268,7 +358,7 @@ export async function keysOf(file: string, certificate: Uint8Array, key: KeyObje
 export function toEntry(kind: CertificateKind, certificate: Uint8Array): NewEntry {
   const parsed = new X509Certificate(certificate);
   return {
-    serialNumber: parsed.serialNumber.toLowerCase().replace(/^0+(?=.)/, ""),
+    serialNumber: indexed(parsed.serialNumber),
     kind,
     name: nameIn(parsed),
     notBefore: Date.parse(parsed.validFrom),

@@ -29,7 +29,8 @@ export function readCredentialFiles(files: CredentialFiles): Credentials & { rea
   };
 }
 
-function certificatesOf(option: string, file: string): Uint8Array[] {
+/** @throws CommandFailure with exit code 2 when the file of this option holds none, or one that cannot be read */
+export function certificatesOf(option: string, file: string): Uint8Array[] {
   const found = fromPEM("CERTIFICATE", readFile(file) ?? "");
   if (found.length === 0) throw usageFailure(`${file} (${option}) holds no certificate in PEM form.`);
   try {

@@ -52,6 +52,14 @@ export function readPolicy(file: string): object {
   return policy as object;
 }
 
+/** @throws CommandFailure with exit code 2 (AWS IoT API reference, CreateThing) */
+export function checkThingName(name: string): void {
+  if (!/^[A-Za-z0-9:_-]{1,128}$/.test(name))
+    throw usageFailure(
+      `"${name}" cannot be the name of a thing of AWS IoT Core: it takes letters, digits, colons, underscores and hyphens.`,
+    );
+}
+
 const template = {
   Parameters: {
     ThingName: { Type: "String" },
@@ -82,32 +90,18 @@ export function writeAWS(folder: string, devices: string, issuing: Uint8Array, p
   replaceFile(path.join(aws, "policy.json"), `${JSON.stringify(policy, undefined, 2)}\n`);
   replaceFile(path.join(aws, "template.json"), `${JSON.stringify(template, undefined, 2)}\n`);
   const CACertificatePem = toPEM("CERTIFICATE", issuing);
-  replaceFileFrom(path.join(aws, "things.jsonl"), function* () {
-    for (const name of fs.readdirSync(devices).sort()) {
-      const [certificate] = name.startsWith(".")
-        ? []
-        : fromPEM("CERTIFICATE", readFile(path.join(devices, name, "device.crt")) ?? "");
-      if (certificate === undefined) continue;
-      const CertificatePem = toPEM("CERTIFICATE", certificate);
-      yield `${JSON.stringify({ ThingName: name, CertificatePem, CACertificatePem })}\n`;
-    }
-  });
+  replaceFile(path.join(aws, "things.jsonl"), thingsIn(devices, CACertificatePem));
   return aws;
 }
 
-/** A file that may be large, written piece by piece; it appears whole. */
-function replaceFileFrom(file: string, lines: () => Iterable<string>): void {
-  const temporary = `${file}.unfinished`;
-  try {
-    const descriptor = fs.openSync(temporary, "w", 0o644);
-    try {
-      for (const line of lines()) fs.writeSync(descriptor, line);
-      fs.fsyncSync(descriptor);
-    } finally {
-      fs.closeSync(descriptor);
-    }
-    fs.renameSync(temporary, file);
-  } finally {
-    fs.rmSync(temporary, { force: true });
+/** A line for each device; piece by piece, since a fleet may be large. */
+function* thingsIn(devices: string, CACertificatePem: string): Generator<string> {
+  for (const name of fs.readdirSync(devices).sort()) {
+    const [certificate] = name.startsWith(".")
+      ? []
+      : fromPEM("CERTIFICATE", readFile(path.join(devices, name, "device.crt")) ?? "");
+    if (certificate === undefined) continue;
+    const CertificatePem = toPEM("CERTIFICATE", certificate);
+    yield `${JSON.stringify({ ThingName: name, CertificatePem, CACertificatePem })}\n`;
   }
 }

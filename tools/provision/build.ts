@@ -8,6 +8,7 @@ import { toUTF8 } from "../../src/bytes.js";
 import { deriveDeviceSecretBytes } from "../../src/sealing/index.js";
 import { usageFailure } from "../failure.js";
 import { exportPrivateKey, type FleetPKI, generateKeys, type NewEntry } from "../pki/index.js";
+import { checkThingName } from "./aws.js";
 import type { DeviceOrder } from "./device-order.js";
 import { nvsImage } from "./nvs-image.js";
 import { oneTimeCode } from "./one-time-code.js";
@@ -32,6 +33,8 @@ export interface FleetOptions {
   /** Bytes; the format's own default when left out. */
   readonly partitionSize: number | undefined;
   readonly encrypt: boolean;
+  /** Whether each device shall be a thing of AWS IoT Core. */
+  readonly things: boolean;
   /** What secrets of devices derive from that have none of their own. */
   readonly payloadSecrets: { readonly root: Key; readonly epoch: number } | undefined;
   /** Names that no device may have: the broker gives them other rights. */
@@ -48,6 +51,8 @@ export interface BuiltDevice {
   /** Names and contents; all but the certificate hold secrets, unless they are encrypted. */
   readonly files: ReadonlyMap<string, Uint8Array>;
   readonly entry: NewEntry | undefined;
+  /** Whether another certificate for the same name is valid. */
+  readonly isTwin: boolean;
   readonly code: string | undefined;
 }
 
@@ -56,10 +61,11 @@ const crypto = createCrypto();
 /** A secret of the device's own, or what derives from the fleet root. @throws CommandFailure for a name that is taken */
 export function payloadSecretsOf(
   { clientIdentifier, payloadSecret }: DeviceOrder,
-  { payloadSecrets, reserved }: FleetOptions,
+  { payloadSecrets, reserved, things }: FleetOptions,
 ): Pick<ProvisioningRecord, "payloadSecrets"> {
   if (reserved.has(clientIdentifier))
     throw usageFailure(`"${clientIdentifier}" is a user of this fleet (fleet.json): a device needs another name.`);
+  if (things) checkThingName(clientIdentifier);
   if (payloadSecret) return { payloadSecrets: new Map([[1, payloadSecret]]) };
   if (payloadSecrets === undefined) return {};
   const { root, epoch } = payloadSecrets;
@@ -98,7 +104,8 @@ export async function buildDevice(order: DeviceOrder, options: FleetOptions): Pr
   const files = new Map<string, Uint8Array>();
   for (const format of formats) files.set(fileOf(format), imageOf(format, stored, partitionSize));
   if (pki && entry) files.set("device.crt", Buffer.from(pki.chainPEM(entry.certificate)));
-  return { clientIdentifier: order.clientIdentifier, files, entry, code };
+  const isTwin = entry !== undefined && pki?.hasValidDevice(order.clientIdentifier) === true;
+  return { clientIdentifier: order.clientIdentifier, files, entry, isTwin, code };
 }
 
 export function fileOf(format: Format): string {

@@ -32,7 +32,7 @@ export async function* readCSV(file: string, columns: readonly string[]): AsyncG
     }
     if (text.trim() === "") continue;
     number++;
-    const values = text.length > longestLine ? "it is longer than 65,536 characters" : split(text);
+    const values = fieldsOf(text);
     if (typeof values === "string") yield { number, line, bytes, fields: undefined, error: values };
     else if (values.length !== header.length)
       yield {
@@ -51,12 +51,13 @@ export async function* readCSV(file: string, columns: readonly string[]): AsyncG
 }
 
 function headerOf(file: string, text: string, columns: readonly string[]): string[] {
-  const names = text.length > longestLine ? "it is too long" : split(text);
+  const names = fieldsOf(text);
   const refused = (why: string): CommandFailure => usageFailure(`The header of ${file} is refused: ${why}.`);
   if (typeof names === "string") throw refused(names);
   const header = names.map((name) => name.trim().toLowerCase());
   const unknown = header.find((name) => !columns.includes(name));
-  if (unknown !== undefined) throw refused(`"${unknown.slice(0, 40)}" is no column; there are ${columns.join(", ")}`);
+  if (unknown !== undefined)
+    throw refused(`${JSON.stringify(unknown.slice(0, 40))} is no column; there are ${columns.join(", ")}`);
   if (new Set(header).size !== header.length) throw refused("a column is there twice");
   return header;
 }
@@ -90,6 +91,13 @@ async function* linesOf(file: string): AsyncGenerator<Line> {
 }
 
 /** The fields of a line, or what is wrong with it. */
+function fieldsOf(text: string): string[] | string {
+  if (text.length > longestLine) return "it is longer than 65,536 characters";
+  // What stands in place of bytes that are no UTF-8; in UTF-16 every second byte of English is a zero.
+  if (/[\ufffd\0]/.test(text)) return "it is not in UTF-8";
+  return split(text);
+}
+
 function split(text: string): string[] | string {
   const fields: string[] = [];
   for (let at = 0; ; at++) {

@@ -1,4 +1,5 @@
 /** The options of `sealwire provision`, checked. */
+import { X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
 import type { RevocationMode, TLSVersion } from "../../src/platform.js";
 import { SealwireError } from "../../src/errors.js";
@@ -9,7 +10,7 @@ import { readFleet } from "../fleet/fleet-file.js";
 import { parseEpoch } from "../sealing/options.js";
 import { readKey } from "../sealing/secret-file.js";
 import { daysOf, type CommonArguments } from "../pki/commands/common.js";
-import { type FleetPKI, fromPEM } from "../pki/index.js";
+import { certificatesOf, type FleetPKI } from "../pki/index.js";
 import type { FleetOptions, Format } from "./build.js";
 
 /** As the shell gave them; commander names them. */
@@ -46,7 +47,7 @@ const formats: readonly string[] = ["record", "nvs", "raw"] satisfies Format[];
 export function fleetOptions(given: ProvisionArguments, pki: FleetPKI | undefined): FleetOptions {
   const { revocation } = given;
   if (given.broker === undefined) throw usageFailure("Where the device connects must be said: --broker host:port.");
-  const trustAnchors = given.ca === undefined ? (pki ? [pki.root] : []) : certificatesOf(given.ca);
+  const trustAnchors = given.ca === undefined ? (pki ? [pki.root] : []) : anchorsOf(given.ca);
   if (trustAnchors.length === 0) throw usageFailure("Without a PKI the broker's authority must be named: --ca.");
   if (revocation !== "off" && (pki === undefined || given.ca !== undefined))
     throw usageFailure("--revocation takes the lists of the PKI: it goes with its certificates only.");
@@ -62,6 +63,7 @@ export function fleetOptions(given: ProvisionArguments, pki: FleetPKI | undefine
     formats: formatsOf(given.format),
     partitionSize: given.partitionSize === undefined ? undefined : sizeOf(given.partitionSize),
     encrypt: given.encrypt ?? false,
+    things: given.aws ?? false,
     payloadSecrets:
       given.fleetRoot === undefined
         ? undefined
@@ -148,8 +150,18 @@ function sizeOf(text: string): number {
   return size;
 }
 
-function certificatesOf(file: string): Uint8Array[] {
-  const found = fromPEM("CERTIFICATE", readFile(file) ?? "");
-  if (found.length === 0) throw usageFailure(`${file} (--ca) holds no certificate in PEM form.`);
+/** A device that trusts the wrong ones can never be reached again: so they are looked at. */
+function anchorsOf(file: string): Uint8Array[] {
+  const found = certificatesOf("--ca", file);
+  for (const der of found) {
+    const certificate = new X509Certificate(der);
+    const { ca, subject, issuer, validTo } = certificate;
+    const refuse = (why: string): never => {
+      throw usageFailure(`${file} (--ca) holds ${subject.replaceAll("\n", ", ")}, which ${why}.`);
+    };
+    // Who signed himself may be pinned, whatever he is.
+    if (!ca && subject !== issuer) refuse("is not an authority");
+    if (Date.parse(validTo) <= Date.now()) refuse(`expired on ${new Date(validTo).toISOString().slice(0, 10)}`);
+  }
   return found;
 }

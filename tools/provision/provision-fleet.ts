@@ -28,6 +28,8 @@ export interface FleetResult {
   skipped: number;
   failed: number;
   readonly failures: RowFailure[];
+  /** Devices of whom another certificate is valid: the first, and how many. */
+  twins: { readonly first: string; readonly count: number } | undefined;
   interrupted: boolean;
 }
 
@@ -56,7 +58,14 @@ const rowCodes: readonly ErrorCode[] = [
  */
 export async function provisionFleet(run: FleetRun): Promise<FleetResult> {
   const { output, options, onRow } = run;
-  const result: FleetResult = { provisioned: 0, skipped: 0, failed: 0, failures: [], interrupted: false };
+  const result: FleetResult = {
+    provisioned: 0,
+    skipped: 0,
+    failed: 0,
+    failures: [],
+    twins: undefined,
+    interrupted: false,
+  };
   /** Where each identifier was first seen: a table that names a device twice means another one. */
   const seen = new Map<string, number>();
   let batch: (readonly [Row, Promise<BuiltDevice | RowFailure>])[] = [];
@@ -79,6 +88,9 @@ export async function provisionFleet(run: FleetRun): Promise<FleetResult> {
     while (batch.length > 0) await settle();
     await output.write(finished);
     result.provisioned += finished.length;
+    for (const { clientIdentifier, isTwin } of finished)
+      if (isTwin)
+        result.twins = { first: result.twins?.first ?? clientIdentifier, count: (result.twins?.count ?? 0) + 1 };
     finished = [];
   };
 

@@ -8,7 +8,7 @@ import { Output } from "../output.js";
 import { askPassphrase } from "../passphrase.js";
 import { shownPath } from "../paths.js";
 import { passphraseOf } from "../pki/commands/common.js";
-import { FleetPKI } from "../pki/index.js";
+import { FleetPKI, lifetimes } from "../pki/index.js";
 import { leastPrivilege, readPolicy, writeAWS } from "./aws.js";
 import { buildDevice, type FleetOptions, fileOf, partitionSizes, place } from "./build.js";
 import { type Column, type DeviceOrder, deviceOrder } from "./device-order.js";
@@ -29,17 +29,23 @@ export async function provision(id: string | undefined, given: ProvisionArgument
     const options = fleetOptions(given, pki);
     // Asked for once, and before anything is written.
     await pki?.authority("issuing");
+    const notices = noticesOf(given, options);
+    const told = (result: CommandResult): CommandResult => ({
+      ...result,
+      warnings: [...notices, ...(result.warnings ?? [])],
+    });
     if (given.simulator !== undefined) {
       const order = await orderOf(id, given);
       const folder = given.simulator === true ? simulatedFolder(order.clientIdentifier) : given.simulator;
-      return await simulator(folder, order, options);
+      return told(await simulator(folder, order, options));
     }
     const output = new OutputFolder(given.out, pki);
     try {
-      const result =
+      const result = told(
         given.csv === undefined
           ? await one(await orderOf(id, given), options, output)
-          : await table(given.csv, given, options, output);
+          : await table(given.csv, given, options, output),
+      );
       if (!given.aws || !pki) return result;
       const aws = writeAWS(output.folder, output.devices, pki.issuing, policy);
       return {
@@ -56,6 +62,23 @@ export async function provision(id: string | undefined, given: ProvisionArgument
   } finally {
     pki?.close();
   }
+}
+
+/** What is allowed, but will hardly be meant. */
+function noticesOf({ simulator }: ProvisionArguments, { pki, days, broker }: FleetOptions): string[] {
+  const shortened = pki?.cutShort(days ?? lifetimes.device);
+  const isOwn = /^(localhost|127\..*|::1)$/i.test(broker.host);
+  return [
+    ...(shortened === undefined ? [] : [shortened]),
+    ...(isOwn && simulator === undefined
+      ? [`The broker is ${broker.host}, which to a device is itself: name another one with --broker, or in fleet.json.`]
+      : []),
+  ];
+}
+
+function twinNotice(first: string, count: number): string {
+  const who = count === 1 ? `${first} has` : `${first} and ${count - 1} ${count === 2 ? "other" : "others"} have`;
+  return `${who} another certificate that is valid: a second device of that name would push the first out. Revoke the old one (sealwire pki list, sealwire pki revoke).`;
 }
 
 async function orderOf(id: string | undefined, given: ProvisionArguments): Promise<DeviceOrder> {
@@ -79,9 +102,11 @@ async function orderOf(id: string | undefined, given: ProvisionArguments): Promi
 }
 
 async function simulator(folder: string, order: DeviceOrder, options: FleetOptions): Promise<CommandResult> {
-  const entry = await provisionSimulator(folder, order, options);
   const { clientIdentifier } = order;
+  const isTwin = options.pki?.hasValidDevice(clientIdentifier) === true;
+  const entry = await provisionSimulator(folder, order, options);
   return {
+    warnings: isTwin && entry ? [twinNotice(clientIdentifier, 1)] : [],
     json: { id: clientIdentifier, simulator: folder, serialNumber: entry?.serialNumber ?? null },
     lines: [
       `Device   ${clientIdentifier}, simulated in ${shownPath(folder)}: its vault holds the credentials, its key was born there`,
@@ -104,6 +129,7 @@ async function one(order: DeviceOrder, options: FleetOptions, output: OutputFold
   const files = [...device.files.keys()];
   await output.write([device]);
   return {
+    warnings: device.isTwin ? [twinNotice(clientIdentifier, 1)] : [],
     json: {
       id: clientIdentifier,
       folder,
@@ -170,6 +196,7 @@ async function table(
         ...(options.encrypt ? [`Codes    ${shownPath(output.codes)}: keep it apart from the images`] : []),
       ],
       warnings: [
+        ...(result.twins ? [twinNotice(result.twins.first, result.twins.count)] : []),
         ...(failed > shownFailures ? [`And ${number(failed - shownFailures, "more row")}.`] : []),
         ...(failed > 0 ? [`${number(failed, "row")} refused: correct the table and run the same command again.`] : []),
         ...(result.interrupted ? ["Interrupted: run the same command again, it goes on from here."] : []),

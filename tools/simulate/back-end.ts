@@ -11,7 +11,7 @@ export interface BackEndOptions extends SubscriberOptions {
   readonly payloadSecret: Uint8Array | undefined;
   /** A message that is authentic, opened; any message where payloads are not sealed. */
   readonly onMessage: (topic: string, payload: Uint8Array) => void;
-  /** A message that is not what the device sealed. */
+  /** A message that the device did not seal. */
   readonly onRefused: (reason: string) => void;
 }
 
@@ -47,8 +47,9 @@ export class BackEnd {
       }
       const result = sealing.unseal(topic, payload);
       if (result.outcome === "delivered") onMessage(topic, result.payload);
-      // A duplicate is what MQTT repeats: it was delivered.
-      else if (result.outcome === "refused") onRefused(`${result.error.code}: ${result.error.message}`);
+      // It was delivered: MQTT repeats it, or the device does, whose acknowledgement was lost with the network. A broker does not mark the latter as a repeat.
+      else if (result.outcome === "refused" && result.error.code !== "SEALED_REPLAYED")
+        onRefused(`${result.error.code}: ${result.error.message}`);
     };
     try {
       return new BackEnd(await Subscriber.connect({ ...options, onMessage: received }), sealing);

@@ -31,7 +31,7 @@ export class XSLauncher implements Launcher {
 
   /** @throws CommandFailure that says what is missing: a compiler, sources, a library that can do what was asked for */
   static async prepare({ bits, heap }: XSOptions, versions: TLSVersionRange): Promise<XSLauncher> {
-    const variant: Variant = { bits, sanitize: false };
+    const variant: Variant = { bits };
     const description = await build(variant);
     const library = /Mbed TLS (\d+)/.exec(description)?.[1];
     if (library === undefined)

@@ -22,6 +22,7 @@ import {
   chosenMbedTLS,
   cacheFolder,
   hostProgram,
+  isSanitized,
   mbedtlsFolder,
   nativeFolder,
   root,
@@ -71,7 +72,7 @@ const ownFlags = (variant: Variant): string[] => [
   "-Wall",
   "-Wextra",
   "-Werror",
-  ...(variant.sanitize ? ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"] : []),
+  ...(isSanitized(variant) ? ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"] : []),
 ];
 
 /** @throws MissingCompiler */
@@ -148,7 +149,7 @@ async function link(
 ): Promise<void> {
   const parameters = [
     ...options,
-    ...(variant.sanitize ? ["-fsanitize=address,undefined"] : []),
+    ...(isSanitized(variant) ? ["-fsanitize=address,undefined"] : []),
     "-rdynamic",
     ...objects,
     ...libraries,

@@ -9,7 +9,9 @@ import { type Start, TLSFirmwareBench } from "./tls-firmware-bench.js";
 
 /** What the telemetry firmware with its vault and mutual TLS needs. Bytes. */
 export interface ProfileRow {
-  readonly start: Start;
+  /** Whether its payloads are sealed, and how it comes to its connection. */
+  readonly name: string;
+  readonly sealed: boolean;
   /** The smallest JavaScript stack. */
   readonly stack: number;
   /** The smallest `--static` with that stack: chunks, slots and stack in one block, grown in steps as on a chip. */
@@ -22,21 +24,29 @@ export interface ProfileRow {
 
 const slotBytes = 16;
 const roomy = ["--static", "131072", "--stack", "1024"];
+const payloads = { "payloads in the clear": false, "sealed payloads": true };
 const starts: readonly Start[] = ["first start, full handshake", "full handshake", "resumed handshake"];
 
 /** @throws Error when the firmware does not come through with 128 KB */
 export async function measureProfile(chip: ChipProfile = esp8266): Promise<ProfileRow[]> {
-  const bench = await TLSFirmwareBench.open();
-  try {
-    const rows: ProfileRow[] = [];
-    for (const start of starts) rows.push(await measureStart(bench, start, chip));
-    return rows;
-  } finally {
-    await bench.close();
+  const rows: ProfileRow[] = [];
+  for (const [what, sealed] of Object.entries(payloads)) {
+    const bench = await TLSFirmwareBench.open({ sealed });
+    try {
+      for (const start of starts)
+        rows.push({ name: `${what}, ${start}`, sealed, ...(await measureStart(bench, start, chip)) });
+    } finally {
+      await bench.close();
+    }
   }
+  return rows;
 }
 
-async function measureStart(bench: TLSFirmwareBench, start: Start, chip: ChipProfile): Promise<ProfileRow> {
+async function measureStart(
+  bench: TLSFirmwareBench,
+  start: Start,
+  chip: ChipProfile,
+): Promise<Omit<ProfileRow, "name" | "sealed">> {
   const attempt = async (heap: readonly string[]): Promise<number> => Number((await bench.run(start, heap)).complete);
   const first = await bench.run(start, roomy);
   if (!first.complete) throw new Error(`${start}: the firmware does not come through with 128 KB: ${first.report}`);
@@ -56,7 +66,6 @@ async function measureStart(bench: TLSFirmwareBench, start: Start, chip: ChipPro
   const beside = chip.bytes - smallest!;
   const capped = [...heapOf(smallest!), "--native", String(Math.max(beside, 1))];
   return {
-    start,
     stack: stack! * slotBytes,
     static: smallest!,
     native: first.native,
@@ -153,19 +162,19 @@ export function readProfileLimits(): ProfileLimits {
 
 /** @returns a sentence for each figure that is larger than it may be, or that one side does not know */
 export function profileOverruns(rows: readonly ProfileRow[], limits: ProfileLimits): string[] {
-  const unknown = Object.keys(limits).filter((name) => !rows.some(({ start }) => start === name));
+  const unknown = Object.keys(limits).filter((name) => !rows.some((row) => row.name === name));
   return [
-    ...unknown.map((name) => `The start "${name}" of the budget was not measured.`),
+    ...unknown.map((name) => `"${name}" of the budget was not measured.`),
     ...rows.flatMap((row) => {
-      const limit = limits[row.start];
-      if (limit === undefined) return [`The start "${row.start}" has no budget.`];
+      const limit = limits[row.name];
+      if (limit === undefined) return [`"${row.name}" has no budget.`];
       return (
         (["static", "native"] as const)
           // So that a figure that is missing is told, too.
           .filter((what) => !(row[what] <= limit[what]))
           .map(
             (what) =>
-              `A telemetry firmware, ${row.start}, needs ${row[what]} bytes (${what}); its budget is ${limit[what]}.`,
+              `A telemetry firmware, ${row.name}, needs ${row[what]} bytes (${what}); its budget is ${limit[what]}.`,
           )
       );
     }),
@@ -207,12 +216,13 @@ export function profileRows(
     ["firmware", "XS", "budget", "start", "target", "native peak", "together", chip.name, "fits"],
     ...sessions.map(({ step, ...session }) => line({ what: step, ...session })),
     ...heaps.map(({ what, heap, smallest, native, fits }) => line({ what, xs: smallest, native, fits }, figure(heap))),
-    ...rows.map(({ start, static: xs, native, fits }) =>
+    ...rows.map(({ name, sealed, static: xs, native, fits }) =>
       line(
-        { what: `telemetry with vault, ${start}`, xs, native, fits },
-        limits[start] ? figure(limits[start].static) : "none",
-        figure(staticStart),
-        figure(staticTarget),
+        { what: `telemetry with vault, ${name}`, xs, native, fits },
+        limits[name] ? figure(limits[name].static) : "none",
+        // They were set for what there was then.
+        sealed ? "" : figure(staticStart),
+        sealed ? "" : figure(staticTarget),
       ),
     ),
   ];

@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 import { compileAll, modified } from "./compile.js";
 import { mbedtlsSource, MissingSource } from "./mbedtls-source.js";
 import { mbedtlsTree } from "./mbedtls-tree.js";
-import { chosenMbedTLS, mbedtlsFolder, type Variant } from "./paths.js";
+import { chosenMbedTLS, isSanitized, mbedtlsFolder, type Variant } from "./paths.js";
 
 const run = promisify(execFile);
 
@@ -97,7 +97,7 @@ async function buildLibrary(source: string, variant: Variant, folder: string): P
     "-std=c99",
     "-D_GNU_SOURCE",
     "-fno-omit-frame-pointer",
-    ...(variant.sanitize ? sanitizers : []),
+    ...(isSanitized(variant) ? sanitizers : []),
     ...flags,
     ...tree.privateIncludes.map((include) => `-I${include}`),
   ];

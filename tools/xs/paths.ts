@@ -14,7 +14,8 @@ export const mbedtlsFolder = join(root, "hosts", "mbedtls");
 /** One way to compile the host: 32 bits for heap figures as on a chip, 64 for everything else, sanitizers to find errors in C. */
 export interface Variant {
   readonly bits: 32 | 64;
-  readonly sanitize: boolean;
+  /** When left out, the environment variable `SEALWIRE_SANITIZE=1` asks for it on 64 bits. */
+  readonly sanitize?: boolean | undefined;
   /**
    * Source tree of Mbed TLS, or `none`; the environment variable `SEALWIRE_MBEDTLS` when left out. Without either the 64-bit host
    * links the system's library, and the 32-bit host one that is built from Debian's source package.
@@ -32,13 +33,18 @@ export function chosenMbedTLS({ mbedtls }: Variant): string | undefined {
   return chosen === undefined || chosen === "" || chosen === "none" ? chosen || undefined : resolve(chosen);
 }
 
+/** Whether it is built with AddressSanitizer and UndefinedBehaviorSanitizer. */
+export function isSanitized({ bits, sanitize }: Variant): boolean {
+  return sanitize ?? (bits === 64 && process.env["SEALWIRE_SANITIZE"] === "1");
+}
+
 /** Builds of one name share nothing with those of another. */
 export function variantName(variant: Variant): string {
   const source = chosenMbedTLS(variant);
-  const { bits, sanitize, tls12, tlsInput } = variant;
+  const { bits, tls12, tlsInput } = variant;
   const parts = [
     `${bits}`,
-    ...(sanitize ? ["sanitized"] : []),
+    ...(isSanitized(variant) ? ["sanitized"] : []),
     ...(tls12 ? ["tls12"] : []),
     ...(tlsInput ? [`in${tlsInput}`] : []),
   ];

@@ -9,6 +9,7 @@ import { createServer, type Server, type TLSSocket } from "node:tls";
 import { Aedes } from "aedes";
 import { STORAGE_KEY } from "../../src/storage/index.js";
 import { DevelopmentPKI, toPEM } from "../pki/index.js";
+import { BackEnd } from "../simulate/back-end.js";
 import { provision } from "../simulate/provision.js";
 import { preloadOptions } from "./manifest.js";
 import { root, type Variant } from "./paths.js";
@@ -51,8 +52,11 @@ export class TLSFirmwareBench {
     this.#resumed = resumed;
   }
 
-  /** @throws Error when the firmware does not come through its first start in a roomy heap */
-  static async open(): Promise<TLSFirmwareBench> {
+  /**
+   * @param options.sealed whether it holds a payload secret, so that it seals what it publishes
+   * @throws Error when the firmware does not come through its first start in a roomy heap
+   */
+  static async open({ sealed }: { readonly sealed: boolean }): Promise<TLSFirmwareBench> {
     const folder = mkdtempSync(join(tmpdir(), "sealwire-fit-"));
     const pki = await DevelopmentPKI.open({ folder: join(folder, "certs"), names: ["localhost"] });
     const aedes = await Aedes.createBroker();
@@ -82,6 +86,7 @@ export class TLSFirmwareBench {
       broker: { host: "localhost", port },
       trustAnchors: [pki.root],
       credentials,
+      payloadSecret: sealed ? BackEnd.newSecret() : undefined,
       versions,
     });
     const bench = new TLSFirmwareBench(aedes, server, folder, resumed);

@@ -12,7 +12,7 @@ import mqtt from "mqtt";
 import ts from "typescript";
 import { hostIsBuilt } from "./support.js";
 
-const variant: Variant = { bits: 64, sanitize: false };
+const variant: Variant = { bits: 64 };
 const firmware = (name: string): string => join(root, "dist", "test", "xs", "firmware", `${name}.js`);
 /** The line of a fixture that holds some text, counted from 1. */
 const lineOf = (name: string, text: string): number =>

@@ -10,7 +10,7 @@ import { mapOptions, runOnXS } from "../../../tools/xs/run.js";
 import { temporaryFolder } from "../../tools/support/temporary-folder.js";
 import { hostIsBuilt } from "./support.js";
 
-const variant: Variant = { bits: 64, sanitize: false };
+const variant: Variant = { bits: 64 };
 const probe = join(root, "dist", "test", "xs", "firmware", "probe.js");
 
 describe("A device on the XS host", function () {

@@ -1,6 +1,7 @@
 /** TLS connections of a firmware on the XS host, commanded from a test: see `test/xs/firmware/tls-client.ts`. */
 import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,7 +13,11 @@ import type { TLSEngineOptions, TLSNegotiated, TLSSessionData } from "../../../s
 export type RemoteOptions = Omit<
   TLSEngineOptions,
   "onOpen" | "onReadable" | "onWritable" | "onDrainable" | "onClose" | "onError" | "onSession" | "privateKey"
-> & { readonly privateKey?: Uint8Array };
+> & {
+  readonly privateKey?: Uint8Array;
+  /** Offers the session that the firmware's storage has under this key, and writes there each that is issued. */
+  readonly kept?: string;
+};
 
 export interface Refusal {
   readonly code: ErrorCode;
@@ -215,7 +220,22 @@ export class RemoteDevice {
       });
     });
     await new Promise<void>((resolve) => this.#server!.listen(0, "127.0.0.1", resolve));
-    const { port } = this.#server.address() as AddressInfo;
+    await this.#launch(host);
+  }
+
+  /** Cuts its power, and starts it again with what it stored. */
+  async restart(host: readonly string[] = []): Promise<void> {
+    const closed = once(this.#child!, "close");
+    this.#child!.kill("SIGKILL");
+    await closed;
+    this.#control!.destroy();
+    this.#control = undefined;
+    this.ended = false;
+    await this.#launch(host);
+  }
+
+  async #launch(host: readonly string[]): Promise<void> {
+    const { port } = this.#server!.address() as AddressInfo;
     const module = join(root, "dist", "test", "xs", "firmware", "tls-client.js");
     const parameters = [...host, module, "--", String(port), join(this.#folder, "device")];
     this.#child = spawn(hostProgram(this.#variant), parameters, { stdio: ["ignore", "inherit", "pipe"] });

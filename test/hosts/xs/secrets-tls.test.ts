@@ -15,7 +15,7 @@ import { hostIsBuilt } from "./support.js";
 for (const bits of [64, 32] as const)
   describe(`The memory of the XS host with TLS, ${bits} bits`, function () {
     this.timeout(60_000);
-    const variant: Variant = { bits, sanitize: false };
+    const variant: Variant = { bits };
     const folder = temporaryFolder();
     before(hostIsBuilt(variant));
 

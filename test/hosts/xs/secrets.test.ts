@@ -17,7 +17,7 @@ const empty = Buffer.alloc(0);
 for (const bits of [64, 32] as const)
   describe(`The memory of the XS host, ${bits} bits`, function () {
     this.timeout(60_000);
-    const variant: Variant = { bits, sanitize: false };
+    const variant: Variant = { bits };
     const folder = temporaryFolder();
     before(hostIsBuilt(variant));
 

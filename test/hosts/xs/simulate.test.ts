@@ -29,14 +29,14 @@ describe("sealwire simulate on the XS engine", function () {
   this.timeout(90_000);
   const folder = temporaryFolder();
   const bits = { xs: 64, xs32: 32 } as const;
-  before(hostIsBuilt({ bits: 64, sanitize: false }));
-  before(hostIsBuilt({ bits: 32, sanitize: false }));
+  before(hostIsBuilt({ bits: 64 }));
+  before(hostIsBuilt({ bits: 32 }));
   afterEach(() => killCommands());
 
   const run = (args: readonly string[], environment: Record<string, string> = {}): Promise<CommandResult> =>
     startCommand(["simulate", "--certs", folder.join("certs"), ...args], environment).result;
   const libraryOf = (engine: "xs" | "xs32"): number => {
-    const text = execFileSync(hostProgram({ bits: bits[engine], sanitize: false }), ["--version"], {
+    const text = execFileSync(hostProgram({ bits: bits[engine] }), ["--version"], {
       encoding: "utf8",
     });
     return Number(/Mbed TLS (\d+)/.exec(text)?.[1]);

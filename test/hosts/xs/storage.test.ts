@@ -8,7 +8,7 @@ import { mapOptions, runOnXS } from "../../../tools/xs/run.js";
 import { temporaryFolder } from "../../tools/support/temporary-folder.js";
 import { hostIsBuilt } from "./support.js";
 
-const variant: Variant = { bits: 64, sanitize: false };
+const variant: Variant = { bits: 64 };
 const module = join(root, "dist", "test", "xs", "firmware", "write-loop.js");
 const actions = ["kill-before", "kill-between", "kill-after"] as const;
 

@@ -16,8 +16,6 @@ export interface TLSBuild {
   readonly joins: boolean;
 }
 
-const sanitize = process.env["SEALWIRE_SANITIZE"] === "1";
-
 /** As sealwire_mbedtls_config.h has it. */
 const ours = (major: number): Pick<TLSBuild, "major" | "versions" | "content" | "joins"> =>
   major < 3
@@ -38,12 +36,12 @@ function buildsOf(tree: string): TLSBuild[] {
   const version = versionOf(tree);
   return ([64, 32] as const).map((bits) => ({
     name: `Mbed TLS ${version} as on a chip, ${bits} bits`,
-    variant: { bits, sanitize: sanitize && bits === 64 },
+    variant: { bits },
     ...ours(Number.parseInt(version)),
   }));
 }
 
-const chosen = chosenMbedTLS({ bits: 64, sanitize: false });
+const chosen = chosenMbedTLS({ bits: 64 });
 
 /** The system's library and 3.6, or, with the environment variable SEALWIRE_MBEDTLS, the library of that source tree on 64 and 32 bits. */
 export const tlsBuilds: readonly TLSBuild[] =
@@ -52,13 +50,13 @@ export const tlsBuilds: readonly TLSBuild[] =
     : [
         {
           name: "the system's Mbed TLS, 64 bits",
-          variant: { bits: 64, sanitize },
+          variant: { bits: 64 },
           major: 2,
           versions: ["TLSv1.2"],
           content: { input: 16384, output: 16384 },
           joins: false,
         },
-        { name: "Mbed TLS 3.6 as on a chip, 32 bits", variant: { bits: 32, sanitize: false }, ...ours(3) },
+        { name: "Mbed TLS 3.6 as on a chip, 32 bits", variant: { bits: 32 }, ...ours(3) },
       ];
 
 /** The same with an input buffer that holds a large server chain; not the system's library, whose buffers hold any record. */

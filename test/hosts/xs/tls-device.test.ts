@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { STORAGE_KEY } from "../../../src/storage/index.js";
 import { MosquittoBroker } from "../../../tools/brokers/index.js";
@@ -13,6 +13,7 @@ import { mapOptions } from "../../../tools/xs/run.js";
 import { requireMosquitto } from "../../tools/support/mosquitto.js";
 import { temporaryFolder } from "../../tools/support/temporary-folder.js";
 import { generateKeys, type Issued, issue } from "../node/support/pki.js";
+import { helloOf, Recorder, ticketExtension } from "./hello.js";
 import { hostIsBuilt } from "./support.js";
 import { tlsBuilds } from "./tls-builds.js";
 
@@ -60,17 +61,21 @@ function contentOf(folder: string): Record<string, string> {
   );
 }
 
-const cases = tlsBuilds.flatMap((build) =>
-  build.versions.flatMap((version) => (["EC", "RSA"] as const).map((kind) => ({ ...build, version, kind }))),
-);
+const cases = tlsBuilds.flatMap((build) => [
+  ...build.versions.flatMap((version) =>
+    (["EC", "RSA"] as const).map((kind) => ({ ...build, version, kind, tickets: true })),
+  ),
+  { ...build, version: "TLSv1.2", kind: "EC", tickets: false } as const,
+]);
 
-for (const { name, variant, version, kind } of cases)
-  describe(`A device on XS with Mosquitto, ${version}, ${kind}, ${name}`, function () {
+for (const { name, variant, version, kind, tickets } of cases)
+  describe(`A device on XS with Mosquitto, ${version}, ${kind}, ${tickets ? "" : "without tickets, "}${name}`, function () {
     this.timeout(30_000);
     const folder = temporaryFolder();
     let pki: Credentials;
-    let broker: MosquittoBroker;
+    let broker: MosquittoBroker | undefined;
     let tap: Tap;
+    const recorder = new Recorder(() => tap.port);
     let child: ChildProcess | undefined;
 
     before(hostIsBuilt(variant));
@@ -81,13 +86,17 @@ for (const { name, variant, version, kind } of cases)
         server: pki.server,
         root: pki.root,
         versions: { minimum: version, maximum: version },
+        tickets,
       });
       await broker.start();
       tap = new Tap({ target: { address: broker.address, port: broker.port } });
       await tap.start();
+      await recorder.start();
     });
     after(async () => {
       child?.kill("SIGKILL");
+      recorder.stop();
+      if (broker === undefined) return;
       await tap.stop();
       await broker.stop();
     });
@@ -103,7 +112,7 @@ for (const { name, variant, version, kind } of cases)
         settings,
         JSON.stringify({
           folder: folder.join(device),
-          port: tap.port,
+          port: recorder.port,
           root: hex(pki.root),
           certificateChain: issued.certificateChain.map(hex),
           privateKey: hex(issued.privateKey),
@@ -141,16 +150,51 @@ for (const { name, variant, version, kind } of cases)
       return { connected, exitCode };
     }
 
-    it("shakes hands in full once, and resumes after a deep sleep and after power cuts", async () => {
-      assert.deepEqual(await live("sleep"), { connected: `${version} full`, exitCode: asleep });
-      assert.deepEqual(await live("sleep"), { connected: `${version} resumed`, exitCode: asleep });
-      assert.deepEqual(await live("wait"), { connected: `${version} resumed`, exitCode: null });
-      assert.deepEqual(await live("wait"), { connected: `${version} resumed`, exitCode: null });
+    function checkBytes(): void {
       const [full, ...others] = tap.connections.map(({ bytesIn, bytesOut }) => bytesIn + bytesOut);
       for (const other of others) assert.ok(other < full! * 0.7, `${other} bytes are not much less than ${full}`);
-    });
+    }
 
-    if (version === "TLSv1.3" || kind === "RSA") return;
+    if (tickets)
+      it("shakes hands in full once, and resumes after a deep sleep and after power cuts", async () => {
+        assert.deepEqual(await live("sleep"), { connected: `${version} full`, exitCode: asleep });
+        assert.deepEqual(await live("sleep"), { connected: `${version} resumed`, exitCode: asleep });
+        assert.deepEqual(await live("wait"), { connected: `${version} resumed`, exitCode: null });
+        assert.deepEqual(await live("wait"), { connected: `${version} resumed`, exitCode: null });
+        checkBytes();
+      });
+    else
+      it("resumes by session ID after a deep sleep, and from flash when power failed while it slept", async () => {
+        const resumes = { connected: `${version} resumed`, exitCode: asleep };
+        assert.deepEqual(await live("sleep"), { connected: `${version} full`, exitCode: asleep });
+        assert.deepEqual(await live("sleep"), resumes);
+        // A broker forgets whom it lost without a goodbye, so it is asleep that power fails: its retained memory is gone then.
+        for (let i = 0; i < 2; i++) {
+          rmSync(folder.join("device", "wake"));
+          rmSync(folder.join("device", "retained"));
+          assert.deepEqual(await live("sleep"), resumes);
+        }
+        checkBytes();
+        const hellos = recorder.connections.map(({ sent, received }) => [helloOf(sent), helloOf(received)] as const);
+        const { sessionID } = hellos[0]![1];
+        assert.equal(sessionID.byteLength, 32);
+        for (const [ours, theirs] of hellos) {
+          assert.equal(ours.extensions.get(ticketExtension)!.content.byteLength, 0, "a ticket was offered");
+          assert.ok(!theirs.extensions.has(ticketExtension), "a ticket was announced");
+          assert.deepEqual(theirs.sessionID, sessionID);
+        }
+        for (const [ours] of hellos.slice(1)) assert.deepEqual(ours.sessionID, sessionID);
+        // One that has forgotten them all gives another one, in the same connection.
+        await broker!.restart();
+        assert.deepEqual(await live("sleep"), { connected: `${version} full`, exitCode: asleep });
+        assert.equal(recorder.connections.length, hellos.length + 1);
+        const { sent, received } = recorder.connections.at(-1)!;
+        assert.deepEqual(helloOf(sent).sessionID, sessionID);
+        assert.notDeepEqual(helloOf(received).sessionID, sessionID);
+        assert.deepEqual(await live("sleep"), resumes);
+      });
+
+    if (!tickets || version === "TLSv1.3" || kind === "RSA") return;
 
     /** What an ESP8266 has beside the SDK's clock. */
     const retainedBytes = 464;

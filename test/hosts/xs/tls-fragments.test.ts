@@ -2,6 +2,7 @@
 import { equal, ok } from "node:assert/strict";
 import { generateKeys, type Issued, issue } from "../node/support/pki.js";
 import { at, closeServers, startServer } from "../node/support/tls.js";
+import { helloOf } from "./hello.js";
 import { type RemoteClient, RemoteDevice, type RemoteOptions, type Tamper } from "./remote.js";
 import { hostIsBuilt } from "./support.js";
 import { largeInputBuilds, tlsBuilds } from "./tls-builds.js";
@@ -11,15 +12,8 @@ type Length = (typeof lengths)[number];
 
 /** The extension of RFC 6066 section 4 in a ClientHello: where its code lies, and what it asks for. */
 function fragmentLength(hello: Buffer): { begin: number; asked: number } | undefined {
-  // Record (5), message (4), version and random (34); session ID, suites, compression methods; then the extensions.
-  let offset = 43;
-  offset += 1 + hello[offset]!;
-  offset += 2 + hello.readUInt16BE(offset);
-  offset += 1 + hello[offset]!;
-  const end = offset + 2 + hello.readUInt16BE(offset);
-  for (offset += 2; offset < end; offset += 4 + hello.readUInt16BE(offset + 2))
-    if (hello.readUInt16BE(offset) === 1) return { begin: offset, asked: 256 << hello[offset + 4]! };
-  return undefined;
+  const found = helloOf(hello).extensions.get(1);
+  return found && { begin: found.begin, asked: 256 << found.content[0]! };
 }
 
 /** Records of a flight: offset, type and length of each. */
@@ -81,7 +75,7 @@ for (const { name, variant, versions, content, joins } of [...tlsBuilds, ...larg
       return Math.min(most, length === undefined ? most : Math.max(length, 1024));
     }
 
-    async function helloOf(client: RemoteClient): Promise<Buffer> {
+    async function firstWordsOf(client: RemoteClient): Promise<Buffer> {
       await client.until(() => client.wire.sent > 0);
       return client.wire.first;
     }
@@ -100,7 +94,7 @@ for (const { name, variant, versions, content, joins } of [...tlsBuilds, ...larg
             return [bytes];
           });
           await client.opened();
-          const asked = fragmentLength(await helloOf(client))?.asked;
+          const asked = fragmentLength(await firstWordsOf(client))?.asked;
           equal(asked, expected(length, protocol === "TLSv1.3"));
           client.write("x");
           await client.untilText("echo:x");

@@ -1,14 +1,12 @@
 /** TLS on the XS host against servers that refuse, lie, or speak nonsense: each has its own error, and the firmware goes on. */
 import { equal, match, ok } from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { createServer, type AddressInfo, type Socket } from "node:net";
-import type { TLSVersion } from "../../../src/platform.js";
-import { freePort } from "../../../tools/brokers/free-port.js";
 import { temporaryFolder } from "../../tools/support/temporary-folder.js";
 import { type Issued, issue } from "../node/support/pki.js";
 import { at, closeServers, startServer } from "../node/support/tls.js";
+import { OpenSSLServer } from "./openssl-server.js";
 import { type Refusal, RemoteDevice, type RemoteOptions, type Tamper } from "./remote.js";
 import { hostIsBuilt } from "./support.js";
 import { tlsBuilds } from "./tls-builds.js";
@@ -91,7 +89,10 @@ for (const { name, variant, versions } of tlsBuilds)
 
     for (const protocol of versions)
       it(`names the alert of a server that wants a client certificate, in ${protocol}`, async () => {
-        const strict = await startOpenSSL(protocol);
+        // It speaks its alert before it closes; Node's server often does not.
+        writeFileSync(folder.join("ca.pem"), root.pem);
+        const verify = ["-CAfile", folder.join("ca.pem"), "-Verify", "2", "-verify_return_error"];
+        const strict = await OpenSSLServer.start(folder, leaf, protocol, verify);
         try {
           const bare = await failure(strict.port, { maximumVersion: protocol });
           equal(bare.code, "TLS_ALERT_RECEIVED", bare.message);
@@ -251,24 +252,4 @@ for (const { name, variant, versions } of tlsBuilds)
       const { now } = await device.memory();
       ok(now <= before.now, `${now - before.now} bytes were left behind`);
     });
-
-    /** `openssl s_server` speaks its alert before it closes; node's server often does not. */
-    async function startOpenSSL(protocol: TLSVersion): Promise<{ port: number; stop: () => void }> {
-      writeFileSync(folder.join("cert.pem"), leaf.pem);
-      writeFileSync(folder.join("key.pem"), leaf.keyPEM);
-      writeFileSync(folder.join("ca.pem"), root.pem);
-      const port = await freePort();
-      const child = spawn(
-        "openssl",
-        [
-          "s_server",
-          ...["-accept", String(port), "-cert", folder.join("cert.pem"), "-key", folder.join("key.pem")],
-          ...["-CAfile", folder.join("ca.pem"), "-Verify", "2", "-verify_return_error", "-quiet"],
-          protocol === "TLSv1.3" ? "-tls1_3" : "-tls1_2",
-        ],
-        { stdio: ["pipe", "ignore", "ignore"] },
-      );
-      await new Promise((resolve) => setTimeout(resolve, 300));
-      return { port, stop: () => void child.kill("SIGKILL") };
-    }
   });

@@ -9,7 +9,7 @@ import { runOnXS } from "../../../tools/xs/run.js";
 import { temporaryFolder } from "../../tools/support/temporary-folder.js";
 import { hostIsBuilt } from "./support.js";
 
-const variant: Variant = { bits: 64, sanitize: false };
+const variant: Variant = { bits: 64 };
 const source = join(root, "test", "xs", "firmware", "debugged.ts");
 const lineOf = (text: string): number =>
   readFileSync(source, "utf8")

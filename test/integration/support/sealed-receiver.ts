@@ -1,6 +1,7 @@
 /**
- * A device that takes sealed commands over a link without TLS: `node sealed-receiver.js FOLDER PORT [FAULT]`. Says what it handles, what it refuses,
- * what it stores, and when it is subscribed. FAULT is a `StorageFault` as JSON: the process kills itself at that write.
+ * A device that takes sealed commands over a link without TLS: `node sealed-receiver.js FOLDER PORT TOGETHER [FAULT]`. Says what it has handled, what it refuses,
+ * what it stores, and when it is subscribed. It handles so many commands at once, TOGETHER, and one that says "marker" alone; each ends in a turn of its own, those
+ * handled together out of order. FAULT is a `StorageFault` as JSON: the process kills itself at that write.
  */
 import { writeSync } from "node:fs";
 import { createPlatform } from "../../../hosts/node/index.js";
@@ -9,7 +10,7 @@ import { Device } from "../../../src/index.js";
 import { Sealing } from "../../../src/sealing/index.js";
 import type { Platform } from "../../../src/platform.js";
 
-const [folder, port, fault] = process.argv.slice(2);
+const [folder, port, together, fault] = process.argv.slice(2);
 const say = (line: string): void => void writeSync(1, `${line}\n`);
 const host = createPlatform({
   folder: folder!,
@@ -46,9 +47,32 @@ const device = new Device({
   },
   onSecurity: ({ kind, code }) => say(`${kind} ${code ?? ""}`),
 });
-const subscribed = device.subscribe("%c/commands", ({ payload }) => say(`handled ${Buffer.from(payload).toString()}`), {
-  qos: 1,
-});
+/** What ends the handlers of the commands that are being handled. */
+let handling: (() => void)[] = [];
+let turn = Promise.resolve();
+
+function endAll(): void {
+  const odd = handling.filter((_, i) => i % 2 === 1);
+  const even = handling.filter((_, i) => i % 2 === 0);
+  handling = [];
+  for (const end of [...odd.reverse(), ...even])
+    turn = turn.then(() => new Promise((resolve) => setTimeout(resolve, 5))).then(end);
+}
+
+const subscribed = device.subscribe(
+  "%c/commands",
+  ({ payload }) => {
+    const text = Buffer.from(payload).toString();
+    return new Promise<void>((resolve) => {
+      handling.push(() => {
+        say(`handled ${text}`);
+        resolve();
+      });
+      if (text.startsWith("marker") || handling.length === Number(together)) endAll();
+    });
+  },
+  { qos: 1 },
+);
 await device.start();
 await subscribed;
 say("subscribed");

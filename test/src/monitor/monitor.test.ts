@@ -136,8 +136,16 @@ describe("log", () => {
     for (let length = 0; length <= kept.byteLength; length++) {
       const cut = kept.slice(0, length);
       cut[0] = length % 7;
-      setUp({}, cut).monitor.log("error", () => line`goes on`);
+      const { monitor } = setUp({}, cut);
+      monitor.log("error", () => line`goes on`);
+      const texts = monitor.entries.map(({ text }) => text);
+      strictEqual(texts.at(-1), "goes on");
+      for (const text of texts.slice(0, -2)) ok(["start after power", "whole"].includes(text), text);
     }
+    ok(
+      setUp({}, kept).monitor.entries.some(({ text }) => text === "whole"),
+      "undamaged, it is there",
+    );
   });
 });
 

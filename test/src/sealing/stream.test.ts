@@ -133,9 +133,9 @@ describe("Sealed streams", () => {
     const device = new Station("device");
     const server = new Station("server");
     const sealed = concat(...seal(device, pattern(100)));
-    const { sequence, mark, settle } = open(server, sealed, { qos: 1 }).end;
+    const { sequence, mark: takeMark } = open(server, sealed, { qos: 1 }).end;
     strictEqual(sequence, 0);
-    settle();
+    const mark = takeMark!();
     refuses(server, sealed, "SEALED_REPLAYED");
     server.powerCut();
     server.sealing.loadMark(mark);

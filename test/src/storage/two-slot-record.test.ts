@@ -144,12 +144,16 @@ describe("two-slot record", () => {
     const { storage, record, root } = started();
     record.stage(2, two, note);
     storage.failAt(1, "after");
+    let cut: unknown;
     try {
       record.erase();
     } catch (error) {
-      ok(error instanceof PowerCut);
+      cut = error;
     }
+    ok(cut instanceof PowerCut, "the power was cut in the midst of it");
     const rebooted = storage.afterReboot();
+    const left = [...rebooted];
+    ok(left.length > 0 && !left.includes("p"), left.join());
     const again = recordOn(rebooted, root);
     strictEqual(again.load(), undefined);
     again.erase();

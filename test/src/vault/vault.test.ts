@@ -74,8 +74,14 @@ describe("vault", () => {
   });
 
   it("shows nothing of the secrets in storage", () => {
-    const { storage } = provisioned();
-    for (const key of storage) ok(!toHex(new Uint8Array(storage.read(key)!)).includes(toHex(toUTF8(password1))), key);
+    const storage = new MemoryStorage();
+    const secret = crypto.random(32);
+    const more = { payloadSecrets: new Map([[7, secret.slice()]]) };
+    openVault(storage, { rootOfTrust: hardwareRoot() }).provision(recordWith(password1, more));
+    const stored = [...storage].map((key) => toHex(new Uint8Array(storage.read(key)!)));
+    ok(stored.join("").length > 2 * (password1.length + secret.byteLength), "something is stored");
+    for (const hidden of [toUTF8(password1), secret, toUTF8("broker.example")])
+      ok(!stored.some((value) => value.includes(toHex(hidden))));
   });
 
   it("is provisioned once: what is there must be wiped first", () => {

@@ -19,12 +19,21 @@ export interface RunningCommand {
 
 const running = new Set<ChildProcess>();
 
-/** @param environment variables beside those of this process; `undefined` takes one away */
-export function startCommand(args: readonly string[], environment: NodeJS.ProcessEnv = {}): RunningCommand {
+/**
+ * @param environment variables beside those of this process; `undefined` takes one away
+ * @param input of its standard input, which ends then
+ */
+export function startCommand(
+  args: readonly string[],
+  environment: NodeJS.ProcessEnv = {},
+  input: string | Uint8Array = "",
+): RunningCommand {
   const child = spawn(process.execPath, [main, ...args], {
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: "pipe",
     env: { ...process.env, NODE_OPTIONS: undefined, DEBUG: undefined, ...environment },
   });
+  // It may end without reading.
+  child.stdin.on("error", () => undefined).end(input);
   running.add(child);
   child.once("close", () => running.delete(child));
   let stdout = "";
@@ -51,6 +60,10 @@ export async function killCommands(): Promise<void> {
   );
 }
 
-export function runCommand(args: readonly string[], environment?: NodeJS.ProcessEnv): Promise<CommandResult> {
-  return startCommand(args, environment).result;
+export function runCommand(
+  args: readonly string[],
+  environment?: NodeJS.ProcessEnv,
+  input?: string | Uint8Array,
+): Promise<CommandResult> {
+  return startCommand(args, environment, input).result;
 }

@@ -170,8 +170,8 @@ export class BudgetApp {
   }
 
   private publish(): void {
-    const text = toUTF8("21.5 degrees");
-    const payload = this.seals ? (this.sealing ?? this.openSealing()).seal("telemetry", text) : text;
+    const text = "21.5 degrees";
+    const payload = this.seals ? (this.sealing ?? this.openSealing()).seal("telemetry", toUTF8(text)) : text;
     void (this.link as MQTTSession).publish("telemetry", payload, { qos: 1 }).then(() => this.next());
   }
 }

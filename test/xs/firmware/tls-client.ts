@@ -16,8 +16,12 @@ interface Options {
   readonly revocationLists?: readonly string[];
   readonly certificateChain?: readonly string[];
   readonly privateKey?: string;
-  readonly session?: Omit<TLSSessionData, "bytes"> & { readonly bytes: string };
+  readonly session?: WrittenSession;
+  /** Offers the session that the storage has under this key, and writes there each that is issued. */
+  readonly kept?: string;
 }
+
+type WrittenSession = Omit<TLSSessionData, "bytes"> & { readonly bytes: string };
 
 interface Command {
   readonly op: "start" | "write" | "end" | "memory" | "cap" | "fail" | "measure";
@@ -77,7 +81,9 @@ function tellError(id: number, error: SealwireError): void {
 }
 
 function start(id: number, port: number, options: Options): void {
-  const { trustAnchors, revocationLists, certificateChain, privateKey, session, ...others } = options;
+  const { trustAnchors, revocationLists, certificateChain, privateKey, kept, ...others } = options;
+  const stored = kept === undefined ? undefined : platform.storage!.read(kept);
+  const session = stored ? (JSON.parse(fromUTF8(new Uint8Array(stored))!) as WrittenSession) : options.session;
   const key: Key | undefined = privateKey ? platform.crypto.importKey("private", fromHex(privateKey)) : undefined;
   const socket = new TLSSocket({
     address: "127.0.0.1",
@@ -102,7 +108,11 @@ function start(id: number, port: number, options: Options): void {
       privateKey: key,
       session: session && { ...session, bytes: fromHex(session.bytes) },
       onOpen: (negotiated) => tell(id, "open", { negotiated }),
-      onSession: (given) => tell(id, "session", { session: { ...given, bytes: toHex(given.bytes) } }),
+      onSession: (given) => {
+        const written = { ...given, bytes: toHex(given.bytes) };
+        if (kept !== undefined) platform.storage!.write(kept, toUTF8(JSON.stringify(written)));
+        tell(id, "session", { session: written });
+      },
     }),
     onReadable: () => {
       // Small pieces: long strings are slow on this engine.

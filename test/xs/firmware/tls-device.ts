@@ -1,6 +1,6 @@
 /**
- * Fixture: a whole device with mutual TLS. It publishes one message, and then sleeps, or waits for its power to be cut. Its settings come
- * as JSON in a file that the first argument names.
+ * Fixture: a whole device with mutual TLS. It publishes one message, and then sleeps, or waits for its power to be cut; or it does no more than
+ * stay connected. Its settings come as JSON in a file that the first argument names.
  */
 import { createPlatform } from "../../../hosts/xs/index.js";
 import * as file from "../../../hosts/xs/native/file.js";
@@ -17,7 +17,7 @@ interface Settings {
   readonly certificateChain: readonly string[];
   readonly privateKey: string;
   readonly maximumVersion: TLSVersion;
-  readonly then: "sleep" | "wait";
+  readonly then: "sleep" | "wait" | "stay";
   readonly retainedBytes?: number;
   readonly sessionsInFlash?: boolean;
 }
@@ -38,10 +38,14 @@ const device = new Device({
     certificateChain: settings.certificateChain.map((certificate) => fromHex(certificate)),
     privateKey: platform.crypto.importKey("private", fromHex(settings.privateKey)),
   },
+  reconnectSpread: [200],
   onConnected: ({ protocol, resumed }) => platform.log(`connected ${protocol} ${resumed ? "resumed" : "full"}`),
+  onDisconnected: ({ cause }) => cause && platform.log(`${cause.code}: ${cause.message}`),
   onError: (error) => platform.log(`${error.code}: ${error.message}`),
 });
 await device.start();
-await device.publish("%c/telemetry", "21.5", { qos: 1 });
-platform.log(`published ${memory(0)} ${memory(1)}`);
+if (settings.then !== "stay") {
+  await device.publish("%c/telemetry", "21.5", { qos: 1 });
+  platform.log(`published ${memory(0)} ${memory(1)}`);
+}
 if (settings.then === "sleep") await device.sleep(1000);

@@ -8,7 +8,7 @@ import { createFolder, replaceFile } from "../../files.js";
 import { shownPath } from "../../paths.js";
 import type { CertificateEntry, NewEntry } from "../certificate-index.js";
 import { readCertificateRequest } from "../certificate-request.js";
-import { checkClientIdentifier, checkServerName, type FleetPKI } from "../fleet-pki.js";
+import { checkClientIdentifier, checkServerName, type FleetPKI, lifetimes } from "../fleet-pki.js";
 import { exportPrivateKey, generateKeys, importPublicKey, type KeyAlgorithm, keyAlgorithms } from "../keys.js";
 import { toPEM } from "../pem.js";
 import { x509 } from "../x509.js";
@@ -111,7 +111,8 @@ async function issueServer(pki: FleetPKI, names: readonly string[], given: Issue
   for (const name of names) checkServerName(name);
   const files = filesFor(pki, "servers", names[0]!, given);
   const keys = await generateKeys(given.key);
-  return publish(pki, await pki.issueServer(names, keys.publicKey, days), files, await exportPrivateKey(keys));
+  const entry = await pki.issueServer(names, keys.publicKey, days);
+  return publish(pki, { entry, files, days, privateKey: await exportPrivateKey(keys) });
 }
 
 async function issueDevice(pki: FleetPKI, id: string, given: IssueArguments): Promise<CommandResult> {
@@ -119,7 +120,8 @@ async function issueDevice(pki: FleetPKI, id: string, given: IssueArguments): Pr
   checkClientIdentifier(id);
   const files = filesFor(pki, "devices", id, given);
   const keys = await generateKeys(given.key);
-  return publish(pki, await pki.issueDevice(id, keys.publicKey, days), files, await exportPrivateKey(keys));
+  const entry = await pki.issueDevice(id, keys.publicKey, days);
+  return publish(pki, { entry, files, days, privateKey: await exportPrivateKey(keys) });
 }
 
 async function sign(pki: FleetPKI, file: string, given: SignArguments): Promise<CommandResult> {
@@ -129,14 +131,15 @@ async function sign(pki: FleetPKI, file: string, given: SignArguments): Promise<
     const names = given.name ?? (request.names.length > 0 ? request.names : [request.commonName]);
     for (const name of names) checkServerName(name);
     const files = filesFor(pki, "servers", names[0]!, given);
-    return publish(pki, await pki.issueServer(names, request.publicKey, days), files);
+    return publish(pki, { entry: await pki.issueServer(names, request.publicKey, days), files, days });
   }
   if (given.name !== undefined) throw usageFailure("--name is for a server (--server) only.");
   if (given.id !== undefined && given.id !== request.commonName)
     throw usageFailure(`The request in ${file} is for "${request.commonName.slice(0, 64)}", not for "${given.id}".`);
   checkClientIdentifier(request.commonName);
   const files = filesFor(pki, "devices", request.commonName, given);
-  return publish(pki, await pki.issueDevice(request.commonName, request.publicKey, days), files);
+  const entry = await pki.issueDevice(request.commonName, request.publicKey, days);
+  return publish(pki, { entry, files, days });
 }
 
 async function renew(
@@ -160,7 +163,7 @@ async function renew(
       ? await pki.issueServer(serverNamesOf(old), publicKey, days)
       : await pki.issueDevice(old.name, publicKey, days);
   const folder = old.kind === "server" ? "servers" : "devices";
-  return publish(pki, entry, filesFor(pki, folder, name, { ...given, force: true }));
+  return publish(pki, { entry, files: filesFor(pki, folder, name, { ...given, force: true }), days });
 }
 
 /** The newest that is not revoked. */
@@ -217,8 +220,16 @@ function filesFor(
   return files;
 }
 
+interface Issued {
+  readonly entry: NewEntry;
+  readonly files: Files;
+  /** As asked for. */
+  readonly days: number | undefined;
+  readonly privateKey?: Uint8Array | undefined;
+}
+
 /** In this order: a key that got lost is worth nothing, a certificate that nobody knows of cannot be revoked. */
-function publish(pki: FleetPKI, entry: NewEntry, files: Files, privateKey?: Uint8Array): CommandResult {
+function publish(pki: FleetPKI, { entry, files, days, privateKey }: Issued): CommandResult {
   try {
     if (privateKey !== undefined) {
       replaceFile(files.key!, toPEM("PRIVATE KEY", privateKey), 0o600);
@@ -235,7 +246,11 @@ function publish(pki: FleetPKI, entry: NewEntry, files: Files, privateKey?: Uint
       { cause: error },
     );
   }
-  return result(entry, privateKey === undefined ? { ...files, key: undefined } : files);
+  const shortened = pki.cutShort(days ?? lifetimes[entry.kind === "server" ? "server" : "device"]);
+  return {
+    ...result(entry, privateKey === undefined ? { ...files, key: undefined } : files),
+    warnings: shortened === undefined ? [] : [shortened],
+  };
 }
 
 function result(entry: NewEntry, { certificate, key }: Files): CommandResult {

@@ -7,7 +7,7 @@ import { askPassphrase } from "../../passphrase.js";
 import { shownPath } from "../../paths.js";
 import type { CertificateEntry, CertificateKind } from "../certificate-index.js";
 import { createPKI, type ImportedAuthority } from "../create-pki.js";
-import { type AuthorityName, commonNameOf, type FleetPKI, type RevocationListResult } from "../fleet-pki.js";
+import { type AuthorityName, commonNameOf, type FleetPKI, indexed, type RevocationListResult } from "../fleet-pki.js";
 import { type KeyAlgorithm, keyAlgorithms } from "../keys.js";
 import { type RevocationReason, revocationReasons } from "../revocation.js";
 import { checkDisconnect, disconnectRevoked, type DisconnectRevokedArguments } from "./disconnect-revoked.js";
@@ -193,13 +193,10 @@ function importedOf(
 
 async function revoke(pki: FleetPKI, names: readonly string[], given: RevokeArguments): Promise<CommandResult> {
   const { reason } = given;
-  checkDisconnect(given);
+  const password = checkDisconnect(given);
   const chosen = new Map<string, CertificateEntry>();
   for (const name of names) {
-    const serialNumber = name
-      .toLowerCase()
-      .replaceAll(":", "")
-      .replace(/^0+(?=.)/, "");
+    const serialNumber = indexed(name);
     const found = [...pki.index.find({ serialNumber }), ...pki.index.find({ name })];
     if (found.length === 0)
       throw new CommandFailure(
@@ -209,13 +206,13 @@ async function revoke(pki: FleetPKI, names: readonly string[], given: RevokeArgu
       );
     for (const entry of found) chosen.set(entry.serialNumber, entry);
   }
-  const entries = [...chosen.values()].filter(({ revokedAt }) => revokedAt === undefined);
-  const devices = [...new Set([...chosen.values()].filter(({ kind }) => kind === "device").map(({ name }) => name))];
+  const entries = await pki.notYetRevoked([...chosen.values()]);
+  const devices = [...chosen.values()].filter(({ kind }) => kind === "device");
   if (entries.length === 0 && !given.disconnect)
     return { json: { revoked: [], lists: [] }, lines: ["All of them are revoked already; nothing was changed."] };
   const lists = entries.length === 0 ? [] : await pki.revoke(entries, reason);
   // Also for who was revoked before: a first attempt may have failed.
-  const ended = given.disconnect ? await disconnectRevoked(devices, given) : undefined;
+  const ended = given.disconnect ? await disconnectRevoked(devices, given, password) : undefined;
   return {
     ...(ended && ended.failures.length > 0 && { warnings: ended.failures, exitCode: exitCodes.failed }),
     json: {
@@ -230,7 +227,7 @@ async function revoke(pki: FleetPKI, names: readonly string[], given: RevokeArgu
         ? "A broker must read the new list; who is connected stays so (--disconnect ends that)."
         : ended.failures.length > 0
           ? "Who is connected may stay so: see the warnings."
-          : `Disconnected, by ${ended.how}: ${devices.join(", ")}`,
+          : `Disconnected, by ${ended.how}: ${ended.names.join(", ")}`,
     ],
   };
 }
