@@ -1,7 +1,7 @@
 /*
  * The native memory of Mbed TLS and of the code around it: every block is counted, and a cap makes allocation fail.
  *
- * Builds of the library that are ours call these functions directly (mbedtls_config.h); the archives of a distribution have their
+ * Builds of the library that are ours call these functions directly (sealwire_mbedtls_config.h); the archives of a distribution have their
  * `calloc` and `free` renamed to them when the host is linked. Only shared libraries and ESP-IDF's library cannot be watched:
  * `sw_memory_watched()`. Of ESP-IDF's no more is seen than that an allocation fails: it lets a function of ours come before its own.
  */

@@ -229,6 +229,10 @@ SwFailure sw_tls_configure(SwTLS* e, const SwTLSOptions* options, const SwCreden
   mbedtls_ssl_conf_rng(&e->conf, sw_random, NULL);
 #endif
   mbedtls_ssl_conf_ciphersuites(&e->conf, suites);
+#ifdef MBEDTLS_SSL_SESSION_TICKETS
+  /* The library asks unless it is told not to. Of TLS 1.2 alone: 1.3 has nothing else. */
+  if (!options->tickets) mbedtls_ssl_conf_session_tickets(&e->conf, MBEDTLS_SSL_SESSION_TICKETS_DISABLED);
+#endif
 #ifdef MBEDTLS_SSL_RENEGOTIATION
   mbedtls_ssl_conf_renegotiation(&e->conf, MBEDTLS_SSL_RENEGOTIATION_DISABLED);
 #endif

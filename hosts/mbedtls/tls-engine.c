@@ -3,11 +3,6 @@
 #include <string.h>
 #include <time.h>
 
-#ifndef CLOCK_MONOTONIC
-/* Of the host: milliseconds. */
-int64_t sw_clock(void);
-#endif
-
 /* Milliseconds of one kind of clock, for the longest step. */
 static double now(void) {
 #ifdef CLOCK_MONOTONIC

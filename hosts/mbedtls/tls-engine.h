@@ -104,6 +104,8 @@ typedef struct {
   const uint8_t* session;
   size_t sessionSize;
   int sessionExtendedMasterSecret;
+  /* Whether TLS 1.2 asks for tickets. */
+  int tickets;
 } SwTLSOptions;
 
 typedef struct {
@@ -147,6 +149,9 @@ typedef struct {
   int error;
   double longestStep;
 } SwTLS;
+
+/* Of the host: milliseconds. Runs through deep sleep where the chip has such a clock. */
+int64_t sw_clock(void);
 
 /* Never NULL but for want of memory; `failure` is set when the options cannot be used. */
 SwTLS* sw_tls_create(const SwTLSOptions* options, const SwCredentials* credentials);

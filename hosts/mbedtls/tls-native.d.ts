@@ -27,6 +27,7 @@ export class NativeTLS {
     key: Key | undefined,
     session: Uint8Array | undefined,
     extendedMasterSecret: boolean,
+    tickets: boolean,
     anchors: Views,
     lists: Views,
     chain: Views,

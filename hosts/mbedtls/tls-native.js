@@ -1,6 +1,6 @@
 /* The native class: what it does is said in tls-native.d.ts. */
 export class NativeTLS @ "xs_tls_destructor" {
-  constructor(serverName, protocols, revocation, minimum, maximum, inputBuffer, fragment, earliest, latest, key, session, ems, anchors, lists, chain) @ "xs_tls";
+  constructor(serverName, protocols, revocation, minimum, maximum, inputBuffer, fragment, earliest, latest, key, session, ems, tickets, anchors, lists, chain) @ "xs_tls";
   feed(bytes) @ "xs_tls_feed";
   feedEnd() @ "xs_tls_feed_end";
   drain(buffer) @ "xs_tls_drain";

@@ -96,6 +96,7 @@ enum {
   KEY,
   SESSION,
   EXTENDED_MASTER_SECRET,
+  TICKETS,
   CREDENTIALS,
   ARGUMENTS = CREDENTIALS + 3,
 };
@@ -128,6 +129,7 @@ static int optionsOf(xsMachine* the, SwTLSOptions* options) {
   options->inputBuffer = (size_t)input;
   options->fragmentLength = (size_t)fragment;
   options->sessionExtendedMasterSecret = xsmcTest(xsArg(EXTENDED_MASTER_SECRET));
+  options->tickets = xsmcTest(xsArg(TICKETS));
   if (xsmcTypeOf(xsArg(KEY)) != xsUndefinedType) {
     int status = sw_key_of(the, &xsArg(KEY), &options->key);
     if (status) return status;

@@ -15,7 +15,12 @@ const maximumProtocols = 8;
 export function createNative(options: TLSEngineOptions): NativeTLS {
   const { serverName, trustAnchors, revocationLists = [], certificateChain = [], privateKey, time, session } = options;
   const { revocation = "off", inputBuffer = defaultInputBuffer, applicationProtocols = [] } = options;
-  const { minimumVersion = "TLSv1.2", maximumVersion = "TLSv1.3", maximumFragmentLength = 0 } = options;
+  const {
+    sessionTickets = true,
+    minimumVersion = "TLSv1.2",
+    maximumVersion = "TLSv1.3",
+    maximumFragmentLength = 0,
+  } = options;
   checkCount("trustAnchors", trustAnchors, maximumAnchors);
   checkCount("revocationLists", revocationLists, maximumLists);
   checkCount("certificateChain", certificateChain, maximumChain);
@@ -55,6 +60,7 @@ export function createNative(options: TLSEngineOptions): NativeTLS {
       privateKey,
       session?.bytes,
       session?.extendedMasterSecret ?? false,
+      sessionTickets,
       trustAnchors,
       revocationLists,
       certificateChain,

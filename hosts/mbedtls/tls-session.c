@@ -14,12 +14,33 @@ void* sw_tls_calloc_of_library(size_t size) {
   return sw_memory_watched() ? sw_memory_calloc(1, size) : mbedtls_calloc(1, size);
 }
 
+/*
+ * The library tells the age of a ticket of TLS 1.3 by mbedtls_ms_time(), and offers none whose age is below zero: on the ESP32 that clock begins anew
+ * after a deep sleep. Outside of the engine, the time at which a ticket came is therefore told by the host's clock, which runs through it.
+ */
+#if SW_TLS13 && defined(MBEDTLS_HAVE_TIME) && defined(MBEDTLS_SSL_SESSION_TICKETS)
+  #include "mbedtls/platform_time.h"
+
+static void shiftReception(mbedtls_ssl_session* session, int64_t by) {
+  if (session->MBEDTLS_PRIVATE(tls_version) == MBEDTLS_SSL_VERSION_TLS1_3) session->MBEDTLS_PRIVATE(ticket_reception_time) += by;
+}
+
+static int64_t hostAhead(void) {
+  return sw_clock() - (int64_t)mbedtls_ms_time();
+}
+#else
+  #define shiftReception(session, by) ((void)0)
+#endif
+
 /* With one that cannot be read the handshake is full, without an error. */
 void sw_tls_session_offer(SwTLS* e, const uint8_t* bytes, size_t size) {
   mbedtls_ssl_session session;
   if (size == 0 || size > SW_TLS_MAXIMUM_SESSION) return;
   mbedtls_ssl_session_init(&session);
-  if (mbedtls_ssl_session_load(&session, bytes, size) == 0) mbedtls_ssl_set_session(&e->ssl, &session);
+  if (mbedtls_ssl_session_load(&session, bytes, size) == 0) {
+    shiftReception(&session, -hostAhead());
+    mbedtls_ssl_set_session(&e->ssl, &session);
+  }
   mbedtls_ssl_session_free(&session);
 }
 
@@ -61,7 +82,9 @@ int sw_tls_session_take(SwTLS* e, uint8_t* target, size_t size) {
   mbedtls_ssl_session* session = sessionOf(e);
   size_t written = 0;
   e->sessionDue = 0;
-  if (!session || mbedtls_ssl_session_save(session, target, size, &written) || written != size) return 0;
+  if (!session) return 0;
+  shiftReception(session, hostAhead());
+  if (mbedtls_ssl_session_save(session, target, size, &written) || written != size) return 0;
   forgetTicket(session);
   return 1;
 }

@@ -59,7 +59,7 @@ export class DeviceConnector {
       clock,
       platform: device.platform,
       retained: memory.retained,
-      storage: memory.storage,
+      storage: device.sessionsInFlash === false ? undefined : memory.storage,
       maximumAuthenticationAge: device.maximumAuthenticationAge,
       reuseTickets: device.reuseTickets,
     });

@@ -86,6 +86,12 @@ export interface DeviceOptions {
   readonly maximumAuthenticationAge?: number | undefined;
   /** Whether a TLS 1.3 ticket may be used again when the broker accepted it and gave no new one. True when left out. */
   readonly reuseTickets?: boolean | undefined;
+  /**
+   * Whether a TLS session may lie in flash: for the start after a power cut, and for a wake when its ticket is too large for retained memory. One write for each full
+   * handshake. True when left out. Without, nothing of TLS is written to flash, and where a ticket is too large the broker is asked to keep the session itself, under an ID (TLS
+   * 1.2): brokers on OpenSSL 3 forget it when the device vanishes without a goodbye.
+   */
+  readonly sessionsInFlash?: boolean | undefined;
   readonly onConnected?: ((info: DeviceConnected) => void) | undefined;
   readonly onDisconnected?: ((info: DeviceDisconnected) => void) | undefined;
   /** A message that no subscription of this life asked for: the broker kept a subscription of an earlier one. */

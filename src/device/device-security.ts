@@ -67,6 +67,10 @@ export class DeviceSecurity implements SecureOptions {
     return this.clock.interval();
   }
 
+  get sessionTickets(): boolean {
+    return this.sessions.tickets;
+  }
+
   /** Of the policy, too. */
   get engineBuild(): string {
     return this.core.platform.tlsEngineBuild;

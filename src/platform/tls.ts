@@ -80,6 +80,11 @@ export interface TLSEngineOptions {
   readonly maximumFragmentLength?: number | undefined;
   /** Largest plaintext of a record that is accepted, in bytes; a larger one is `TLS_RECORD_TOO_LARGE`. 16384 when left out. */
   readonly inputBuffer?: number | undefined;
+  /**
+   * Whether TLS 1.2 asks for a session ticket (RFC 5077). True when left out. Without, a server that remembers sessions gives an ID, and the session is
+   * shorter by the ticket, which holds the client's certificate as a rule. TLS 1.3 has nothing but tickets.
+   */
+  readonly sessionTickets?: boolean | undefined;
   /** What is known of the time; dates are checked against it. */
   readonly time: TimeInterval;
   /** A session to resume, from an earlier {@link TLSEngineOptions.onSession}. The server may refuse it: the handshake is then full. */

@@ -14,6 +14,10 @@
  * onlooker can tell that the two connections are of one device; nothing that is protected is at risk, since no early data is ever sent.
  * `reuseTickets: false` forbids it. A TLS 1.2 session may be used until it ends.
  *
+ * A ticket of TLS 1.2 holds the client's certificate as a rule, and may be too large for retained memory. It resumes from the reserve then. Where it
+ * has no place at all (there is no storage, or it is full), the handshakes that follow ask for no ticket: the server keeps the session, under an ID
+ * that takes little room here. That is the second choice, since a server may forget it: OpenSSL 3 does when the device vanishes without a goodbye.
+ *
  * A session whose handshake did not come about is not offered again, whatever its version: it may be the reason, and the next
  * handshake, a full one, heals that.
  */
@@ -22,7 +26,7 @@ import { equal, toBytes } from "../bytes.js";
 import { SealwireError } from "../errors.js";
 import type { KeyValueStorage, Platform, TLSNegotiated, TLSSessionData } from "../platform.js";
 import { RETAINED_SECTION, STORAGE_KEY, type RetainedStore } from "../storage/index.js";
-import { decodeTLSSessions, encodeTLSSessions, type TLSSession } from "./tls-session.js";
+import { decodeTLSSessions, encodeTLSSessions, hasTLSSession, type TLSSession, wantsTickets } from "./tls-session.js";
 
 /** Why there is no session to resume. */
 export type NoSessionReason =
@@ -43,7 +47,7 @@ export interface TLSSessionStoreOptions {
   readonly clock: Clock;
   readonly platform: Pick<Platform, "wakeCause" | "clockSurvives" | "ticks">;
   readonly retained?: RetainedStore | undefined;
-  /** Must encrypt. */
+  /** Must encrypt. Left out: sessions are in RAM and in retained memory only. */
   readonly storage?: KeyValueStorage | undefined;
   /** A server must be verified anew after this many milliseconds. 7 days when left out. */
   readonly maximumAuthenticationAge?: number | undefined;
@@ -52,6 +56,9 @@ export interface TLSSessionStoreOptions {
   /** Whether a TLS 1.3 ticket may be used again when the server accepted it and gave no new one. True when left out. */
   readonly reuseTickets?: boolean | undefined;
 }
+
+/** How sessions of TLS 1.2 are asked for: with a ticket; by ID; by ID, and none came yet; with a ticket, for those by ID are of no use here. */
+type Asking = "ticket" | "identifier" | "identifier awaited" | "ticket again";
 
 const MAXIMUM_LIVE = 2;
 const WEEK = 7 * 24 * 60 * 60 * 1000;
@@ -81,12 +88,14 @@ export class TLSSessionStore {
   /** The connection that was opened last used up the reserve. */
   #reserveUsed = false;
   #reason: NoSessionReason = "none";
+  #asking: Asking = "ticket";
   #failures = 0;
 
   constructor(options: TLSSessionStoreOptions) {
     this.#options = options;
     const retained = options.retained?.get(RETAINED_SECTION.tlsSessions);
     if (retained === undefined) return;
+    if (!wantsTickets(retained)) this.#asking = "identifier";
     const ageKnown = options.platform.wakeCause !== "sleep" || options.platform.clockSurvives.sleep;
     this.#live = decodeTLSSessions(retained)
       .filter(({ data }) => ageKnown || data.protocol === "TLSv1.2")
@@ -100,6 +109,11 @@ export class TLSSessionStore {
     return this.#reason;
   }
 
+  /** Whether the next handshake is to ask for a ticket, where TLS 1.2 is agreed on. To be looked at after {@link take}. */
+  get tickets(): boolean {
+    return this.#asking === "ticket" || this.#asking === "ticket again";
+  }
+
   /** How often a session could not be kept or read: storage that failed, was full or was damaged. */
   get failures(): number {
     return this.#failures;
@@ -111,6 +125,8 @@ export class TLSSessionStore {
    */
   take(policy: Uint8Array): TLSSessionData | undefined {
     this.#reason = "none";
+    // The server keeps no sessions. Its tickets are good for connections of this life, at least.
+    if (this.#asking === "identifier awaited") this.#asking = "ticket again";
     this.distrust(this.#taken);
     this.#taken = undefined;
     this.#authentication = undefined;
@@ -166,6 +182,7 @@ export class TLSSessionStore {
     // The server refused what was offered, or nothing was: what is kept of the past is worth nothing beside the new sessions.
     this.#taken = undefined;
     this.#authenticatedTick = this.#options.platform.ticks();
+    if (this.#asking === "identifier" && negotiated.protocol === "TLSv1.2") this.#asking = "identifier awaited";
     this.#live = [];
     this.keepLive();
     this.#reserveStale = true;
@@ -200,7 +217,9 @@ export class TLSSessionStore {
     if (reusable) this.#live = [];
     this.#live.push({ ...session, reserved: reserved && !reusable });
     if (this.#live.length > MAXIMUM_LIVE) this.#live.shift();
+    if (this.#asking === "identifier awaited") this.#asking = "identifier";
     this.keepLive();
+    if (reusable && !reserved) this.learn();
   }
 
   /** Drops every session, for example because new credentials were committed. */
@@ -208,8 +227,18 @@ export class TLSSessionStore {
     this.#live = [];
     this.#taken = undefined;
     this.#authentication = undefined;
+    this.#asking = "ticket";
     this.keepLive();
     this.deleteReserve();
+  }
+
+  /** Whether the session that came has a place beside RAM; if not, the next one is asked for in the other way. */
+  private learn(): void {
+    const { retained } = this.#options;
+    if (!retained || hasTLSSession(retained.get(RETAINED_SECTION.tlsSessions)) || this.readReserve()) return;
+    if (this.#asking === "ticket") this.#asking = "identifier";
+    else this.#asking = "ticket again";
+    this.keepLive();
   }
 
   /**
@@ -275,7 +304,8 @@ export class TLSSessionStore {
     if (retained === undefined) return true;
     try {
       const sessions = this.#live;
-      const encoded = sessions.length === 0 ? undefined : encodeTLSSessions(sessions);
+      const { tickets } = this;
+      const encoded = sessions.length === 0 && tickets ? undefined : encodeTLSSessions(sessions, tickets);
       retained.set(RETAINED_SECTION.tlsSessions, encoded, true);
       if (!retained.commit().includes(RETAINED_SECTION.tlsSessions)) {
         if (encoded) shareBytes(sessions, encoded);
@@ -283,8 +313,9 @@ export class TLSSessionStore {
       }
       // Two did not fit: one may. When that does not fit either, it lives in RAM only.
       this.#failures++;
-      if (sessions.length < 2) return true;
-      retained.set(RETAINED_SECTION.tlsSessions, encodeTLSSessions(sessions.slice(-1)));
+      const fewer = sessions.length < 2 ? [] : sessions.slice(-1);
+      if (fewer.length === 0 && tickets) return true;
+      retained.set(RETAINED_SECTION.tlsSessions, encodeTLSSessions(fewer, tickets));
       retained.commit();
       return true;
     } catch {

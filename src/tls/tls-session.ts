@@ -25,6 +25,10 @@ export interface TLSSession {
 }
 
 const FORMAT = 1;
+/** The same, of a device that asks for no tickets: they do not fit. */
+const FORMAT_WITHOUT_TICKETS = 2;
+/** Of no session at all: the head of an array, and the format. */
+const EMPTY_LENGTH = 2;
 /** Of one session. */
 const FIELDS = 12;
 /** Simple values of CBOR. */
@@ -33,12 +37,16 @@ const TRUE = 21;
 const NULL = 22;
 const VERSIONS: readonly TLSVersion[] = ["TLSv1.2", "TLSv1.3"];
 
-/** Sessions as bytes. They hold key material: only for storage that encrypts. */
-export function encodeTLSSessions(sessions: readonly TLSSession[]): Uint8Array {
+/**
+ * Sessions as bytes. They hold key material: only for storage that encrypts.
+ * @param tickets whether the device asks for tickets
+ */
+export function encodeTLSSessions(sessions: readonly TLSSession[], tickets = true): Uint8Array {
   let length = headLength(sessions.length + 1) + 1;
   for (const session of sessions) length += lengthOf(session);
   const encoded = new Uint8Array(length);
-  const writer = new CBORWriter(encoded).array(sessions.length + 1).head(MAJOR.unsigned, FORMAT);
+  const writer = new CBORWriter(encoded).array(sessions.length + 1);
+  writer.head(MAJOR.unsigned, tickets ? FORMAT : FORMAT_WITHOUT_TICKETS);
   for (const session of sessions) write(writer, session);
   return encoded;
 }
@@ -94,6 +102,16 @@ function writeBoolean(writer: CBORWriter, value: boolean): void {
   writer.head(MAJOR.simple, value ? TRUE : FALSE);
 }
 
+/** Whether the bytes, of {@link encodeTLSSessions}, hold a session. */
+export function hasTLSSession(bytes: Uint8Array | undefined): boolean {
+  return bytes !== undefined && bytes.byteLength > EMPTY_LENGTH;
+}
+
+/** Whether the bytes, of {@link encodeTLSSessions}, are of a device that asks for tickets: also when they cannot be read. */
+export function wantsTickets(bytes: Uint8Array | undefined): boolean {
+  return bytes?.[1] !== FORMAT_WITHOUT_TICKETS;
+}
+
 /**
  * @returns no session at all when the bytes are not what {@link encodeTLSSessions} writes: a session is never worth an error. What a session
  *   holds of bytes are views of these: they must not change
@@ -103,7 +121,8 @@ export function decodeTLSSessions(bytes: Uint8Array): TLSSession[] {
   try {
     const reader = new CBORReader(bytes);
     let count = reader.array() - 1;
-    if (reader.value() !== FORMAT) return [];
+    const format = reader.value();
+    if (format !== FORMAT && format !== FORMAT_WITHOUT_TICKETS) return [];
     while (count-- > 0) sessions.push(readSession(reader));
     reader.finish();
     return sessions;

@@ -80,6 +80,10 @@ export class EngineOptions implements TLSEngineOptions {
     return this.#secure.inputBuffer;
   }
 
+  get sessionTickets(): TLSEngineOptions["sessionTickets"] {
+    return this.#secure.sessionTickets;
+  }
+
   get time(): TLSEngineOptions["time"] {
     return this.#secure.time;
   }

@@ -3,7 +3,7 @@
  * that are preloaded, and links all of it to the C source that would be compiled for the chip. What follows needs Espressif's tools.
  */
 import { execFile } from "node:child_process";
-import { mkdirSync, readFileSync, statSync } from "node:fs";
+import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { packageFolder } from "../../tools/paths.js";
@@ -24,6 +24,8 @@ interface Chip {
 
 const esp32 = (folder: string): string[] => [`IDF_PATH=${folder}`, "IDF_VERSION=v6.0", "SDKCONFIG_H="];
 
+const nvs = "hosts/esp32/nvs-encryption";
+
 /** Of chunks and slots, initial and incremental: as `--static` of the XS host has them. */
 const steps = "1536 512 512 64";
 
@@ -38,7 +40,12 @@ const chips: readonly Chip[] = [
   },
 ];
 
-export async function checkChips({ sdk, output, say }: CheckContext): Promise<void> {
+/** What an app may include beside, for an ESP32. */
+const fragments = ["hmac", "flash-encryption"];
+
+export async function checkChips(context: CheckContext): Promise<void> {
+  const { sdk, output, say } = context;
+  for (const fragment of fragments) await checkFragment(context, fragment);
   for (const chip of chips)
     for (const name of examples()) {
       const begin = performance.now();
@@ -51,6 +58,28 @@ export async function checkChips({ sdk, output, say }: CheckContext): Promise<vo
         `  ${name} for ${chip.platform}: up to the chip's compiler, ${seconds} s; the engine's tables in RAM ${tables} bytes`,
       );
     }
+}
+
+/** An app's manifest, with a line more, gives ESP-IDF the configuration of that line. */
+async function checkFragment({ sdk, output, say }: CheckContext, fragment: string): Promise<void> {
+  const name = `nvs-${fragment}`;
+  const folder = join(output, name);
+  const path = (file: string): string => join(packageFolder, file);
+  const include = [
+    "$(MODDABLE)/examples/manifest_base.json",
+    path("manifest.json"),
+    path(`${nvs}/${fragment}/manifest.json`),
+  ];
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, "main.js"), "");
+  writeFileSync(join(folder, "manifest.json"), JSON.stringify({ include, modules: { "*": "./main" } }));
+  const options = { env: sdk.environment, cwd: output, maxBuffer: 1 << 26 };
+  await run("mcconfig", ["-p", "esp32/nodemcu", "-o", output, join(folder, "manifest.json")], options);
+  // The SDK's own lines with those of the app over them.
+  const merged = join(output, "tmp/esp32/nodemcu/release", name, "xsProj-esp32", "sdkconfig.mc");
+  const configuration = readFileSync(merged, "utf8");
+  want(/^CONFIG_NVS_ENCRYPTION=y$/m.test(configuration), `${name}: the SDK did not take its configuration.`, []);
+  say(`  NVS encryption by ${fragment}: in the configuration for ESP-IDF`);
 }
 
 /** The heap is that of `npm run budget`, and grows in the steps of the XS host. */

@@ -45,6 +45,20 @@ describe("Manifests for the Moddable SDK", () => {
     assert.ok(manifests.length >= 16);
   });
 
+  it("switch on NVS encryption with all that the ESP32's own configuration has, and their own lines after it", () => {
+    const lines = (file: string): string[] =>
+      readFileSync(join(packageFolder, "hosts/esp32", file), "utf8")
+        .split("\n")
+        .filter((line) => line.startsWith("CONFIG_"));
+    const base = lines("sdkconfig/sdkconfig.defaults");
+    assert.ok(base.length > 10);
+    for (const kind of ["hmac", "flash-encryption"]) {
+      const own = lines(`nvs-encryption/${kind}/sdkconfig.defaults`);
+      assert.deepEqual(own.slice(0, base.length), base);
+      assert.ok(own.slice(base.length).includes("CONFIG_NVS_ENCRYPTION=y"), kind);
+    }
+  });
+
   for (const file of manifests) {
     const folder = dirname(file);
     const { include, modules = {}, preload = [] } = read(file);
@@ -74,7 +88,7 @@ describe("Manifests for the Moddable SDK", () => {
       .filter((path) => path.startsWith("./"))
       .map((path) => path.slice(2));
     // Stands in for all of it where there is no library; and the library's configuration, which the compiler finds by itself.
-    const others = ["absent.c", "mbedtls_config.h", "mbedtls_crypto_config.h"];
+    const others = ["absent.c", "sealwire_mbedtls_config.h", "sealwire_mbedtls_crypto_config.h"];
     const native = readdirSync(join(packageFolder, folder)).filter((name) => /\.(c|h|js)$/.test(name));
     assert.deepEqual(named.sort(), native.filter((name) => !others.includes(name)).sort());
   });

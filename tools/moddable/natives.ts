@@ -3,11 +3,12 @@
  * ESP8266's processor where Debian's cross compiler is installed. Nothing is linked.
  */
 import { execFile, execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { promisify } from "node:util";
 import { packageFolder } from "../paths.js";
+import { checkESP8266Memory } from "./esp8266-memory.js";
 import { mbedtlsTree } from "../xs/mbedtls-tree.js";
 import type { SDK } from "./sdk.js";
 
@@ -72,6 +73,9 @@ export async function checkNatives(sdk: SDK, trees: readonly string[] = namedTre
         }),
       );
     lines.push(await compile({ name: "ESP8266, its own", compiler: xtensa, flags, files: chip.files }));
+    // The version that its guide names.
+    const tree = trees.find((folder) => isVersion(folder, 3));
+    if (tree) lines.push(await checkESP8266Memory(tree, chip.flags, [...sources(), ...chip.files!]));
   }
   return lines;
 }
@@ -79,6 +83,11 @@ export async function checkNatives(sdk: SDK, trees: readonly string[] = namedTre
 /** From the environment variable MBEDTLS: folders, with colons between them. */
 function namedTrees(): string[] {
   return (process.env["MBEDTLS"] ?? "").split(":").filter((folder) => existsSync(join(folder, "include", "mbedtls")));
+}
+
+function isVersion(tree: string, major: number): boolean {
+  const file = join(tree, "include", "mbedtls", "build_info.h");
+  return existsSync(file) && readFileSync(file, "utf8").includes(`#define MBEDTLS_VERSION_MAJOR  ${major}`);
 }
 
 function has(program: string): boolean {
@@ -94,8 +103,8 @@ function treeFlags(tree: string | undefined, generated: string): string[] {
   if (tree === undefined) return [];
   const includes = mbedtlsTree(tree, generated).includes.flatMap((folder) => ["-isystem", folder]);
   const configurations = [
-    '-DMBEDTLS_CONFIG_FILE="mbedtls_config.h"',
-    '-DTF_PSA_CRYPTO_CONFIG_FILE="mbedtls_crypto_config.h"',
+    '-DMBEDTLS_CONFIG_FILE="sealwire_mbedtls_config.h"',
+    '-DTF_PSA_CRYPTO_CONFIG_FILE="sealwire_mbedtls_crypto_config.h"',
   ];
   return [...includes, "-I", join(packageFolder, "hosts", "mbedtls"), ...configurations, "-DSEALWIRE_MBEDTLS_OWN"];
 }

@@ -3,8 +3,8 @@ import { Command } from "commander";
 import { type Budget, measureBudget, overruns, readLimits, targets, totalOf } from "./budget.js";
 import { markdownOf, markdownTable, textOf, textTable, writeTables } from "./budget-table.js";
 import {
-  manifestFaults,
-  measureManifest,
+  heapFaults,
+  measureHeaps,
   measureProfile,
   profileOverruns,
   profileRows,
@@ -32,10 +32,10 @@ const tlsExplanation = `Mutual TLS on P-256, both sides with an issuing authorit
 credentials, which lie in flash. "TLS 1.2 alone": with a library that has no TLS 1.3. Start: what was measured when the target was set. C stack, TLS: of the native
 functions, from where the engine calls them; thread: with the engine's own frames.`;
 
-const profileExplanation = `An ESP8266 has 42,888 bytes for all heaps of a firmware; 10,240 are put aside for Wi-Fi and lwIP. XS: of a session the three caps together; of
+const profileExplanation = `An ESP8266 has 42,888 bytes for all heaps of a firmware; 10,240 are put aside for Wi-Fi and lwIP, 3,400 for constants of TLS. XS: of a session the three caps together; of
 the telemetry firmware (examples/telemetry, a Device with its vault and mutual TLS 1.2) the smallest --static. Native: TLS and cryptography at the peak.
-Fits: it came to its end with both capped, together at what the chip has. "Heap of the
-manifest": with heap and stack as hosts/esp8266/manifest.json sizes them (budget), the library without TLS 1.3 and native memory capped at the rest.`;
+Fits: it came to its end with both capped, together at what the chip has. "Alone": with
+heap (budget) and stack of a fixed size, as in hosts/esp8266/manifest.json, the library without TLS 1.3, and native memory capped at the rest.`;
 
 interface Arguments {
   readonly json?: true;
@@ -51,7 +51,7 @@ async function measure(values: Arguments): Promise<string[]> {
   const tlsLimits = readTLSLimits();
   const profile = await measureProfile();
   const profileLimits = readProfileLimits();
-  const manifest = await measureManifest();
+  const heaps = await measureHeaps();
   const sessions = tls.flatMap((step) => {
     const xs = totalOfXS(step);
     // Of an open connection nothing is told: it needs less than what led to it.
@@ -61,7 +61,7 @@ async function measure(values: Arguments): Promise<string[]> {
   const tables = {
     session: markdownTable(budget, limits, targets),
     tls: markdownOf(tlsRows(tls, tlsLimits, tlsTargets)),
-    chip: markdownOf(profileRows(profile, sessions, profileLimits, manifest)),
+    chip: markdownOf(profileRows(profile, sessions, profileLimits, heaps)),
   };
   if (values.json)
     console.log(
@@ -71,7 +71,7 @@ async function measure(values: Arguments): Promise<string[]> {
         telemetry: budget.fit,
         tls: tls.map((step) => ({ ...step, total: totalOfXS(step) })),
         profile,
-        manifest,
+        heaps,
         limits: { ...limits, TLS: tlsLimits, profile: profileLimits },
         targets: { ...targets, TLS: tlsTargets, static: staticTarget },
         start: { TLS: tlsStart },
@@ -86,7 +86,7 @@ async function measure(values: Arguments): Promise<string[]> {
       textOf(tlsRows(tls, tlsLimits, tlsTargets)),
     ];
     console.log(
-      [...text, profileExplanation, textOf(profileRows(profile, sessions, profileLimits, manifest))].join("\n\n"),
+      [...text, profileExplanation, textOf(profileRows(profile, sessions, profileLimits, heaps))].join("\n\n"),
     );
   }
   for (const file of values.write) writeTables(file, tables);
@@ -94,7 +94,7 @@ async function measure(values: Arguments): Promise<string[]> {
     ...overruns(budget, limits),
     ...tlsOverruns(tls, tlsLimits),
     ...profileOverruns(profile, profileLimits),
-    ...manifestFaults(manifest),
+    ...heapFaults(heaps[0]),
   ];
 }
 

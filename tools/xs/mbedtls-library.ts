@@ -79,7 +79,9 @@ function systemLibrary({ bits }: Variant, folder: string): Library | NoLibrary {
 /** Compiles a source tree with our own configuration. */
 async function buildLibrary(source: string, variant: Variant, folder: string): Promise<Library> {
   const tree = mbedtlsTree(source, join(folder, "generated"));
-  const configs = ["mbedtls_config.h", "mbedtls_crypto_config.h"].map((name) => join(mbedtlsFolder, name));
+  const configs = ["sealwire_mbedtls_config.h", "sealwire_mbedtls_crypto_config.h"].map((name) =>
+    join(mbedtlsFolder, name),
+  );
   const flags = [
     ...tree.includes.map((include) => `-I${include}`),
     `-DMBEDTLS_CONFIG_FILE="${configs[0]!}"`,

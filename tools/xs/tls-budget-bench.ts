@@ -13,8 +13,8 @@ import { runOnXS } from "./run.js";
 
 export interface TLSBenchOptions {
   readonly protocol: TLSVersion;
-  /** Whether a durable MQTT session runs over it; `sealed`: one whose payloads are sealed, ready before it connects. */
-  readonly mqtt: boolean | "sealed";
+  /** Whether a durable MQTT session runs over it, and seals its payload; `sealed`: ready to before it connects; `session`: without sealing. */
+  readonly mqtt: boolean | "sealed" | "session";
   /** Builds Mbed TLS without TLS 1.3. */
   readonly tls12?: boolean;
 }
@@ -76,7 +76,13 @@ export class TLSBudgetBench {
     this.#resumed.length = 0;
     const { exitCode, output, errors } = await runOnXS(
       join(firmware, "tls-budget.js"),
-      [this.#folder, String(port), mqtt === "sealed" ? mqtt : mqtt ? "mqtt" : "echo", protocol, String(this.#next++)],
+      [
+        this.#folder,
+        String(port),
+        typeof mqtt === "string" ? mqtt : mqtt ? "mqtt" : "echo",
+        protocol,
+        String(this.#next++),
+      ],
       {
         variant,
         host: ["--measure", ...heap, ...preloadOptions(), "--preload", join(firmware, "tls-budget-app.js")],

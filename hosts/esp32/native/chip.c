@@ -4,6 +4,7 @@
 #include "esp_attr.h"
 #include "esp_mac.h"
 #include "esp_random.h"
+#include "esp_rtc_time.h"
 #include "esp_sleep.h"
 #include "esp_system.h"
 #include "freertos/FreeRTOS.h"
@@ -11,7 +12,6 @@
 #include "sdkconfig.h"
 #include "soc/soc_caps.h"
 #include <string.h>
-#include <sys/time.h>
 #if CONFIG_ESP_TASK_WDT_EN
   #include "esp_task_wdt.h"
 #endif
@@ -144,9 +144,7 @@ const void* sw_task(void) {
   return xTaskGetCurrentTaskHandle();
 }
 
-/* Runs through deep sleep on the RTC timer, which is ESP-IDF's default. */
+/* The RTC timer since power-on: it runs through deep sleep, and nobody sets it, as SNTP does the wall clock. */
 int64_t sw_clock(void) {
-  struct timeval now;
-  gettimeofday(&now, NULL);
-  return (int64_t)now.tv_sec * 1000 + now.tv_usec / 1000;
+  return (int64_t)(esp_rtc_get_time_us() / 1000);
 }

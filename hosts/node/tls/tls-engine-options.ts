@@ -64,7 +64,8 @@ export function checkTLSOptions(options: TLSEngineOptions): CheckedOptions {
         minVersion: minimumVersion,
         maxVersion: maximumVersion,
         // A new handshake inside the connection could bring another certificate, which nobody would verify.
-        secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
+        secureOptions:
+          constants.SSL_OP_NO_RENEGOTIATION | (options.sessionTickets === false ? constants.SSL_OP_NO_TICKET : 0),
         ...clientCertificate(options),
       }),
       // Our own verification decides, before anything is written or read: see verify-path.ts.

@@ -36,9 +36,11 @@ int64_t sw_clock(void) {
 }
 
 #ifdef SEALWIRE_MBEDTLS_OWN
-/* MBEDTLS_PLATFORM_MS_TIME_ALT: the age of a ticket counts across a restart of the program. */
+/* MBEDTLS_PLATFORM_MS_TIME_ALT: begins anew with each start, as that of ESP-IDF does after a deep sleep. tls-session.c makes up for it. */
 int64_t mbedtls_ms_time(void) {
-  return sw_clock();
+  static int64_t begin;
+  if (begin == 0) begin = sw_clock();
+  return sw_clock() - begin;
 }
 
 #if MBEDTLS_VERSION_NUMBER >= 0x04000000

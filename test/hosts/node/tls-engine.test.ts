@@ -1,7 +1,7 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import type { TLSSessionData, TLSVersion } from "../../../src/platform.js";
 import { type Issued, issue } from "./support/pki.js";
-import { at, closeServers, startClient, startServer, type TestServer, until } from "./support/tls.js";
+import { at, closeServers, rememberSessions, startClient, startServer, type TestServer, until } from "./support/tls.js";
 
 const versions: readonly TLSVersion[] = ["TLSv1.2", "TLSv1.3"];
 
@@ -62,6 +62,22 @@ describe("node host: TLS engine", () => {
         await second.until(() => second.text() === "echo:again", "the echo");
         equal(server.sockets.at(-1)!.isSessionReused(), true);
         second.close();
+      });
+
+      it("asks for no ticket of TLS 1.2 when it is told so, and resumes by ID: TLS 1.3 has nothing but tickets", async () => {
+        const both = await startServer({}, [leaf, intermediate]);
+        rememberSessions(both);
+        const first = startClient(both.port, { ...options(), ...range, sessionTickets: false });
+        await first.opened;
+        first.engine.write(Buffer.from("x"));
+        await first.until(() => first.sessions.length > 0 && first.text() !== "", "a session");
+        const session = first.sessions.at(-1)!;
+        first.close();
+        equal(session.lifetime, protocol === "TLSv1.3" ? 7_200_000 : undefined);
+        const second = startClient(both.port, { ...options(), ...range, sessionTickets: false, session });
+        equal((await second.opened).resumed, true);
+        second.close();
+        await both.close();
       });
 
       it("falls back to a full handshake with a session that is rubbish, cut short, or of another server", async () => {

@@ -16,7 +16,7 @@ export interface TLSBuild {
   readonly joins: boolean;
 }
 
-/** As mbedtls_config.h has it. */
+/** As sealwire_mbedtls_config.h has it. */
 const ours = (major: number): Pick<TLSBuild, "major" | "versions" | "content" | "joins"> =>
   major < 3
     ? { major, versions: ["TLSv1.2"], content: { input: 4096, output: 4096 }, joins: false }

@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { rmSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { STORAGE_KEY } from "../../../src/storage/index.js";
 import { MosquittoBroker } from "../../../tools/brokers/index.js";
 import { Tap } from "../../../tools/simulate/tap.js";
 import { preloadOptions } from "../../../tools/xs/manifest.js";
@@ -52,6 +53,14 @@ async function credentialsOf(kind: "EC" | "RSA"): Promise<Credentials> {
   return { root: root.der, server: withKey(server), device: withKey(device) };
 }
 
+/** Files, what is in each and when it was written. */
+function contentOf(folder: string): Record<string, string> {
+  const names = readdirSync(folder).sort();
+  return Object.fromEntries(
+    names.map((name) => [name, `${statSync(join(folder, name)).mtimeMs} ${hex(readFileSync(join(folder, name)))}`]),
+  );
+}
+
 const cases = tlsBuilds.flatMap((build) => [
   ...build.versions.flatMap((version) =>
     (["EC", "RSA"] as const).map((kind) => ({ ...build, version, kind, tickets: true })),
@@ -93,13 +102,16 @@ for (const { name, variant, version, kind, tickets } of cases)
     });
 
     /** One life of the program. @returns how it connected, and the exit code, or none when its power was cut */
-    async function live(then: "sleep" | "wait"): Promise<{ connected: string; exitCode: number | null }> {
+    async function live(
+      then: "sleep" | "wait",
+      { name: device = "device", ...others }: { name?: string; retainedBytes?: number; sessionsInFlash?: boolean } = {},
+    ): Promise<{ connected: string; exitCode: number | null }> {
       const issued = pki.device;
       const settings = folder.join("settings.json");
       writeFileSync(
         settings,
         JSON.stringify({
-          folder: folder.join("device"),
+          folder: folder.join(device),
           port: recorder.port,
           root: hex(pki.root),
           certificateChain: issued.certificateChain.map(hex),
@@ -107,6 +119,7 @@ for (const { name, variant, version, kind, tickets } of cases)
           // See "Versions and RSA" in docs/tls.md.
           maximumVersion: kind === "RSA" ? version : "TLSv1.3",
           then,
+          ...others,
         }),
       );
       const module = join(root, "dist", "test", "xs", "firmware", "tls-device.js");
@@ -180,4 +193,32 @@ for (const { name, variant, version, kind, tickets } of cases)
         assert.notDeepEqual(helloOf(received).sessionID, sessionID);
         assert.deepEqual(await live("sleep"), resumes);
       });
+
+    if (!tickets || version === "TLSv1.3" || kind === "RSA") return;
+
+    /** What an ESP8266 has beside the SDK's clock. */
+    const retainedBytes = 464;
+    const full = { connected: `${version} full`, exitCode: asleep };
+    const resumed = { connected: `${version} resumed`, exitCode: asleep };
+
+    it("resumes after a deep sleep from flash when its ticket is too large for retained memory, without a write at a wake", async () => {
+      const small = { name: "ticket-in-flash", retainedBytes };
+      assert.deepEqual(await live("sleep", small), full);
+      const before = contentOf(join(folder.join(small.name), "storage"));
+      assert.deepEqual(await live("sleep", small), resumed);
+      assert.deepEqual(await live("sleep", small), resumed);
+      assert.deepEqual(contentOf(join(folder.join(small.name), "storage")), before);
+    });
+
+    it("resumes by ID, from retained memory, when its ticket is too large and nothing of TLS may lie in flash", async () => {
+      const frugal = { name: "by-id", retainedBytes, sessionsInFlash: false };
+      // The first learns that the ticket is too large, the second asks for an ID.
+      assert.deepEqual(await live("sleep", frugal), full);
+      assert.deepEqual(await live("sleep", frugal), full);
+      const before = contentOf(join(folder.join(frugal.name), "storage"));
+      for (let wake = 0; wake < 3; wake++) assert.deepEqual(await live("sleep", frugal), resumed);
+      // No session, and nothing that the session left no room for.
+      assert.deepEqual(contentOf(join(folder.join(frugal.name), "storage")), before);
+      assert.ok(!Object.keys(before).some((key) => decodeURIComponent(key).startsWith(STORAGE_KEY.tlsSession)));
+    });
   });

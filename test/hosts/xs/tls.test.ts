@@ -2,7 +2,7 @@
 import { equal, match, ok } from "node:assert/strict";
 import { constants } from "node:crypto";
 import { generateKeys, type Issued, issue } from "../node/support/pki.js";
-import { at, closeServers, startServer, type TestServer } from "../node/support/tls.js";
+import { at, closeServers, rememberSessions, startServer, type TestServer } from "../node/support/tls.js";
 import { RemoteDevice } from "./remote.js";
 import { hostIsBuilt } from "./support.js";
 import { tlsBuilds } from "./tls-builds.js";
@@ -39,15 +39,8 @@ for (const { name, variant, versions, major } of tlsBuilds)
     const options = () => ({ trustAnchors: [root.der], serverName: "localhost", time: at(Date.now()) });
 
     it("resumes by session ID where the server gives no tickets", async () => {
-      const sessions = new Map<string, Buffer>();
       const plain = await startServer({ maxVersion: "TLSv1.2", secureOptions: constants.SSL_OP_NO_TICKET }, [leaf]);
-      plain.server.on("newSession", (id: Buffer, data: Buffer, done: () => void) => {
-        sessions.set(id.toString("hex"), data);
-        done();
-      });
-      plain.server.on("resumeSession", (id: Buffer, done: (error: null, data: Buffer | null) => void) =>
-        done(null, sessions.get(id.toString("hex")) ?? null),
-      );
+      const sessions = rememberSessions(plain);
       const range = { maximumVersion: "TLSv1.2", trustAnchors: [intermediate.der] } as const;
       const first = await device.connect(plain.port, { ...options(), ...range });
       await first.opened();
@@ -68,6 +61,25 @@ for (const { name, variant, versions, major } of tlsBuilds)
       await third.close();
       await first.close();
       await plain.close();
+    });
+
+    it("asks for no ticket when it is told so, and resumes by ID a session that is shorter by it", async () => {
+      const range = { maximumVersion: "TLSv1.2" } as const;
+      rememberSessions(server);
+      const asking = await device.connect(server.port, { ...options(), ...range });
+      await asking.opened();
+      const withTicket = await asking.session();
+      await asking.close();
+      const first = await device.connect(server.port, { ...options(), ...range, sessionTickets: false });
+      await first.opened();
+      const session = await first.session();
+      equal(session.lifetime, undefined);
+      ok(session.bytes.byteLength + 100 < withTicket.bytes.byteLength, `${session.bytes.byteLength} bytes`);
+      await first.close();
+      const second = await device.connect(server.port, { ...options(), ...range, sessionTickets: false, session });
+      equal((await second.opened()).resumed, true);
+      equal(server.sockets.at(-1)!.isSessionReused(), true);
+      await second.close();
     });
 
     it("does not resume when the server's use of extended master secret differs from what is remembered", async () => {

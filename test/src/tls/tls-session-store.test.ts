@@ -45,10 +45,14 @@ class Setup {
   retained = new Retained();
   storage = new MemoryStorage();
   clockSurvives = { sleep: true, power: true };
-  store = this.start("power");
+  store: TLSSessionStore;
   #serial = 0;
 
-  constructor({ wall = true } = {}) {
+  readonly hasStorage: boolean;
+
+  constructor({ wall = true, hasStorage = true } = {}) {
+    this.hasStorage = hasStorage;
+    this.store = this.start("power");
     if (wall) this.time.wall = { now: START, source: "sntp", uncertainty: 1000 };
   }
 
@@ -61,7 +65,7 @@ class Setup {
       clock: this.clock,
       platform: { wakeCause, clockSurvives: this.clockSurvives, ticks: this.time.ticks },
       retained: this.retained as unknown as RetainedStore,
-      storage: this.storage,
+      storage: this.hasStorage ? this.storage : undefined,
       reuseTickets: this.reuseTickets,
     });
     return this.store;
@@ -268,6 +272,87 @@ describe("TLS session store", () => {
       setup.connect("TLSv1.2", { tickets: 1 });
       setup.start("power");
       strictEqual(setup.store.take(policy)?.bytes[0], 1);
+    });
+  });
+
+  describe("a ticket of TLS 1.2 that is too large for retained memory", () => {
+    const large = { ticket: { bytes: new Uint8Array(900).fill(1) }, tickets: 1 } as const;
+    const small = { ticket: { bytes: new Uint8Array(90).fill(2) }, tickets: 1 } as const;
+    const tooSmall = ({ hasStorage = false } = {}): Setup => {
+      const setup = new Setup({ hasStorage });
+      setup.retained.limit = 200;
+      return setup;
+    };
+
+    it("lies in flash, with one write, and resumes from there", () => {
+      const setup = tooSmall({ hasStorage: true });
+      setup.connect("TLSv1.2", large);
+      strictEqual(setup.storage.writes, 1);
+      for (let wake = 0; wake < 3; wake++) {
+        setup.start("sleep");
+        strictEqual(setup.connect("TLSv1.2", { tickets: 0 }), 1);
+        strictEqual(setup.store.tickets, true);
+        strictEqual(setup.storage.writes, 0);
+      }
+    });
+
+    it("makes the next handshakes ask for an ID where it has no place in flash either, after a sleep as well", () => {
+      const setup = tooSmall();
+      strictEqual(setup.store.tickets, true);
+      setup.connect("TLSv1.2", large);
+      strictEqual(setup.store.tickets, false);
+      setup.start("sleep");
+      strictEqual(setup.connect("TLSv1.2", small), undefined);
+      for (let wake = 0; wake < 3; wake++) {
+        setup.start("sleep");
+        strictEqual(setup.connect("TLSv1.2", { tickets: 0 }), 2);
+        strictEqual(setup.store.tickets, false);
+      }
+      // The server forgot it.
+      setup.start("sleep");
+      setup.connect("TLSv1.2", { ...small, accept: false });
+      strictEqual(setup.store.tickets, false);
+      strictEqual(setup.connect("TLSv1.2", { tickets: 0 }), 2);
+    });
+
+    it("is asked for by ID when flash does not take it", () => {
+      const setup = tooSmall({ hasStorage: true });
+      setup.storage.full = true;
+      setup.connect("TLSv1.2", large);
+      strictEqual(setup.store.tickets, false);
+      setup.start("sleep");
+      strictEqual(setup.store.take(policy), undefined);
+      strictEqual(setup.store.tickets, false);
+    });
+
+    it("is asked for again from a server that gives no ID: it is good for the connections of this life", () => {
+      const setup = tooSmall();
+      setup.connect("TLSv1.2", large);
+      setup.connect("TLSv1.2", { tickets: 0, accept: false });
+      strictEqual(setup.store.take(policy), undefined);
+      strictEqual(setup.store.tickets, true);
+      setup.connect("TLSv1.2", large);
+      strictEqual(setup.store.tickets, true);
+      strictEqual(setup.connect("TLSv1.2", { tickets: 0 }), 1);
+    });
+
+    it("is asked for again where a session by ID is too large as well", () => {
+      const setup = tooSmall();
+      setup.connect("TLSv1.2", large);
+      setup.retained.limit = 50;
+      setup.connect("TLSv1.2", { ...small, accept: false });
+      strictEqual(setup.store.tickets, true);
+    });
+
+    it("says nothing of tickets of TLS 1.3, nor of those after new credentials", () => {
+      const setup = tooSmall();
+      setup.connect("TLSv1.3", large);
+      strictEqual(setup.store.tickets, true);
+      setup.connect("TLSv1.2", { ...large, accept: false });
+      strictEqual(setup.store.tickets, false);
+      setup.store.clear();
+      strictEqual(setup.store.tickets, true);
+      strictEqual(setup.start("sleep").tickets, true);
     });
   });
 

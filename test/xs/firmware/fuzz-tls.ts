@@ -220,7 +220,7 @@ function connection(): Promise<void> {
 for (let i = 0; i < count; i++) {
   await connection();
   if (below(4) === 0) hostile(undefined);
-  const lone = new NativeTLS("x", "", 0, 2, 3, 4096, 0, 0, NaN, undefined, undefined, false, [root], [], []);
+  const lone = new NativeTLS("x", "", 0, 2, 3, 4096, 0, 0, NaN, undefined, undefined, false, true, [root], [], []);
   lone.feed(changed(issuing, 1));
   hostile(lone);
   lone.close();

@@ -18,12 +18,19 @@ interface Settings {
   readonly privateKey: string;
   readonly maximumVersion: TLSVersion;
   readonly then: "sleep" | "wait" | "stay";
+  readonly retainedBytes?: number;
+  readonly sessionsInFlash?: boolean;
 }
 
 const settings = JSON.parse(fromUTF8(new Uint8Array(file.read(argument(0)!)!))!) as Settings;
-const platform = createPlatform({ folder: settings.folder, hosts: { localhost: "127.0.0.1" } });
+const platform = createPlatform({
+  folder: settings.folder,
+  hosts: { localhost: "127.0.0.1" },
+  ...(settings.retainedBytes !== undefined && { retainedBytes: settings.retainedBytes }),
+});
 const device = new Device({
   platform,
+  sessionsInFlash: settings.sessionsInFlash,
   credentials: {
     broker: { host: "localhost", port: settings.port },
     maximumVersion: settings.maximumVersion,

@@ -58,6 +58,19 @@ export async function startServer(options: TlsOptions, chain?: readonly Issued[]
   return started;
 }
 
+/** Has a server remember its sessions, as servers other than Node's do by themselves. @returns them, by ID in hexadecimal */
+export function rememberSessions({ server }: TestServer): Map<string, Buffer> {
+  const sessions = new Map<string, Buffer>();
+  server.on("newSession", (id: Buffer, data: Buffer, done: () => void) => {
+    sessions.set(id.toString("hex"), data);
+    done();
+  });
+  server.on("resumeSession", (id: Buffer, done: (error: null, data: Buffer | null) => void) =>
+    done(null, sessions.get(id.toString("hex")) ?? null),
+  );
+  return sessions;
+}
+
 /** Changes what comes from the server before the engine is fed. */
 export type Tamper = (bytes: Buffer) => Buffer[];
 

@@ -1,6 +1,6 @@
 /*
  * Configuration of Mbed TLS 2.28, 3.6 and 4.0 for a device: a TLS client with the least memory that is still safe. The cryptography of 4.0
- * is configured in mbedtls_crypto_config.h.
+ * is configured in sealwire_mbedtls_crypto_config.h.
  *
  * Used by every build of the library that is ours: the 32-bit XS host, and `build:xs -- --mbedtls DIR`. What the comments call "costs"
  * is heap unless they say otherwise. A setting that is not here is off.

@@ -1,5 +1,5 @@
 /*
- * Configuration of the cryptography of Mbed TLS 4.0, which is a library of its own there (TF-PSA-Crypto); mbedtls_config.h has the rest,
+ * Configuration of the cryptography of Mbed TLS 4.0, which is a library of its own there (TF-PSA-Crypto); sealwire_mbedtls_config.h has the rest,
  * and says what the settings that both generations have are for. A setting that is not here is off.
  */
 #ifndef SEALWIRE_MBEDTLS_CRYPTO_CONFIG_H
