@@ -8,6 +8,8 @@ interface Waiting<T> {
   readonly message: T;
   readonly mark: (() => Uint8Array | undefined) | undefined;
   readonly settle: (() => void) | undefined;
+  /** A copy that was refused is nobody's repeat: that it is acknowledged says nothing of the message that the broker holds. */
+  readonly isCopy: boolean;
   /** `refused`: MQTT 5.0 tells the server that it was not handled, and nothing is stored. */
   state: "being handled" | "handled" | "failed" | "refused";
 }
@@ -41,7 +43,9 @@ export class SealedInbox<T> {
     if ((options.qos ?? 0) === 0) return result;
     const { mark } = result.outcome === "refused" ? { mark: undefined } : result;
     const delivered = result.outcome === "delivered" ? result : undefined;
-    this.#waiting.push({ message, mark, settle: delivered?.settle, state: delivered ? "being handled" : "handled" });
+    const isCopy = result.outcome === "refused";
+    const state = delivered ? "being handled" : "handled";
+    this.#waiting.push({ message, mark, settle: delivered?.settle, isCopy, state });
     return result;
   }
 
@@ -55,7 +59,7 @@ export class SealedInbox<T> {
   /** Acknowledges what has ended and has nothing before it that has not: so many at most. */
   acknowledge(count = Infinity): void {
     for (; count > 0 && this.#waiting.length > 0; count--) {
-      const { message, mark, state } = this.#waiting[0]!;
+      const { message, mark, isCopy, state } = this.#waiting[0]!;
       if (state === "being handled") return;
       const bytes = state === "refused" ? undefined : mark?.();
       if (bytes && !(this.#stored && equal(bytes, this.#stored))) {
@@ -64,7 +68,7 @@ export class SealedInbox<T> {
       }
       this.#mustHavePower();
       this.#waiting.shift();
-      this.#acknowledged(message);
+      if (!isCopy) this.#acknowledged(message);
     }
   }
 

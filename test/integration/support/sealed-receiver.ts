@@ -56,7 +56,7 @@ function endAll(): void {
   const even = handling.filter((_, i) => i % 2 === 0);
   handling = [];
   for (const end of [...odd.reverse(), ...even])
-    turn = turn.then(() => new Promise((resolve) => setTimeout(resolve, 5))).then(end);
+    turn = turn.then(() => new Promise((resolve) => setTimeout(resolve, 10))).then(end);
 }
 
 const subscribed = device.subscribe(
