@@ -102,17 +102,21 @@ static SwFailure checkCertificate(const SwView* view, const SwKey* key) {
   return failure && allocations != sw_memory_failures() ? SW_FAILURE_OUT_OF_MEMORY : failure;
 }
 
+/* Head and length; TLS 1.3 adds a context, and empty extensions to each certificate. */
+size_t sw_tls_own_message(const SwCredentials* credentials) {
+  size_t size = 4 + 3 + 1;
+  for (unsigned i = 0; i < credentials->chainCount; i++) size += 3 + 2 + credentials->chain[i].size;
+  return size;
+}
+
 static SwFailure checkCredentials(const SwTLSOptions* options, const SwCredentials* credentials, size_t* message) {
   SwFailure failure = SW_FAILURE_NONE;
   for (unsigned i = 0; !failure && i < credentials->anchorCount; i++) failure = checkCertificate(&credentials->anchors[i], NULL);
   for (unsigned i = 0; !failure && i < credentials->listCount; i++)
     if (!sw_revocation_is_list(credentials->lists[i])) failure = SW_FAILURE_LIST_UNREADABLE;
-  /* Of our Certificate message: head and length; TLS 1.3 adds a context and empty extensions. */
-  *message = 4 + 3 + 1;
-  for (unsigned i = 0; !failure && i < credentials->chainCount; i++) {
+  *message = sw_tls_own_message(credentials);
+  for (unsigned i = 0; !failure && i < credentials->chainCount; i++)
     failure = checkCertificate(&credentials->chain[i], i == 0 ? options->key : NULL);
-    *message += 3 + 2 + credentials->chain[i].size;
-  }
   if (!failure && credentials->chainCount && *message > OUT_CONTENT) failure = SW_FAILURE_CHAIN_TOO_LARGE;
   return failure;
 }

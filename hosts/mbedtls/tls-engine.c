@@ -270,11 +270,16 @@ static int parseAnchors(const SwCredentials* credentials, mbedtls_x509_crt* anch
   return 0;
 }
 
-/* Of our own certificates the library wants no more than the bytes. */
+/* Of our own certificates the library wants no more than the bytes. The array is the caller's, and may hold others by now. */
 static int lendChain(SwTLS* e, const SwCredentials* credentials) {
+  if (sw_tls_own_message(credentials) > e->ownMessage || (e->own && credentials->chainCount > e->ownCount)) {
+    refuse(e, SW_FAILURE_CHAIN_EXCHANGED, MBEDTLS_SSL_ALERT_MSG_INTERNAL_ERROR);
+    return MBEDTLS_ERR_SSL_BAD_INPUT_DATA;
+  }
   if (!e->own) {
     e->own = sw_memory_calloc(credentials->chainCount, sizeof *e->own);
     if (!e->own) return MBEDTLS_ERR_SSL_ALLOC_FAILED;
+    e->ownCount = (uint8_t)credentials->chainCount;
     int error = mbedtls_ssl_conf_own_cert(&e->conf, e->own, &e->ownKey);
     if (error) return error;
   }

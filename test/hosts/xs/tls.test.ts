@@ -215,6 +215,36 @@ for (const { name, variant, versions, major } of tlsBuilds)
             await strict.close();
           });
 
+        it("refuses certificates of its own that were exchanged for larger or more ones in the middle of the handshake", async () => {
+          const issuing = await issue({ name: "devices", ca: true, issuer: root });
+          const own = await issue({ name: "device-1", issuer: issuing });
+          const dns = Array.from({ length: 20 }, (_, i) => `name-${i}.with-a-long-tail.fleet.example`);
+          const large = await issue({ name: "device-1", issuer: issuing, dns });
+          const strict = await startServer({ ...range, requestCert: true, ca: root.pem }, [leaf, intermediate]);
+          const mine = { certificateChain: [own.der, issuing.der], privateKey: own.keyDER };
+          for (const exchanged of [
+            [large.der, issuing.der],
+            [own.der, issuing.der, root.der],
+            Array<Uint8Array>(8).fill(own.der),
+          ]) {
+            const client = await device.connect(strict.port, { ...options(), ...range, ...mine, exchanged });
+            const { code, message } = await client.failed();
+            equal(code, "INVALID_ARGUMENT", message);
+            match(message, /exchanged/);
+            await client.close();
+          }
+          // The server judges what is not larger.
+          const client = await device.connect(strict.port, {
+            ...options(),
+            ...range,
+            ...mine,
+            exchanged: mine.certificateChain,
+          });
+          await client.opened();
+          await client.close();
+          await strict.close();
+        });
+
         it("falls back to a full handshake in the same connection with a session that is rubbish or of another server", async () => {
           const first = await device.connect(server.port, { ...options(), ...range });
           await first.opened();
