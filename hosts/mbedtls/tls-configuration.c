@@ -1,4 +1,5 @@
 /* Checks the options of an engine and sets the library up for them. */
+#include "crypto-backend.h"
 #include "memory.h"
 #include "random.h"
 #include "mbedtls/platform_util.h"
@@ -99,7 +100,7 @@ static SwFailure checkCertificate(const SwView* view, const SwKey* key) {
     mbedtls_pk_free(&pk);
   }
   mbedtls_x509_crt_free(&certificate);
-  return failure && allocations != sw_memory_failures() ? SW_FAILURE_OUT_OF_MEMORY : failure;
+  return failure && (allocations != sw_memory_failures() || sw_key_store_is_full()) ? SW_FAILURE_OUT_OF_MEMORY : failure;
 }
 
 /* Head and length; TLS 1.3 adds a context, and empty extensions to each certificate. */

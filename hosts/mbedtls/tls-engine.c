@@ -1,4 +1,5 @@
 #include "tls-engine.h"
+#include "crypto-backend.h"
 #include "memory.h"
 #include <string.h>
 #include <time.h>
@@ -423,7 +424,7 @@ int sw_tls_step(SwTLS* e, const SwCredentials* credentials) {
     result = advance(e, credentials);
     unwatch(e, isFailure(result) && allocations != sw_memory_failures());
   } while (result == 0 && isSilent(at) && !mbedtls_ssl_is_handshake_over(&e->ssl));
-  if (allocations != sw_memory_failures()) e->lacked = 1;
+  if (allocations != sw_memory_failures() || sw_key_store_is_full()) e->lacked = 1;
   double took = now() - begin;
   if (took > e->longestStep) e->longestStep = took;
   if (result == MBEDTLS_ERR_SSL_WANT_READ) return 0;

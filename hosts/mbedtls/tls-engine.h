@@ -135,7 +135,7 @@ typedef struct {
   uint8_t outbox[SW_TLS_OUTBOX];
   uint8_t outboxCount, ownCount;
   uint8_t offeredExtendedMasterSecret, ticketIssued;
-  /* An allocation failed in a step of the handshake, and the library went on: what goes wrong later comes of it. */
+  /* An allocation failed, or there was no slot for a key, in a step of the handshake, and the library went on: what goes wrong later comes of it. */
   uint8_t lacked;
   /* The state of the library before the step that is under way, or was the last. */
   uint8_t stepState;

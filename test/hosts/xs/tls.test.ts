@@ -320,6 +320,27 @@ for (const { name, variant, versions, major } of tlsBuilds)
           await client.until(() => ended);
         });
 
+        it("says that there is no memory for one connection too many, and opens the next when others are closed", async () => {
+          // With PSA, each has keys in slots, whose number is fixed: 12 in our configuration.
+          for (let kept = 0; kept < 12; kept++) {
+            const clients = [];
+            const outcomes = [];
+            // Another kept each time, so that it is another key for which there is no slot.
+            for (let i = 0; i <= kept; i++) {
+              const client = await device.connect(server.port, { ...options(), ...range });
+              clients.push(client);
+              const outcome = await client.outcome();
+              outcomes.push("code" in outcome ? outcome.code : "open");
+            }
+            equal(outcomes.slice(0, 2).join(), kept === 0 ? "open" : "open,open");
+            for (const outcome of outcomes) ok(["open", "TLS_OUT_OF_MEMORY"].includes(outcome), outcomes.join());
+            for (const client of clients) await client.close();
+          }
+          const next = await device.connect(server.port, { ...options(), ...range });
+          await next.opened();
+          await next.close();
+        });
+
         it("leaves no native memory behind", async () => {
           const before = await device.memory();
           for (let i = 0; i < 3; i++) {
