@@ -23,6 +23,12 @@ int sw_hash_update(SwHash* hash, const uint8_t* data, size_t size);
 int sw_hash_finish(SwHash* hash, uint8_t output[SW_HASH_BYTES]);
 void sw_hash_free(SwHash* hash);
 
+/*
+ * Whether PSA's key store has no room for two keys. Where it is of a fixed size that is a want of memory which no failed allocation tells of, and
+ * which the library may take for a bad key or signature, or go on with.
+ */
+int sw_key_store_is_full(void);
+
 int sw_sha256(const uint8_t* data, size_t size, uint8_t output[SW_HASH_BYTES]);
 int sw_hmac(const uint8_t* key, size_t keySize, const uint8_t* data, size_t size, uint8_t output[SW_HASH_BYTES]);
 int sw_hkdf(const uint8_t* key, size_t keySize, const uint8_t* salt, size_t saltSize, const uint8_t* info, size_t infoSize,

@@ -29,6 +29,17 @@ static int statusOf(psa_status_t status) {
   }
 }
 
+int sw_key_store_is_full(void) {
+#ifdef MBEDTLS_PSA_KEY_STORE_DYNAMIC
+  return 0;
+#else
+  mbedtls_psa_stats_t stats;
+  if (psa_crypto_init()) return 0;
+  mbedtls_psa_get_stats(&stats);
+  return stats.MBEDTLS_PRIVATE(empty_slots) < 2;
+#endif
+}
+
 /* A key for one operation. */
 static psa_status_t borrow(psa_key_type_t type, psa_algorithm_t algorithm, psa_key_usage_t usage, const uint8_t* bytes,
                            size_t size, psa_key_id_t* key) {
@@ -213,7 +224,7 @@ int sw_pk_parse_private(mbedtls_pk_context* context, const uint8_t* der, size_t 
 #else
   int error = mbedtls_pk_parse_key(context, der, size, NULL, 0);
 #endif
-  return error == MBEDTLS_ERR_PK_ALLOC_FAILED ? SW_MEMORY : error ? SW_INVALID : SW_OK;
+  return error == MBEDTLS_ERR_PK_ALLOC_FAILED || (error && sw_key_store_is_full()) ? SW_MEMORY : error ? SW_INVALID : SW_OK;
 }
 
 /* Takes a parsed key over into PSA, and out of it in the plain form. */

@@ -40,7 +40,7 @@ static int parsePublic(mbedtls_pk_context* context, const uint8_t* der, size_t s
   int error = psa_crypto_init();
   if (!error) error = mbedtls_pk_parse_public_key(context, der, size);
 #endif
-  if (error && sw_memory_failures() != failures) return SW_MEMORY;
+  if (error && (sw_memory_failures() != failures || sw_key_store_is_full())) return SW_MEMORY;
   return error ? SW_INVALID : SW_OK;
 }
 

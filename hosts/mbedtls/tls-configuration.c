@@ -1,4 +1,5 @@
 /* Checks the options of an engine and sets the library up for them. */
+#include "crypto-backend.h"
 #include "memory.h"
 #include "random.h"
 #include "mbedtls/platform_util.h"
@@ -99,7 +100,14 @@ static SwFailure checkCertificate(const SwView* view, const SwKey* key) {
     mbedtls_pk_free(&pk);
   }
   mbedtls_x509_crt_free(&certificate);
-  return failure && allocations != sw_memory_failures() ? SW_FAILURE_OUT_OF_MEMORY : failure;
+  return failure && (allocations != sw_memory_failures() || sw_key_store_is_full()) ? SW_FAILURE_OUT_OF_MEMORY : failure;
+}
+
+/* Head and length; TLS 1.3 adds a context, and empty extensions to each certificate. */
+size_t sw_tls_own_message(const SwCredentials* credentials) {
+  size_t size = 4 + 3 + 1;
+  for (unsigned i = 0; i < credentials->chainCount; i++) size += 3 + 2 + credentials->chain[i].size;
+  return size;
 }
 
 static SwFailure checkCredentials(const SwTLSOptions* options, const SwCredentials* credentials, size_t* message) {
@@ -107,12 +115,9 @@ static SwFailure checkCredentials(const SwTLSOptions* options, const SwCredentia
   for (unsigned i = 0; !failure && i < credentials->anchorCount; i++) failure = checkCertificate(&credentials->anchors[i], NULL);
   for (unsigned i = 0; !failure && i < credentials->listCount; i++)
     if (!sw_revocation_is_list(credentials->lists[i])) failure = SW_FAILURE_LIST_UNREADABLE;
-  /* Of our Certificate message: head and length; TLS 1.3 adds a context and empty extensions. */
-  *message = 4 + 3 + 1;
-  for (unsigned i = 0; !failure && i < credentials->chainCount; i++) {
+  *message = sw_tls_own_message(credentials);
+  for (unsigned i = 0; !failure && i < credentials->chainCount; i++)
     failure = checkCertificate(&credentials->chain[i], i == 0 ? options->key : NULL);
-    *message += 3 + 2 + credentials->chain[i].size;
-  }
   if (!failure && credentials->chainCount && *message > OUT_CONTENT) failure = SW_FAILURE_CHAIN_TOO_LARGE;
   return failure;
 }

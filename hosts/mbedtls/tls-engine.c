@@ -1,4 +1,5 @@
 #include "tls-engine.h"
+#include "crypto-backend.h"
 #include "memory.h"
 #include <string.h>
 #include <time.h>
@@ -265,11 +266,16 @@ static int parseAnchors(const SwCredentials* credentials, mbedtls_x509_crt* anch
   return 0;
 }
 
-/* Of our own certificates the library wants no more than the bytes. */
+/* Of our own certificates the library wants no more than the bytes. The array is the caller's, and may hold others by now. */
 static int lendChain(SwTLS* e, const SwCredentials* credentials) {
+  if (sw_tls_own_message(credentials) > e->ownMessage || (e->own && credentials->chainCount > e->ownCount)) {
+    refuse(e, SW_FAILURE_CHAIN_EXCHANGED, MBEDTLS_SSL_ALERT_MSG_INTERNAL_ERROR);
+    return MBEDTLS_ERR_SSL_BAD_INPUT_DATA;
+  }
   if (!e->own) {
     e->own = sw_memory_calloc(credentials->chainCount, sizeof *e->own);
     if (!e->own) return MBEDTLS_ERR_SSL_ALLOC_FAILED;
+    e->ownCount = (uint8_t)credentials->chainCount;
     int error = mbedtls_ssl_conf_own_cert(&e->conf, e->own, &e->ownKey);
     if (error) return error;
   }
@@ -413,7 +419,7 @@ int sw_tls_step(SwTLS* e, const SwCredentials* credentials) {
     result = advance(e, credentials);
     unwatch(e, isFailure(result) && allocations != sw_memory_failures());
   } while (result == 0 && isSilent(at) && !mbedtls_ssl_is_handshake_over(&e->ssl));
-  if (allocations != sw_memory_failures()) e->lacked = 1;
+  if (allocations != sw_memory_failures() || sw_key_store_is_full()) e->lacked = 1;
   double took = now() - begin;
   if (took > e->longestStep) e->longestStep = took;
   if (result == MBEDTLS_ERR_SSL_WANT_READ) return 0;

@@ -129,15 +129,15 @@ typedef struct {
   size_t pending;
   /* Of the library's buffers: what it made them for, and the size that the record which comes needs (0: it fits). */
   size_t fullInput, fullOutput, inputNeeded;
-  /* Of our Certificate message. */
+  /* Of our Certificate message: what the library writes is bounded by the buffer that it made, not by the one that it has. */
   size_t ownMessage;
   size_t inputBuffer;
   uint16_t ringBegin, ringCount;
   uint8_t ring[SW_TLS_RING];
   uint8_t outbox[SW_TLS_OUTBOX];
-  uint8_t outboxCount;
+  uint8_t outboxCount, ownCount;
   uint8_t offeredExtendedMasterSecret, ticketIssued;
-  /* An allocation failed in a step of the handshake, and the library went on: what goes wrong later comes of it. */
+  /* An allocation failed, or there was no slot for a key, in a step of the handshake, and the library went on: what goes wrong later comes of it. */
   uint8_t lacked;
   /* The state of the library before the step that is under way, or was the last. */
   uint8_t stepState;
@@ -192,7 +192,9 @@ int sw_tls_output_for(SwTLS* engine, size_t content);
 int sw_tls_output_for_state(SwTLS* engine, int state);
 void sw_tls_buffers_open(SwTLS* engine);
 
-/* tls-configuration.c. @returns 0, or the failure of options that cannot be used */
+/* tls-configuration.c: the length of our Certificate message. */
+size_t sw_tls_own_message(const SwCredentials* credentials);
+/* @returns 0, or the failure of options that cannot be used */
 SwFailure sw_tls_configure(SwTLS* engine, const SwTLSOptions* options, const SwCredentials* credentials);
 int sw_tls_on_receive(void* context, unsigned char* target, size_t size);
 int sw_tls_on_send(void* context, const unsigned char* bytes, size_t size);

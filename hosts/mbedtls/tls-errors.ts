@@ -28,6 +28,7 @@ const codes: readonly ErrorCode[] = [
   "TLS_RECORD_TOO_LARGE",
   "TLS_HANDSHAKE_FAILED",
   "CONNECTION_LOST",
+  "INVALID_ARGUMENT",
 ];
 
 /** Of the codes above, those that need no more than a sentence; the others are told by {@link sentence}. */
@@ -47,6 +48,7 @@ const sentences: Readonly<Record<number, string>> = {
   22: "The server sent a handshake message that is larger than the TLS library's input buffer.",
   23: "The server's key exchange has a curve or a signature that the TLS library refuses. If it has TLS 1.2 alone and an RSA key, set maximumVersion to TLSv1.2.",
   24: "The server changed its keys (TLS 1.3 KeyUpdate), which the TLS library cannot follow.",
+  25: "The client's certificates were exchanged for others while the handshake was under way.",
 };
 
 /** By the detail: of the certificate, without the subject of the sentence. */

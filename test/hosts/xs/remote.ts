@@ -17,6 +17,8 @@ export type RemoteOptions = Omit<
   readonly privateKey?: Uint8Array;
   /** Offers the session that the firmware's storage has under this key, and writes there each that is issued. */
   readonly kept?: string;
+  /** What `certificateChain` holds as soon as the engine was made with it. */
+  readonly exchanged?: readonly Uint8Array[];
 };
 
 export interface Refusal {
@@ -272,7 +274,7 @@ export class RemoteDevice {
     this.#clients.set(id, client);
     const target =
       tamper === undefined ? port : await client.proxy(port, tamper === "watch" ? undefined : tamper, outward);
-    const { trustAnchors, revocationLists, certificateChain, privateKey, session } = options;
+    const { trustAnchors, revocationLists, certificateChain, privateKey, session, exchanged } = options;
     this.command({
       op: "start",
       id,
@@ -282,6 +284,7 @@ export class RemoteDevice {
         trustAnchors: trustAnchors.map(hex),
         revocationLists: revocationLists?.map(hex),
         certificateChain: certificateChain?.map(hex),
+        exchanged: exchanged?.map(hex),
         privateKey: privateKey && hex(privateKey),
         session: session && { ...session, bytes: hex(session.bytes) },
       },

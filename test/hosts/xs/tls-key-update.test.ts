@@ -45,6 +45,10 @@ for (const { name, variant, versions } of tlsBuilds)
       for (const command of ["k", "K"] as const)
         it(`ends with an error that says so, and an alert, when the server changes its keys${command === "K" ? " and asks for ours" : ""}`, async () => {
           server = await OpenSSLServer.start(folder, leaf, "TLSv1.3");
+          // With 4.0 the first connection makes what stays.
+          const warm = await device.connect(server.port, options());
+          await warm.opened();
+          await warm.close();
           const before = await device.memory();
           const client = await device.connect(server.port, options());
           await client.opened();

@@ -40,7 +40,7 @@ const buildsOf4: readonly Build[] = [
     both,
     {
       "TLSv1.2": { full: 12_800, open: 3200, resumed: 10_496 },
-      "TLSv1.3": { full: 12_800, open: 5376, resumed: 10_496 },
+      "TLSv1.3": { full: 12_800, open: 6144, resumed: 10_496 },
     },
   ],
 ];

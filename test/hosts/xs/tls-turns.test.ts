@@ -29,7 +29,11 @@ for (const { name, variant, versions } of tlsBuilds)
         const module = join(packageRoot, "dist", "test", "xs", "firmware", "tls-turns.js");
         const parameters = [String(server.port), folder.join("root.der"), protocol];
         const environment = { ...process.env, SEALWIRE_DEVICE: folder.join(`device-${protocol}`) };
-        const { exitCode, output, errors } = await runOnXS(module, parameters, { variant, environment });
+        const { exitCode, output, errors } = await runOnXS(module, parameters, {
+          variant,
+          environment,
+          timeout: 15_000,
+        });
         equal(exitCode, 0, output + errors);
         const lines = output.trim().split("\n");
         deepEqual(

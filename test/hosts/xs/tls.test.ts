@@ -227,6 +227,36 @@ for (const { name, variant, versions, major } of tlsBuilds)
             await strict.close();
           });
 
+        it("refuses certificates of its own that were exchanged for larger or more ones in the middle of the handshake", async () => {
+          const issuing = await issue({ name: "devices", ca: true, issuer: root });
+          const own = await issue({ name: "device-1", issuer: issuing });
+          const dns = Array.from({ length: 20 }, (_, i) => `name-${i}.with-a-long-tail.fleet.example`);
+          const large = await issue({ name: "device-1", issuer: issuing, dns });
+          const strict = await startServer({ ...range, requestCert: true, ca: root.pem }, [leaf, intermediate]);
+          const mine = { certificateChain: [own.der, issuing.der], privateKey: own.keyDER };
+          for (const exchanged of [
+            [large.der, issuing.der],
+            [own.der, issuing.der, root.der],
+            Array<Uint8Array>(8).fill(own.der),
+          ]) {
+            const client = await device.connect(strict.port, { ...options(), ...range, ...mine, exchanged });
+            const { code, message } = await client.failed();
+            equal(code, "INVALID_ARGUMENT", message);
+            match(message, /exchanged/);
+            await client.close();
+          }
+          // The server judges what is not larger.
+          const client = await device.connect(strict.port, {
+            ...options(),
+            ...range,
+            ...mine,
+            exchanged: mine.certificateChain,
+          });
+          await client.opened();
+          await client.close();
+          await strict.close();
+        });
+
         it("falls back to a full handshake in the same connection with a session that is rubbish or of another server", async () => {
           const first = await device.connect(server.port, { ...options(), ...range });
           await first.opened();
@@ -300,6 +330,27 @@ for (const { name, variant, versions, major } of tlsBuilds)
           socket.on("end", () => (ended = true));
           await client.close();
           await client.until(() => ended);
+        });
+
+        it("says that there is no memory for one connection too many, and opens the next when others are closed", async () => {
+          // With PSA, each has keys in slots, whose number is fixed: 12 in our configuration.
+          for (let kept = 0; kept < 12; kept++) {
+            const clients = [];
+            const outcomes = [];
+            // Another kept each time, so that it is another key for which there is no slot.
+            for (let i = 0; i <= kept; i++) {
+              const client = await device.connect(server.port, { ...options(), ...range });
+              clients.push(client);
+              const outcome = await client.outcome();
+              outcomes.push("code" in outcome ? outcome.code : "open");
+            }
+            equal(outcomes.slice(0, 2).join(), kept === 0 ? "open" : "open,open");
+            for (const outcome of outcomes) ok(["open", "TLS_OUT_OF_MEMORY"].includes(outcome), outcomes.join());
+            for (const client of clients) await client.close();
+          }
+          const next = await device.connect(server.port, { ...options(), ...range });
+          await next.opened();
+          await next.close();
         });
 
         it("leaves no native memory behind", async () => {

@@ -19,6 +19,8 @@ interface Options {
   readonly session?: WrittenSession;
   /** Offers the session that the storage has under this key, and writes there each that is issued. */
   readonly kept?: string;
+  /** What `certificateChain` holds as soon as the engine was made with it. */
+  readonly exchanged?: readonly string[];
 }
 
 type WrittenSession = Omit<TLSSessionData, "bytes"> & { readonly bytes: string };
@@ -81,10 +83,11 @@ function tellError(id: number, error: SealwireError): void {
 }
 
 function start(id: number, port: number, options: Options): void {
-  const { trustAnchors, revocationLists, certificateChain, privateKey, kept, ...others } = options;
+  const { trustAnchors, revocationLists, certificateChain, privateKey, kept, exchanged, ...others } = options;
   const stored = kept === undefined ? undefined : platform.storage!.read(kept);
   const session = stored ? (JSON.parse(fromUTF8(new Uint8Array(stored))!) as WrittenSession) : options.session;
   const key: Key | undefined = privateKey ? platform.crypto.importKey("private", fromHex(privateKey)) : undefined;
+  const chain = list(certificateChain);
   const socket = new TLSSocket({
     address: "127.0.0.1",
     port,
@@ -94,6 +97,7 @@ function start(id: number, port: number, options: Options): void {
       createTLSEngine: (engineOptions) => {
         try {
           const engine = platform.createTLSEngine(engineOptions);
+          if (exchanged) chain.splice(0, chain.length, ...list(exchanged));
           tell(id, "engine", { early: engine.write(toUTF8("too early")) });
           return engine;
         } finally {
@@ -104,7 +108,7 @@ function start(id: number, port: number, options: Options): void {
       trustAnchors: list(trustAnchors),
       // As most firmwares: what is not there is left out.
       ...(revocationLists && { revocationLists: list(revocationLists) }),
-      ...(certificateChain && { certificateChain: list(certificateChain) }),
+      ...(certificateChain && { certificateChain: chain }),
       privateKey: key,
       session: session && { ...session, bytes: fromHex(session.bytes) },
       onOpen: (negotiated) => tell(id, "open", { negotiated }),
