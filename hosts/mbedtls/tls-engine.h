@@ -143,7 +143,8 @@ typedef struct {
   uint8_t stepState;
   /* What the ring holds is a part of a record's header. */
   uint8_t partialHeader;
-  uint8_t set, open, ended, atEnd, peerClosed, goodbye, goodbyeSaid, sessionDue;
+  uint8_t set, open, ended, atEnd, peerClosed, sessionDue;
+  uint8_t goodbye : 1, goodbyeSaid : 1;
   /* Of the failure: what happened, the alert that came, the library's own number. */
   uint8_t failure, alert;
   int error;
