@@ -74,8 +74,10 @@ export class TLSBudgetBench {
     const firmware = join(root, "dist", "test", "xs", "firmware");
     const variant: Variant = { bits: 32, sanitize: false, tls12 };
     this.#resumed.length = 0;
+    const name = mqtt === "session" ? "tls-budget-session" : "tls-budget";
+    const modules = [...new Set(["tls-budget-app", `${name}-app`])].map((module) => join(firmware, `${module}.js`));
     const { exitCode, output, errors } = await runOnXS(
-      join(firmware, "tls-budget.js"),
+      join(firmware, `${name}.js`),
       [
         this.#folder,
         String(port),
@@ -85,7 +87,7 @@ export class TLSBudgetBench {
       ],
       {
         variant,
-        host: ["--measure", ...heap, ...preloadOptions(), "--preload", join(firmware, "tls-budget-app.js")],
+        host: ["--measure", ...heap, ...preloadOptions(), ...modules.flatMap((module) => ["--preload", module])],
         timeout: 30_000,
       },
     );

@@ -1,6 +1,6 @@
 /**
  * Fixture: mutual TLS, in the steps of `npm run budget`, measured by the host program: a full handshake, the open connection once its
- * ticket came, a resumed handshake. A byte goes out and back; with another third argument than `echo` a durable session runs over it, and publishes
+ * ticket came, a resumed handshake. A byte goes out and back; with `mqtt` or `sealed` as the third argument a durable session runs over it, and publishes
  * a sealed message at last. What it does is in tls-budget-app.ts.
  */
 import { createPlatform } from "../../../hosts/xs/index.js";
