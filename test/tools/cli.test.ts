@@ -221,6 +221,7 @@ describe("The options of sealwire simulate", () => {
       versions: { minimum: "TLSv1.2", maximum: "TLSv1.3" },
       certs: undefined,
       state: undefined,
+      sealed: true,
       timeLimit: 55_000,
       keepRunning: false,
       json: false,
