@@ -26,6 +26,7 @@ export function replaceFile(file: string, content: Content, mode = 0o644): void 
 /**
  * Writes a file unless it is there already: of several writers the first wins.
  * @returns what is in the file now
+ * @throws CommandFailure with exit code 3
  */
 export function createFile(file: string, text: string, mode: number): string {
   for (;;) {
@@ -39,6 +40,8 @@ export function createFile(file: string, text: string, mode: number): string {
     const found = readFile(file);
     // Another may have taken it away in between: then it is not ours because it was there.
     if (found !== undefined) return found;
+    if (fs.lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink())
+      throw failure("write", file, new Error("it is a link that leads nowhere"));
   }
 }
 

@@ -28,8 +28,17 @@ static void shiftReception(mbedtls_ssl_session* session, int64_t by) {
 static int64_t hostAhead(void) {
   return sw_clock() - (int64_t)mbedtls_ms_time();
 }
+
+/* The library computes the age unchecked, of whatever lay in flash. */
+static int isOfPast(const mbedtls_ssl_session* session) {
+  int64_t came;
+  if (session->MBEDTLS_PRIVATE(tls_version) != MBEDTLS_SSL_VERSION_TLS1_3) return 1;
+  came = (int64_t)session->MBEDTLS_PRIVATE(ticket_reception_time);
+  return came >= 0 && came <= sw_clock();
+}
 #else
   #define shiftReception(session, by) ((void)0)
+  #define isOfPast(session) 1
 #endif
 
 /* With one that cannot be read the handshake is full, without an error. */
@@ -37,7 +46,7 @@ void sw_tls_session_offer(SwTLS* e, const uint8_t* bytes, size_t size) {
   mbedtls_ssl_session session;
   if (size == 0 || size > SW_TLS_MAXIMUM_SESSION) return;
   mbedtls_ssl_session_init(&session);
-  if (mbedtls_ssl_session_load(&session, bytes, size) == 0) {
+  if (mbedtls_ssl_session_load(&session, bytes, size) == 0 && isOfPast(&session)) {
     shiftReception(&session, -hostAhead());
     mbedtls_ssl_set_session(&e->ssl, &session);
   }

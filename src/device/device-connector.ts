@@ -59,7 +59,7 @@ export class DeviceConnector {
       clock,
       platform: device.platform,
       retained: memory.retained,
-      storage: device.sessionsInFlash === false ? undefined : memory.storage,
+      storage: memory.storageForSessions(device.sessionsInFlash),
       maximumAuthenticationAge: device.maximumAuthenticationAge,
       reuseTickets: device.reuseTickets,
     });

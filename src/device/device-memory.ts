@@ -42,6 +42,16 @@ export class DeviceMemory {
     this.storage = box && storage && new EncryptedStore(monitor ? counted(storage, monitor) : storage, box);
   }
 
+  /** @returns where TLS sessions may lie. Where that is nowhere, what a firmware before left there is removed: it holds a key. */
+  storageForSessions(allowed = true): KeyValueStorage | undefined {
+    if (allowed) return this.storage;
+    const { storage } = this.#platform;
+    this.attempt("The TLS session of before could not be removed.", () => {
+      if (storage?.read(STORAGE_KEY.tlsSession)) storage.delete(STORAGE_KEY.tlsSession);
+    });
+    return undefined;
+  }
+
   get(section: RetainedSection): Uint8Array | undefined {
     return this.retained?.get(section);
   }

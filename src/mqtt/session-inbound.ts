@@ -281,7 +281,8 @@ export class Inbound implements ReceiverOwner {
   private store(delivery: Delivery): boolean {
     const { id, qos } = delivery;
     let added = false;
-    let earlier = this.mark;
+    let replaced = false;
+    let earlier: Uint8Array | undefined;
     try {
       const mark = this.markOf(delivery);
       // It closed the session.
@@ -290,19 +291,20 @@ export class Inbound implements ReceiverOwner {
       if (qos === 1 && (!mark || (this.mark && equal(mark, this.mark)))) return true;
       const handled = qos === 2 ? (this.handled ??= new IdentifierSet()) : this.handled;
       added = qos === 2 && handled!.add(id);
-      earlier = this.mark;
       if (mark && mark.byteLength > MAXIMUM_MARK)
         throw new SealwireError("INVALID_ARGUMENT", `The mark of a message is at most ${MAXIMUM_MARK} bytes.`);
       if (handled && handled.runs > MAXIMUM_RUNS)
         throw new SealwireError("MQTT_QUOTA_EXCEEDED", "The server leaves too many QoS 2 messages unreleased.");
       if (mark) {
+        earlier = this.mark;
+        replaced = true;
         this.mark = mark;
         this.core.store.writeMark(handled, mark);
       } else this.core.store.writeInbound(handled, this.mark);
       return true;
     } catch (error) {
       if (added) this.handled!.delete(id);
-      this.mark = earlier;
+      if (replaced) this.mark = earlier;
       // Not acknowledged: the server sends it again, and then it is only stored, not handed out.
       const failure = toSealwireError(error, "STORAGE_FAILED", "The storage failed.");
       if (this.core.connection) this.core.fail(failure);

@@ -14,7 +14,7 @@
  * onlooker can tell that the two connections are of one device; nothing that is protected is at risk, since no early data is ever sent.
  * `reuseTickets: false` forbids it. A TLS 1.2 session may be used until it ends.
  *
- * A ticket of TLS 1.2 holds the client's certificate as a rule, and may be too large for retained memory. It resumes from the reserve then. Where it
+ * A ticket of TLS 1.2 holds the client's certificate as a rule, and may be too large for retained memory, which then holds the number of wakes. It resumes from the reserve. Where it
  * has no place at all (there is no storage, or it is full), the handshakes that follow ask for no ticket: the server keeps the session, under an ID
  * that takes little room here. That is the second choice, since a server may forget it: OpenSSL 3 does when the device vanishes without a goodbye.
  *
@@ -26,7 +26,15 @@ import { equal, toBytes } from "../bytes.js";
 import { SealwireError } from "../errors.js";
 import type { KeyValueStorage, Platform, TLSNegotiated, TLSSessionData } from "../platform.js";
 import { RETAINED_SECTION, STORAGE_KEY, type RetainedStore } from "../storage/index.js";
-import { decodeTLSSessions, encodeTLSSessions, hasTLSSession, type TLSSession, wantsTickets } from "./tls-session.js";
+import {
+  decodeTLSSessions,
+  encodeStarts,
+  encodeTLSSessions,
+  hasTLSSession,
+  startsIn,
+  type TLSSession,
+  wantsTickets,
+} from "./tls-session.js";
 
 /** Why there is no session to resume. */
 export type NoSessionReason =
@@ -76,6 +84,8 @@ export class TLSSessionStore {
   #live: TLSSession[] = [];
   /** The content of the reserve; `undefined` when it is empty, `"unread"` until it is needed. */
   #reserve: TLSSession | undefined | "unread" = "unread";
+  /** Starts since the wakes of the reserve, of TLS 1.2, were counted in flash; `undefined`: retained memory did not count them. */
+  #starts: number | undefined;
   /** A full handshake has made the reserve old; the next session to spare replaces it. */
   #reserveStale = false;
   /** What was offered; until {@link opened} says that its handshake came about. */
@@ -101,7 +111,10 @@ export class TLSSessionStore {
       .filter(({ data }) => ageKnown || data.protocol === "TLSv1.2")
       .slice(0, MAXIMUM_LIVE)
       .map(oneMoreWake);
-    this.keepLive();
+    const starts = startsIn(retained);
+    if (starts !== undefined) this.#starts = starts + 1;
+    // Else the next start would count this one anew.
+    if (!this.keepLive()) this.#starts = undefined;
   }
 
   /** Why the last {@link take} gave no session. */
@@ -228,6 +241,7 @@ export class TLSSessionStore {
     this.#taken = undefined;
     this.#authentication = undefined;
     this.#asking = "ticket";
+    this.#starts = undefined;
     this.keepLive();
     this.deleteReserve();
   }
@@ -236,8 +250,7 @@ export class TLSSessionStore {
   private learn(): void {
     const { retained } = this.#options;
     if (!retained || hasTLSSession(retained.get(RETAINED_SECTION.tlsSessions)) || this.readReserve()) return;
-    if (this.#asking === "ticket") this.#asking = "identifier";
-    else this.#asking = "ticket again";
+    this.#asking = this.#asking === "ticket" ? "identifier" : "ticket again";
     this.keepLive();
   }
 
@@ -280,17 +293,19 @@ export class TLSSessionStore {
   }
 
   private takeReserve(policy: Uint8Array): TLSSession | undefined {
-    const session = this.readReserve();
-    if (session === undefined) return undefined;
+    const kept = this.readReserve();
+    if (kept === undefined) return undefined;
     const { wakeCause, clockSurvives } = this.#options.platform;
-    const single = session.data.protocol === "TLSv1.3";
+    const single = kept.data.protocol === "TLSv1.3";
+    const session = single || !this.#starts ? kept : { ...kept, wakes: kept.wakes + this.#starts };
     const clockStopped = wakeCause === "power" ? !clockSurvives.power : wakeCause === "sleep" && !clockSurvives.sleep;
     if (single && clockStopped) this.#reason = "ticket age unknown";
     const usable = !(single && clockStopped) && this.usable(session, policy);
     // A ticket that is used once must be gone before it is sent, whatever happens next. One that is not usable will not get better.
     if (single || !usable) {
       if (!this.deleteReserve() || !usable) return undefined;
-    } else if (this.#options.clock.now() === undefined) this.writeReserve(oneMoreWake(session));
+    } else if (this.#options.clock.now() === undefined && this.#starts === undefined)
+      this.writeReserve(oneMoreWake(session));
     if (!single) {
       this.#live = [session];
       this.keepLive();
@@ -304,8 +319,7 @@ export class TLSSessionStore {
     if (retained === undefined) return true;
     try {
       const sessions = this.#live;
-      const { tickets } = this;
-      const encoded = sessions.length === 0 && tickets ? undefined : encodeTLSSessions(sessions, tickets);
+      const encoded = this.encode(sessions);
       retained.set(RETAINED_SECTION.tlsSessions, encoded, true);
       if (!retained.commit().includes(RETAINED_SECTION.tlsSessions)) {
         if (encoded) shareBytes(sessions, encoded);
@@ -313,15 +327,20 @@ export class TLSSessionStore {
       }
       // Two did not fit: one may. When that does not fit either, it lives in RAM only.
       this.#failures++;
-      const fewer = sessions.length < 2 ? [] : sessions.slice(-1);
-      if (fewer.length === 0 && tickets) return true;
-      retained.set(RETAINED_SECTION.tlsSessions, encodeTLSSessions(fewer, tickets));
-      retained.commit();
+      const fewer = this.encode(sessions.length < 2 ? [] : sessions.slice(-1));
+      if (fewer) retained.set(RETAINED_SECTION.tlsSessions, fewer);
+      if (fewer) retained.commit();
       return true;
     } catch {
       this.#failures++;
       return false;
     }
+  }
+
+  /** What retained memory holds, with these sessions or without any. */
+  private encode(sessions: readonly TLSSession[]): Uint8Array | undefined {
+    if (sessions.length > 0 || !this.tickets) return encodeTLSSessions(sessions, this.tickets);
+    return this.#starts === undefined ? undefined : encodeStarts(this.#starts);
   }
 
   private readReserve(): TLSSession | undefined {
@@ -342,6 +361,7 @@ export class TLSSessionStore {
     this.#reserveStale = false;
     try {
       storage.write(STORAGE_KEY.tlsSession, encodeTLSSessions([session]));
+      this.#starts = session.data.protocol === "TLSv1.2" ? 0 : undefined;
       // Read again when it is needed: a kilobyte less in RAM meanwhile.
       this.#reserve = "unread";
       return true;
@@ -353,7 +373,7 @@ export class TLSSessionStore {
   }
 
   private deleteReserve(): boolean {
-    this.#reserve = undefined;
+    this.#reserve = this.#starts = undefined;
     try {
       this.#options.storage?.delete(STORAGE_KEY.tlsSession);
       return true;

@@ -27,6 +27,8 @@ export interface TLSSession {
 const FORMAT = 1;
 /** The same, of a device that asks for no tickets: they do not fit. */
 const FORMAT_WITHOUT_TICKETS = 2;
+/** No session, but a number: see {@link encodeStarts}. */
+const FORMAT_STARTS = 3;
 /** Of no session at all: the head of an array, and the format. */
 const EMPTY_LENGTH = 2;
 /** Of one session. */
@@ -102,9 +104,29 @@ function writeBoolean(writer: CBORWriter, value: boolean): void {
   writer.head(MAJOR.simple, value ? TRUE : FALSE);
 }
 
+/** How often the device started since the wakes of a session elsewhere were counted: what takes the place of a session that does not fit. */
+export function encodeStarts(starts: number): Uint8Array {
+  const encoded = new Uint8Array(EMPTY_LENGTH + headLength(starts));
+  new CBORWriter(encoded).array(2).head(MAJOR.unsigned, FORMAT_STARTS).head(MAJOR.unsigned, starts);
+  return encoded;
+}
+
+/** @returns the number that {@link encodeStarts} wrote, if these bytes are of it */
+export function startsIn(bytes: Uint8Array): number | undefined {
+  if (bytes[1] !== FORMAT_STARTS) return undefined;
+  try {
+    const reader = new CBORReader(bytes.subarray(EMPTY_LENGTH));
+    const starts = reader.value();
+    reader.finish();
+    return typeof starts === "number" && starts >= 0 ? starts : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Whether the bytes, of {@link encodeTLSSessions}, hold a session. */
 export function hasTLSSession(bytes: Uint8Array | undefined): boolean {
-  return bytes !== undefined && bytes.byteLength > EMPTY_LENGTH;
+  return bytes !== undefined && bytes.byteLength > EMPTY_LENGTH && bytes[1] !== FORMAT_STARTS;
 }
 
 /** Whether the bytes, of {@link encodeTLSSessions}, are of a device that asks for tickets: also when they cannot be read. */

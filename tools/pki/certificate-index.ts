@@ -99,13 +99,15 @@ export class CertificateIndex {
 
   /** Those that fit, in the order of their beginnings. */
   find({ name, serialNumber, kind }: EntryFilter = {}): CertificateEntry[] {
+    // Only what is asked for: with a condition that may be none, every certificate of the fleet would be looked at.
+    const wanted = Object.entries({ name, serial: serialNumber, kind }).filter(([, value]) => value !== undefined);
+    const conditions = wanted.map(([column]) => `${column} = ?`).join(" AND ");
     const rows = this.#attempt(() =>
       this.#database
         .prepare(
-          "SELECT * FROM certificate WHERE (?1 IS NULL OR name = ?1) AND (?2 IS NULL OR serial = ?2) " +
-            "AND (?3 IS NULL OR kind = ?3) ORDER BY not_before, rowid",
+          `SELECT * FROM certificate ${conditions === "" ? "" : `WHERE ${conditions} `}ORDER BY not_before, rowid`,
         )
-        .all(name ?? null, serialNumber ?? null, kind ?? null),
+        .all(...wanted.map(([, value]) => value)),
     ) as Row[];
     return rows.map((row) => ({
       serialNumber: row.serial,

@@ -283,6 +283,27 @@ for (const { name, variant, versions, major } of tlsBuilds)
           await other.close();
         });
 
+        if (protocol === "TLSv1.3")
+          it("offers no ticket that came at a time that cannot be: before all time, or after the present", async () => {
+            const first = await device.connect(server.port, { ...options(), ...range });
+            await first.opened();
+            const session = await first.session();
+            await first.close();
+            const view = new DataView(session.bytes.buffer, session.bytes.byteOffset, session.bytes.byteLength);
+            const places = Array.from({ length: session.bytes.byteLength - 7 }, (_, i) => i).filter(
+              (i) => Math.abs(Number(view.getBigInt64(i)) - Date.now()) < 60_000,
+            );
+            equal(places.length, 1, "where the library keeps the time");
+            const came = view.getBigInt64(places[0]!);
+            for (const time of [came + 60_000n, -1n, came - (1n << 63n), (1n << 63n) - 1n, came]) {
+              view.setBigInt64(places[0]!, time);
+              const client = await device.connect(server.port, { ...options(), ...range, session });
+              await client.opened();
+              equal(((await client.outcome()) as { resumed?: boolean }).resumed, time === came, String(time));
+              await client.close();
+            }
+          });
+
         it("moves 64 KB each way within its bounds", async () => {
           const client = await device.connect(server.port, { ...options(), ...range });
           await client.opened();

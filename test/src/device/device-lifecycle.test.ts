@@ -6,6 +6,7 @@ import { deepEqual, ok, rejects, strictEqual } from "../../support/assert.js";
 import { beforeEach, describe, it } from "../../support/bdd.js";
 import { PACKET } from "../../support/broker-model.js";
 import { DeviceWorld, fateOf, PASSWORD } from "../../support/device-world.js";
+import { STORAGE_KEY } from "../../../src/storage/index.js";
 import { MemoryRetained } from "../../support/memory-storage.js";
 
 describe("A device's life in memory", () => {
@@ -347,6 +348,17 @@ describe("A device's life in memory", () => {
     deepEqual([world.heard, world.published], [["to be kept"], ["device/out a nonce 1"]]);
     await world.finish(device.stop());
     await world.mustBeGone();
+  });
+
+  it("removes the TLS session that another firmware left in flash when none may lie there, with one write, and else leaves it", () => {
+    world.storage.write(STORAGE_KEY.tlsSession, new Uint8Array(100));
+    world.boot();
+    ok(world.storage.read(STORAGE_KEY.tlsSession));
+    world.boot({ sessionsInFlash: false });
+    strictEqual(world.storage.read(STORAGE_KEY.tlsSession), undefined);
+    const { writes } = world.storage;
+    world.boot({ sessionsInFlash: false });
+    strictEqual(world.storage.writes, writes);
   });
 
   it("sleeps even where neither retained memory nor storage holds its session, and says so", async () => {

@@ -132,6 +132,20 @@ for (const version of [4, 5] as const)
         strictEqual(world.broker.sessions.get("device")!.outgoing.length, 0);
       });
 
+      it("that was forgotten stays forgotten when the next one cannot be had", async () => {
+        const marked = await new Marked({ version }).with(qos, "a", "b");
+        marked.messages[0]!.acknowledge();
+        await marked.world.run();
+        strictEqual(marked.mark, "a");
+        marked.markOf = () => {
+          marked.session.forgetMark();
+          throw new SealwireError("STORAGE_FAILED", "The flash is worn out.");
+        };
+        marked.messages[1]!.acknowledge();
+        await marked.world.run();
+        strictEqual(marked.mark, undefined);
+      });
+
       it("is asked for when the connection was lost before the message was handled, and stored then", async () => {
         const marked = await new Marked({ version }).with(qos, "a");
         const { world } = marked;

@@ -278,8 +278,8 @@ describe("TLS session store", () => {
   describe("a ticket of TLS 1.2 that is too large for retained memory", () => {
     const large = { ticket: { bytes: new Uint8Array(900).fill(1) }, tickets: 1 } as const;
     const small = { ticket: { bytes: new Uint8Array(90).fill(2) }, tickets: 1 } as const;
-    const tooSmall = ({ hasStorage = false } = {}): Setup => {
-      const setup = new Setup({ hasStorage });
+    const tooSmall = ({ hasStorage = false, wall = true } = {}): Setup => {
+      const setup = new Setup({ hasStorage, wall });
       setup.retained.limit = 200;
       return setup;
     };
@@ -294,6 +294,37 @@ describe("TLS session store", () => {
         strictEqual(setup.store.tickets, true);
         strictEqual(setup.storage.writes, 0);
       }
+    });
+
+    it("costs no write at a wake where there is no wall clock either: retained memory counts the wakes", () => {
+      const setup = tooSmall({ hasStorage: true, wall: false });
+      setup.connect("TLSv1.2", large);
+      for (let wake = 1; wake <= 168; wake++) {
+        setup.start("sleep");
+        strictEqual(setup.connect("TLSv1.2", { tickets: 0 }), 1, `wake ${wake}`);
+        strictEqual(setup.connect("TLSv1.2", { tickets: 0 }), 1, `again, wake ${wake}`);
+        strictEqual(setup.storage.writes, 0);
+      }
+      setup.start("sleep");
+      strictEqual(setup.store.take(policy), undefined);
+      strictEqual(setup.store.reason, "authentication too old");
+    });
+
+    it("is counted in flash where there is no wall clock, and what counted the wakes is gone", () => {
+      const setup = tooSmall({ hasStorage: true, wall: false });
+      setup.connect("TLSv1.2", large);
+      for (let start = 1; start <= 168; start++) {
+        setup.start(start % 2 === 0 ? "sleep" : "power");
+        setup.retained.limit = 200;
+        strictEqual(setup.connect("TLSv1.2", { tickets: 0 }), 1, `start ${start}`);
+        strictEqual(setup.storage.writes, start % 2 === 0 ? 0 : 1);
+      }
+      // The wakes since the last write are forgotten by a power cut, as they are of a session that fits.
+      setup.start("sleep");
+      setup.retained.broken = true;
+      setup.start("sleep");
+      setup.connect("TLSv1.2", { tickets: 0 });
+      strictEqual(setup.storage.writes, 1, "retained memory that does not take the count does not count");
     });
 
     it("makes the next handshakes ask for an ID where it has no place in flash either, after a sleep as well", () => {
