@@ -1,31 +1,18 @@
 /** The process whose heap is watched: a device that sleeps and one that stays up, and nothing else. */
-import { setImmediate as nextTurn } from "node:timers/promises";
 import { createPlatform, type NodePlatform } from "../../hosts/node/index.js";
 import { fromHex } from "../../src/bytes.js";
 import { Device, type SealwireError } from "../../src/index.js";
 import { Monitor } from "../../src/monitor/index.js";
 import { type Fault, faultOf } from "./faults.js";
-import type { HeapSample } from "./flatness.js";
 import type { FromDevices, SoakSettings, ToDevices } from "./protocol.js";
+import { reachableBytes } from "./reachable-heap.js";
 import { WearCounter } from "./storage-wear.js";
 import { wakeOnce } from "./wake.js";
-
-declare const gc: () => void;
 
 const settings = JSON.parse(process.argv[2]!) as SoakSettings;
 
 function tell(message: FromDevices): void {
   process.send!(message);
-}
-
-/** Node frees handles and runs finalizers in turns of their own. */
-async function heapInUse(): Promise<number> {
-  for (let i = 0; i < 3; i++) {
-    gc();
-    await nextTurn();
-  }
-  const { heapUsed, external } = process.memoryUsage();
-  return heapUsed + external;
 }
 
 function brokerRestarted(): Promise<void> {
@@ -82,7 +69,6 @@ async function soak(): Promise<void> {
   const { wakes, sampleEvery, leak } = settings;
   const wear = new WearCounter();
   const errors: string[] = [];
-  const samples: HeapSample[] = [];
   const faults: Partial<Record<Fault, number>> = {};
   const leaked: number[][] = [];
   const count = { published: 0, acknowledged: 0, putOff: 0, resumed: 0, full: 0 };
@@ -119,13 +105,11 @@ async function soak(): Promise<void> {
     before = fault;
     if (leak > 0) leaked.push(new Array<number>(Math.ceil(leak / 8)).fill(wake));
     if ((wake + 1) % sampleEvery > 0) continue;
-    const bytes = await heapInUse();
-    samples.push({ wake: wake + 1, bytes });
-    tell({ kind: "sample", wake: wake + 1, bytes });
+    tell({ kind: "sample", wake: wake + 1, bytes: await reachableBytes() });
   }
   const { connectsResumed: resumed, connectsFull: full } = steady.monitor.counters;
   await steady.device.stop();
-  const counts = { ...count, faults, wear: wear.wear, samples, errors };
+  const counts = { ...count, faults, wear: wear.wear, errors };
   tell({ kind: "done", counts: { ...counts, steady: { published: steady.published, resumed, full } } });
 }
 

@@ -1,6 +1,5 @@
 /** What the process with the devices and the one with the broker say to each other. */
 import type { Fault } from "./faults.js";
-import type { HeapSample } from "./flatness.js";
 import type { StorageWear } from "./storage-wear.js";
 
 export interface SoakSettings {
@@ -37,7 +36,6 @@ export interface DeviceCounts {
   readonly wear: StorageWear;
   /** Readings of the device that stays up, its connections, and how they were made. */
   readonly steady: { readonly published: number; readonly resumed: number; readonly full: number };
-  readonly samples: readonly HeapSample[];
   /** Failures that nobody injected. */
   readonly errors: readonly string[];
 }

@@ -9,11 +9,12 @@ import { Device } from "../../src/index.js";
 import { Sealing } from "../../src/sealing/index.js";
 import { MosquittoBroker } from "../../tools/brokers/index.js";
 import { type Credentials, DevelopmentPKI } from "../../tools/pki/index.js";
+import type { HeapSample } from "./flatness.js";
 import type { DeviceCounts, FromDevices, IssuedHex, SoakSettings, ToDevices } from "./protocol.js";
 
 /**
- * What is measured is what the program keeps. V8's compilers keep machine code, inline caches, and notes on when to throw them away, for hours; and code that was not
- * run for a while is forgotten and made anew. Without them, samples differ by little more than what was allocated.
+ * Beside machine code, which is not counted, V8's compilers keep inline caches and notes on when to throw code away, for hours; and code that was not run for a while
+ * is forgotten and made anew. Without them, samples differ by little more than what was allocated.
  */
 const ENGINE = [
   "--expose-gc",
@@ -38,6 +39,7 @@ export interface SoakOptions {
 
 /** What the devices counted, and what a subscriber saw of it. */
 export interface SoakRun extends DeviceCounts {
+  readonly samples: readonly HeapSample[];
   /** Readings that a subscriber never saw, and those with QoS 2 that it saw twice. */
   readonly lost: number;
   readonly repeated: number;
@@ -69,8 +71,13 @@ export async function runSoak({ wakes, sampleEvery, leak, folder, onProgress }: 
   const program = fileURLToPath(new URL("./device-process.js", import.meta.url));
   const child = fork(program, [JSON.stringify(settings)], { execArgv: ENGINE });
   try {
+    // Kept here: there they would be a part of what they measure.
+    const samples: HeapSample[] = [];
     const counts = await follow(child, {
-      onProgress,
+      onSample: (sample) => {
+        samples.push(sample);
+        onProgress?.(sample.wake, sample.bytes);
+      },
       restartBroker: async () => {
         await watcher.quiet();
         process.kill(broker.pid!, "SIGKILL");
@@ -88,6 +95,7 @@ export async function runSoak({ wakes, sampleEvery, leak, folder, onProgress }: 
       [...seen].filter(([reading, times]) => reading % 2 === 0 && times > 1).length;
     return {
       ...counts,
+      samples,
       lost: 2 * wakes - sleeper.size - steady.size,
       repeated: twice(sleeper) + twice(steady),
       brokerKilled: killed,
@@ -100,11 +108,11 @@ export async function runSoak({ wakes, sampleEvery, leak, folder, onProgress }: 
 }
 
 interface Following {
-  readonly onProgress: SoakOptions["onProgress"];
+  readonly onSample: (sample: HeapSample) => void;
   readonly restartBroker: () => Promise<void>;
 }
 
-function follow(child: ChildProcess, { onProgress, restartBroker }: Following): Promise<DeviceCounts> {
+function follow(child: ChildProcess, { onSample, restartBroker }: Following): Promise<DeviceCounts> {
   return new Promise((resolve, reject) => {
     let timer: NodeJS.Timeout;
     const patient = (): void => {
@@ -118,7 +126,7 @@ function follow(child: ChildProcess, { onProgress, restartBroker }: Following): 
     child.once("exit", (code, signal) => fail(`the devices' process ended with ${code ?? signal}`));
     child.on("message", (message: FromDevices) => {
       patient();
-      if (message.kind === "sample") onProgress?.(message.wake, message.bytes);
+      if (message.kind === "sample") onSample({ wake: message.wake, bytes: message.bytes });
       else if (message.kind === "restart broker")
         restartBroker().then(() => child.send("broker restarted" satisfies ToDevices), reject);
       else {
