@@ -145,10 +145,11 @@ function sentenceOf(text: string): string {
   return `sealwire: ${capital}${/[.?)]$/.test(capital) ? "" : "."}`;
 }
 
-/** What stands behind the name of a firmware is its own. */
+/** What stands behind the name of a firmware is its own, and what stands behind `--` is no option. */
 function isJSON(args: readonly string[]): boolean {
   const [first = ""] = args.filter((arg) => !arg.startsWith("-"));
-  return args.includes("--json") && !["xs", "moddable"].includes(first);
+  const end = args.indexOf("--");
+  return args.slice(0, end < 0 ? undefined : end).includes("--json") && !["xs", "moddable"].includes(first);
 }
 
 function isVerbose(args: readonly string[]): boolean {

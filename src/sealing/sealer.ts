@@ -209,8 +209,8 @@ export class Sealer {
 }
 
 /**
- * Whether it may be among the first 8 that were sealed under its ID Context. In each block that was begun one was sealed at least: so the first 8 are all among the
- * first 8 numbers of the first 8 blocks, however often the power failed.
+ * Whether it may be among the first 8 that were sealed under its ID Context. In each block that was begun one was sealed, unless the power failed just between the two:
+ * so the first 8 are among the first 8 numbers of the first 8 blocks, however often it failed elsewhere.
  */
 function isEarly(sequence: number, blockSize: number): boolean {
   return sequence < FIRST_IN_FULL * blockSize && sequence % blockSize < FIRST_IN_FULL;

@@ -92,6 +92,12 @@ describe("With --json, every command", function () {
       assert.equal(stderr, `sealwire: ${error.message}\n`);
     });
 
+  it("is no option behind --", async () => {
+    const { exitCode, stdout, stderr } = await runCommand(["permissions", "check", "--", "--json"]);
+    assert.deepEqual([exitCode, stdout], [3, ""]);
+    assert.match(stderr, /^sealwire: /);
+  });
+
   it("leaves it at one object when an export is refused by --strict", async () => {
     fs.writeFileSync(folder.join("permissions.json"), '[{"topic":"a","operation":"subscribe"}]');
     const args = ["permissions", "export", folder.join("permissions.json"), "--to", "mosquitto", "--strict", "--json"];
