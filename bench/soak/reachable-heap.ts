@@ -17,7 +17,11 @@ interface Snapshot {
 /** Left out are bytecode and what V8 notes about it: 34 KB of them came with a path that a fault took on the last day for the first time. */
 const MACHINERY = new Set(["code", "object shape"]);
 
-/** It takes about a third of a second. Needs `--expose-gc`. */
+/**
+ * It takes about a third of a second. Needs `--expose-gc`.
+ *
+ * @throws Error when this version of V8 writes another format
+ */
 export async function reachableBytes(): Promise<number> {
   // Node frees handles and runs finalizers in turns of their own.
   for (let i = 0; i < 3; i++) {
@@ -29,6 +33,7 @@ export async function reachableBytes(): Promise<number> {
   const { snapshot, nodes } = JSON.parse(await text(getHeapSnapshot())) as Snapshot;
   const { node_fields: fields, node_types: types } = snapshot.meta;
   const [type, size] = [fields.indexOf("type"), fields.indexOf("self_size")];
+  if (type < 0 || size < 0) throw new Error("V8 writes its heap snapshots in a format that is not known here.");
   let bytes = external - arrayBuffers;
   for (let at = 0; at < nodes.length; at += fields.length)
     if (!MACHINERY.has(types[0][nodes[at + type]!]!)) bytes += nodes[at + size]!;

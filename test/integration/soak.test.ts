@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { flatness } from "../../bench/soak/flatness.js";
 import { reportOf, type SoakReport } from "../../bench/soak/report.js";
 import type { SoakRun } from "../../bench/soak/soak.js";
@@ -65,6 +66,57 @@ describe("The soak", function () {
   it("fails for a heap that grows, and for one of which it cannot be told", () => {
     assert.match(violations(run((wake) => 1e7 + 200 * wake + 3000 * noise(wake))).join(), /not shown to be flat/);
     assert.match(violations(run((wake) => 1e7 + 3e6 * noise(wake))).join(), /not shown to be flat/);
+  });
+
+  it("fails for a heap of which nothing was measured", () => {
+    assert.match(violations(run(() => NaN)).join(), /not shown to be flat/);
+  });
+
+  it("measures whatever a program keeps, and nothing of what it has let go", async () => {
+    const module = new URL("../../bench/soak/reachable-heap.js", import.meta.url).href;
+    const kinds = {
+      objects: "({ i })",
+      closures: "() => i",
+      promises: "new Promise(() => i)",
+      strings: "('k' + i).repeat(20).split('').join('')",
+      bytes: "new Uint8Array(100)",
+      buffers: "Buffer.from('x'.repeat(100))",
+      maps: "new Map([[i, i]])",
+      arrays: "[i, {}, 's' + i]",
+      numbers: "[i + 0.5]",
+    };
+    const program = `
+      import { reachableBytes } from ${JSON.stringify(module)};
+      const kept = [], grown = {};
+      const measure = async (make) => {
+        const before = await reachableBytes();
+        make();
+        return (await reachableBytes()) - before;
+      };
+      const fill = (make) => Array.from({ length: 1000 }, (_, i) => make(i));
+      ${Object.entries(kinds)
+        .map(
+          ([kind, expression]) => `{
+        const make = (i) => ${expression};
+        fill(make);
+        grown.${kind} = [await measure(() => kept.push(fill(make))), await measure(() => void fill(make))];
+      }`,
+        )
+        .join("\n")}
+      console.log(JSON.stringify(grown));
+      process.exit(kept.length - ${Object.keys(kinds).length});`;
+    const { stdout } = await promisify(execFile)(process.execPath, [
+      "--expose-gc",
+      "--input-type=module",
+      "--eval",
+      program,
+    ]);
+    const grown = Object.entries(JSON.parse(stdout) as Record<string, [number, number]>);
+    assert.equal(grown.length, Object.keys(kinds).length);
+    for (const [kind, [kept, gone]] of grown) {
+      assert.ok(kept > 24_000, `1,000 ${kind}: ${kept} bytes`);
+      assert.ok(gone < 16_384, `1,000 ${kind} that were let go: ${gone} bytes`);
+    }
   });
 
   it("fails for readings that were lost or came twice, for flash that wears, and for unexpected failures", () => {
